@@ -1,0 +1,4 @@
+//! The command line and the local stack of Countersign, as a library so that tests run the very same stack.
+
+pub mod simulator;
+pub mod stack;
