@@ -1,2 +1,16 @@
-//! x
-fn main() {}
+//! Wires [`final_document`] to the Lambda runtime.
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use countersign::{aws::Aws, settings::Settings, telemetry};
+use final_document::Function;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let function = &Function::start(Settings::from_env(), &Aws::from_env().await);
+    run(service_fn(
+        move |event: LambdaEvent<SqsEvent>| async move { Ok::<_, Error>(function.handle(event.payload).await) },
+    ))
+    .await
+}

@@ -1,2 +1,15 @@
-//! x
-fn main() {}
+//! Wires [`reconcile`] to the Lambda runtime.
+
+use countersign::{aws::Aws, settings::Settings, telemetry};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use reconcile::{Function, Task};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let function = &Function::start(Settings::from_env(), &Aws::from_env().await);
+    run(service_fn(
+        move |event: LambdaEvent<Task>| async move { function.handle(event.payload).await.map_err(Error::from) },
+    ))
+    .await
+}

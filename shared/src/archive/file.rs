@@ -1,0 +1,51 @@
+//! A final document on the function's disk: downloaded, hashed while writing, and checked before anybody sees it.
+
+use jiff::SignedDuration;
+use tempfile::NamedTempFile;
+
+use super::{Obstacle, Wanted, pdf};
+use crate::outbound::{Client, Download, Fetched};
+
+/// A Lambda function's disk has 512 MB unless it is given more, and another document may be on it.
+const MAX_PDF: u64 = 300 * 1024 * 1024;
+
+/// A checked PDF in a temporary file, which goes away with it.
+pub(super) struct PdfFile {
+    pub(super) file: NamedTempFile,
+    pub(super) size: u64,
+    /// In hex.
+    pub(super) sha256: String,
+    pub(super) digest: [u8; 32],
+}
+
+/// Downloads what is wanted and checks it.
+///
+/// # Errors
+/// Why it can't be had now, or isn't the document.
+pub(super) async fn download(client: &Client, wanted: &Wanted) -> Result<PdfFile, Obstacle> {
+    let disk = |_| Obstacle::failed("disk");
+    let file = NamedTempFile::new().map_err(disk)?;
+    let mut writer = tokio::fs::File::from_std(file.reopen().map_err(disk)?);
+    let mut download = Download::new(wanted.url.as_str(), MAX_PDF);
+    if let Some(credential) = &wanted.credential {
+        download = download.with_credential(credential.clone());
+    }
+    let downloaded = match client.download(&download, &mut writer).await? {
+        Fetched::Document(downloaded) => downloaded,
+        Fetched::Answer(answer) => {
+            let after = answer.retry_after.and_then(|after| SignedDuration::try_from(after).ok());
+            let reason = format!("download_http_{}", answer.status.as_u16());
+            return Err(match answer.status.as_u16() {
+                // The API listed it, so it is only not there yet, or too many are asking.
+                201 | 202 | 404 | 409 | 425 | 429 => Obstacle::NotReady { reason, after },
+                _ => Obstacle::Failed { reason },
+            });
+        }
+    };
+    pdf::check(&downloaded.head, &downloaded.tail).map_err(|fault| Obstacle::failed(fault.to_string()))?;
+    let sha256 = downloaded.sha256.to_string();
+    if wanted.sha256.as_ref().is_some_and(|expected| !expected.eq_ignore_ascii_case(&sha256)) {
+        return Err(Obstacle::failed("hash_mismatch"));
+    }
+    Ok(PdfFile { file, size: downloaded.size, sha256, digest: downloaded.sha256.0 })
+}

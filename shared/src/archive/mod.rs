@@ -1,0 +1,261 @@
+//! The archive: fetches the final PDFs of a subject, checks them and puts them into the bucket by their content.
+//!
+//! One order is one run: claim it, ask the provider's API what there is, fetch what isn't there in its version yet,
+//! settle the order. Every document that got into the bucket is noted at once, so a run that ends early is continued,
+//! not repeated.
+
+mod file;
+mod pdf;
+mod store;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use pdf::PdfFault;
+
+use crate::{
+    aws::Aws,
+    event::Kind,
+    ledger::{Claim, CurrentVersion, Ledger, LedgerError, OrderOutcome, Pdf, Role},
+    outbound::{Client, Credential, OutboundError, Timeouts, UrlPolicy},
+    providers::Apis,
+    settings::Settings,
+    subject::Subject,
+    time,
+};
+
+/// The worker's function ends after 15 minutes at most (Lambda's own limit); a claim must outlive that.
+const CLAIM: SignedDuration = SignedDuration::from_mins(16);
+
+/// After these pauses a failed order is tried again; after the last one it is given up. Together they are two days:
+/// longer than any outage that a service's users would bear.
+const BACKOFF: [SignedDuration; 8] = [
+    SignedDuration::from_secs(30),
+    SignedDuration::from_mins(2),
+    SignedDuration::from_mins(10),
+    SignedDuration::from_mins(30),
+    SignedDuration::from_hours(2),
+    SignedDuration::from_hours(6),
+    SignedDuration::from_hours(15),
+    SignedDuration::from_hours(24),
+];
+
+/// A document that isn't ready yet is asked for again this much later, unless the service says when.
+const NOT_READY: SignedDuration = SignedDuration::from_mins(2);
+
+/// What a provider's API says of a subject whose documents are wanted.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The status that the API gives, in our words.
+    pub status: Option<Kind>,
+    /// The final documents.
+    pub documents: Vec<Wanted>,
+}
+
+/// A final document to fetch.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The document's id.
+    pub document: String,
+    /// What it is.
+    pub role: Role,
+    /// The service's marker of its version; empty where it gives none.
+    pub version: String,
+    /// Where it is.
+    pub url: String,
+    /// The credential that the service's own host wants.
+    pub credential: Option<Credential>,
+    /// The document's SHA-256 in hex, where the service tells it.
+    pub sha256: Option<String>,
+}
+
+/// Why an API can't say, or a document can't be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It isn't ready; that's no failure. Again then, or when it is usual.
+    NotReady {
+        /// Why, as a stable code.
+        reason: String,
+        /// How much later the service wants to be asked again.
+        after: Option<SignedDuration>,
+    },
+    /// It failed; another time may help.
+    Failed {
+        /// Why, as a stable code.
+        reason: String,
+    },
+    /// The API doesn't know the subject as ours.
+    Foreign {
+        /// How it said so.
+        reason: String,
+    },
+    /// The document is on a host that isn't allowed.
+    HostNotAllowed {
+        /// The host.
+        host: String,
+    },
+}
+
+impl Obstacle {
+    /// A failure with this code.
+    #[must_use]
+    pub fn failed(reason: impl Into<String>) -> Self {
+        Self::Failed { reason: reason.into() }
+    }
+}
+
+impl From<OutboundError> for Obstacle {
+    fn from(error: OutboundError) -> Self {
+        match (error.code(), error.host()) {
+            ("host_not_allowed", Some(host)) => Self::HostNotAllowed { host: host.to_owned() },
+            (code, _) => Self::failed(code),
+        }
+    }
+}
+
+/// Does archive orders.
+pub struct Archiver {
+    ledger: Ledger,
+    apis: Apis,
+    downloads: Client,
+    store: store::Store,
+}
+
+impl Archiver {
+    /// An archiver with these settings.
+    #[must_use]
+    pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        let policy = UrlPolicy::new(settings.download_hosts.clone(), settings.allow_insecure);
+        let downloads = Client::new(policy, Timeouts::default());
+        Self {
+            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+            apis: Apis::new(settings, aws, &downloads),
+            store: store::Store::new(aws.s3.clone(), settings.bucket.clone()),
+            downloads,
+        }
+    }
+
+    /// Does the order of a subject, if it is due and nobody else is at it.
+    ///
+    /// # Errors
+    /// When the ledger can't be asked or written to; the order is as it was, and doing it again is right.
+    pub async fn work(&self, subject: &Subject) -> Result<(), LedgerError> {
+        let Some(claim) = self.ledger.claim(subject, CLAIM).await? else {
+            tracing::info!(event = "order_not_due", provider = %subject.provider, subject = %subject.id);
+            return Ok(());
+        };
+        let outcome = match self.fetch(&claim).await? {
+            Ok(()) => OrderOutcome::Archived,
+            Err(obstacle) => outcome(obstacle, claim.order.attempts, time::now()),
+        };
+        tracing::info!(event = "order_settled", provider = %subject.provider, subject = %subject.id, ?outcome);
+        self.ledger.settle(&claim, &outcome).await
+    }
+
+    /// Fetches what is missing. All documents are tried, so that one that can't be had doesn't keep the others out.
+    async fn fetch(&self, claim: &Claim) -> Result<Result<(), Obstacle>, LedgerError> {
+        let subject = &claim.order.subject;
+        let inspection = match self.apis.inspect(subject).await {
+            Ok(inspection) => inspection,
+            Err(obstacle) => return Ok(Err(obstacle)),
+        };
+        if let Some(status) = inspection.status {
+            self.ledger.confirm(subject, status, time::now()).await?;
+        }
+        let mut first_obstacle = None;
+        for wanted in &inspection.documents {
+            let slot = Pdf::slot(&wanted.document, wanted.role);
+            let current = claim.order.versions.get(&slot);
+            if current.is_some_and(|current| current.version == wanted.version) {
+                continue;
+            }
+            match self.archive(claim, wanted).await? {
+                Ok(sha256) => {
+                    let current = CurrentVersion { version: wanted.version.clone(), sha256 };
+                    self.ledger.note_version(subject, &slot, &current).await?;
+                }
+                Err(obstacle) => {
+                    tracing::warn!(event = "document_not_archived", provider = %subject.provider, subject = %subject.id, document = %wanted.document, ?obstacle);
+                    first_obstacle.get_or_insert(obstacle);
+                }
+            }
+        }
+        Ok(first_obstacle.map_or(Ok(()), Err))
+    }
+
+    /// Downloads one document, checks it, puts it into the bucket and enters it into the manifest. Gives its hash.
+    async fn archive(&self, claim: &Claim, wanted: &Wanted) -> Result<Result<String, Obstacle>, LedgerError> {
+        let file = match file::download(&self.downloads, wanted).await {
+            Ok(file) => file,
+            Err(obstacle) => return Ok(Err(obstacle)),
+        };
+        let subject = &claim.order.subject;
+        let key = format!("{}/{}/{}/{}.pdf", subject.provider, subject.id, wanted.document, file.sha256);
+        if let Err(obstacle) = self.store.put(&key, &file).await {
+            return Ok(Err(obstacle));
+        }
+        let pdf = Pdf {
+            provider: subject.provider,
+            subject: subject.id.to_string(),
+            document: wanted.document.clone(),
+            role: wanted.role,
+            key,
+            size: file.size,
+            sha256: file.sha256,
+            archived_at: time::now(),
+            version: Some(wanted.version.clone()).filter(|version| !version.is_empty()),
+            source_event: claim.order.source_event.clone(),
+            current: true,
+        };
+        self.ledger.enter_pdf(subject, &pdf).await?;
+        tracing::info!(event = "archived", provider = %pdf.provider, subject = %subject.id, document = %pdf.document, role = pdf.role.as_str(), size = pdf.size, sha256 = %pdf.sha256);
+        Ok(Ok(pdf.sha256))
+    }
+}
+
+/// What an obstacle makes of an order that failed `attempts` times before.
+fn outcome(obstacle: Obstacle, attempts: u32, now: Timestamp) -> OrderOutcome {
+    let later = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
+    match obstacle {
+        Obstacle::NotReady { reason, after } => {
+            OrderOutcome::Waiting { not_before: later(after.unwrap_or(NOT_READY)), reason, failed: false }
+        }
+        Obstacle::Failed { reason } => match BACKOFF.get(attempts as usize) {
+            Some(pause) => OrderOutcome::Waiting { not_before: later(*pause), reason, failed: true },
+            None => OrderOutcome::Failed { reason },
+        },
+        Obstacle::Foreign { reason } => OrderOutcome::Foreign { reason },
+        Obstacle::HostNotAllowed { host } => OrderOutcome::Blocked { host },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_tried_again_later_and_later_and_then_given_up() {
+        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        let mut times = Vec::new();
+        for attempts in 0.. {
+            match outcome(Obstacle::failed("http_500"), attempts, now) {
+                OrderOutcome::Waiting { not_before, failed: true, .. } => times.push(not_before),
+                OrderOutcome::Failed { reason } => {
+                    assert_eq!(reason, "http_500");
+                    break;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(times.len(), BACKOFF.len());
+        assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn what_is_not_ready_is_no_failure() {
+        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        let obstacle =
+            Obstacle::NotReady { reason: "being_dearchived".to_owned(), after: Some(SignedDuration::from_hours(4)) };
+        let OrderOutcome::Waiting { not_before, failed, .. } = outcome(obstacle, 99, now) else { panic!() };
+        assert_eq!((not_before.to_string().as_str(), failed), ("2026-11-22T04:00:00Z", false));
+    }
+}

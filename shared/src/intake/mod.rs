@@ -1,0 +1,230 @@
+//! The way of a callback, the same for every provider: size, path token, the provider's own proof, durable acceptance,
+//! reading, recording, answer.
+//!
+//! Errors are of three tiers. The sender's fault (too large, unproven, malformed) is answered 4xx, and nothing is
+//! kept. Ours, for now (DynamoDB, secrets), is answered 503, and sending again helps. What was proven and can't be
+//! read is nobody's to send again: it is kept, acknowledged, and somebody is called.
+
+mod answer;
+
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::BodyExt;
+use secrecy::SecretString;
+use tokio::time::{Instant, timeout_at};
+
+pub use answer::{Answer, Verdict};
+
+use crate::{
+    aws::Aws,
+    delivery::{Addressed, Envelope, OwnProof, Proven, Route, Unproven},
+    ledger::{Ledger, LedgerError, Outcome},
+    secrets::{Cached, NotConfigured, Secret},
+    settings::{Problems, SecretSource, Settings},
+    time,
+    token::Tokens,
+};
+
+/// A callback function ends at 25 s and a sender may give up at 30 s (SignEasy), so an answer leaves by then.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// One provider's callback: how it is proven and read.
+pub trait Callback: Send + Sync + 'static {
+    /// Where it is posted to.
+    const ROUTE: Route;
+    /// What proves it.
+    type Secrets: Secret;
+
+    /// The path tokens among the secrets.
+    fn path_tokens(secrets: &Self::Secrets) -> &Tokens;
+
+    /// The provider's own proof, over the bytes.
+    ///
+    /// # Errors
+    /// When it is wrong, or can't be looked for.
+    fn prove(&self, request: &Addressed, secrets: &Self::Secrets) -> Result<OwnProof, Refusal>;
+}
+
+/// Why a request with the right path token isn't believed. The code is for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The proof is wrong.
+    Unproven(&'static str),
+    /// There is no place where a proof could stand.
+    Malformed(&'static str),
+}
+
+/// A proven delivery that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code} at {path}")]
+pub struct Unreadable {
+    /// What is wrong, as a stable code.
+    pub code: &'static str,
+    /// Where, as a path into the JSON; `.` for all of it. Never a value.
+    pub path: String,
+}
+
+impl Unreadable {
+    /// Unreadable for this reason, at this place.
+    #[must_use]
+    pub fn new(code: &'static str, path: &str) -> Self {
+        Self { code, path: path.to_owned() }
+    }
+}
+
+/// Takes in one provider's callbacks.
+pub struct Receiver<C: Callback> {
+    callback: C,
+    secrets: Cached<C::Secrets>,
+    settings: Result<Settings, Problems>,
+    ledger: Ledger,
+}
+
+impl<C: Callback> Receiver<C> {
+    /// A receiver with these settings; wrong ones are answered `not_configured`, request by request.
+    #[must_use]
+    pub fn new(callback: C, settings: Result<Settings, Problems>, aws: &Aws) -> Self {
+        let provider = C::ROUTE.provider();
+        let (secret, table, bucket) = match &settings {
+            Ok(settings) => (settings.provider(provider).proof.clone(), &*settings.table, &*settings.bucket),
+            Err(problems) => {
+                tracing::error!(event = "not_configured", problems = %problems);
+                (SecretSource::Missing("settings".to_owned()), "", "")
+            }
+        };
+        let secrets = Cached::new(secret, Some(aws.secrets.clone()));
+        Self { callback, secrets, ledger: Ledger::new(aws, table, bucket), settings }
+    }
+
+    /// Reads the secrets, so that the first request needn't wait for them.
+    pub async fn warm(&self) {
+        if let Err(problem) = self.secrets.get().await {
+            tracing::error!(event = "not_configured", problem = %problem);
+        }
+    }
+
+    /// Takes in one request as HTTP: the last segment of its path is the path token.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<String>
+    where
+        B: Body,
+    {
+        let received_at = time::now();
+        let (head, body) = request.into_parts();
+        // Only a body that is still on its way can fail; Lambda hands over whole ones.
+        let Ok(body) = body.collect().await else { return Answer::nothing_kept(Verdict::Malformed).to_http() };
+        let token = head.uri.path().rsplit('/').next().unwrap_or_default();
+        let token = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
+        let envelope = Envelope::of(&head.headers, head.uri.query());
+        let request = Unproven::new(C::ROUTE, SecretString::from(&*token), envelope, body.to_bytes(), received_at);
+        self.receive(request).await.to_http()
+    }
+
+    /// Takes in one request. Always answers, within [`ANSWER_WITHIN`].
+    pub async fn receive(&self, request: Unproven) -> Answer {
+        let Ok(settings) = &self.settings else {
+            return self.not_configured(&NotConfigured("settings".to_owned()));
+        };
+        if request.size() > settings.max_body_bytes {
+            tracing::warn!(event = "refused", reason = "too_large", size = request.size());
+            return Answer::nothing_kept(Verdict::TooLarge);
+        }
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        let delivery = match timeout_at(deadline, self.prove(request)).await {
+            Ok(Ok(delivery)) => delivery,
+            Ok(Err(verdict)) => return Answer::nothing_kept(verdict),
+            Err(_) => return self.not_configured(&NotConfigured("reading the secrets took too long".to_owned())),
+        };
+        let answer = timeout_at(deadline, take_in(&self.ledger, &delivery)).await;
+        let problem = match answer {
+            Ok(Ok(answer)) => return answer,
+            Ok(Err(problem)) => problem.to_string(),
+            Err(_) => "out of time".to_owned(),
+        };
+        tracing::error!(event = "unavailable", delivery = %delivery.id(), problem = %problem);
+        Answer::nothing_kept(Verdict::Unavailable)
+    }
+
+    fn not_configured(&self, problem: &NotConfigured) -> Answer {
+        tracing::error!(event = "not_configured", problem = %problem);
+        Answer::nothing_kept(Verdict::NotConfigured)
+    }
+
+    async fn prove(&self, request: Unproven) -> Result<Proven, Verdict> {
+        let secrets = self.secrets.get().await.map_err(|problem| self.not_configured(&problem).verdict)?;
+        let request = match request.address(C::path_tokens(&secrets)) {
+            Ok(request) => request,
+            // The token may be a new one that was set since the secret was read.
+            Err(request) => match self.secrets.reread().await {
+                Some(secrets) => request.address(C::path_tokens(&secrets)).map_err(|_| refuse_path_token())?,
+                None => return Err(refuse_path_token()),
+            },
+        };
+        let proof = match self.callback.prove(&request, &secrets) {
+            Err(Refusal::Unproven(_)) => match self.secrets.reread().await {
+                Some(secrets) => self.callback.prove(&request, &secrets),
+                None => self.callback.prove(&request, &secrets),
+            },
+            answer => answer,
+        };
+        match proof {
+            Ok(proof) => Ok(request.prove(proof)),
+            Err(Refusal::Unproven(cause)) => {
+                tracing::warn!(event = "refused", reason = "unproven", cause);
+                Err(Verdict::Unproven)
+            }
+            Err(Refusal::Malformed(cause)) => {
+                tracing::warn!(event = "refused", reason = "malformed", cause);
+                Err(Verdict::Malformed)
+            }
+        }
+    }
+}
+
+fn refuse_path_token() -> Verdict {
+    tracing::warn!(event = "refused", reason = "unproven", cause = "path_token");
+    Verdict::Unproven
+}
+
+/// Accepts a delivery and records it.
+async fn take_in(ledger: &Ledger, delivery: &Proven) -> Result<Answer, LedgerError> {
+    ledger.accept(delivery).await?;
+    record(ledger, delivery).await
+}
+
+/// Reads an accepted delivery and records what it says. It is what a callback does, and what the sweep does again for
+/// those that didn't get so far.
+///
+/// # Errors
+/// When the ledger can't take it; the delivery stays accepted.
+pub async fn record(ledger: &Ledger, delivery: &Proven) -> Result<Answer, LedgerError> {
+    let answer = |verdict, events| Answer { verdict, delivery: Some(delivery.id().clone()), events };
+    let events = match crate::providers::read(delivery) {
+        Ok(events) => events,
+        Err(unreadable) => {
+            let Unreadable { code, path } = &unreadable;
+            tracing::error!(event = "set_aside", delivery = %delivery.id(), provider = %delivery.route().provider(), cause = code, path);
+            let reason = format!("{code} at {path}");
+            ledger.finish(delivery, Outcome::SetAside, &reason, 0).await?;
+            return Ok(answer(Verdict::SetAside, 0));
+        }
+    };
+    let recorded = ledger.record(delivery, &events).await?;
+    let (outcome, verdict) = if recorded.new == 0 && recorded.known > 0 {
+        (Outcome::Duplicate, Verdict::Duplicate)
+    } else {
+        (Outcome::Recorded, Verdict::Recorded)
+    };
+    let (_, _, reason) = verdict.parts();
+    ledger.finish(delivery, outcome, reason, events.len()).await?;
+    tracing::info!(
+        event = "recorded",
+        delivery = %delivery.id(),
+        provider = %delivery.route().provider(),
+        trust = delivery.trust().as_str(),
+        events = events.len(),
+        new = recorded.new,
+    );
+    Ok(answer(verdict, events.len()))
+}

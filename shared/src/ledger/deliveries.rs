@@ -1,0 +1,292 @@
+//! Deliveries: each request that was proven, with its bytes, its proof and what became of it.
+
+use aws_lc_rs::digest;
+use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::AttributeValue};
+use aws_sdk_s3::{primitives::ByteStream, types::ChecksumAlgorithm};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    Item, Ledger, LedgerError, PARTITION_KEY, SORT_KEY,
+    index::{self, List, Range},
+};
+use crate::{
+    delivery::{DeliveryId, Envelope, Proof, Proven, Route},
+    provider::Provider,
+    signature::Fingerprint,
+    time,
+};
+
+/// Up to this size a body stands in the delivery's item: a PUT to S3 for every small callback would cost more than
+/// all the rest, and an item over 400 KB isn't possible.
+const MAX_INLINE_BODY: usize = 8 * 1024;
+
+const SORT: &str = "DELIVERY";
+
+fn partition(id: &DeliveryId) -> String {
+    format!("DELIVERY#{id}")
+}
+
+/// What became of a proven delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its bytes are stored; its events may not be yet.
+    Accepted,
+    /// All its events are recorded, at least one of which wasn't before.
+    Recorded,
+    /// All its events were known already.
+    Duplicate,
+    /// It was proven, and can't be read: somebody has to look.
+    SetAside,
+}
+
+impl Outcome {
+    /// The name in items and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Recorded => "recorded",
+            Self::Duplicate => "duplicate",
+            Self::SetAside => "set_aside",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Accepted, Self::Recorded, Self::Duplicate, Self::SetAside].into_iter().find(|o| o.as_str() == name)
+    }
+}
+
+/// What is told of a delivery.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeliveryRecord {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Who sent it.
+    pub provider: Provider,
+    /// Where it was posted to.
+    pub route: &'static str,
+    /// When it came in.
+    pub received_at: Timestamp,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, as a stable code.
+    pub reason: String,
+    /// How many events it holds.
+    pub events: u64,
+    /// The body's size in bytes.
+    pub size: u64,
+    /// The body's hash, in hex.
+    pub sha256: String,
+    /// Which path token it carried, from 0.
+    pub token: u64,
+    /// The fingerprint of the key that signed it, where it is signed.
+    pub certificate: Option<String>,
+}
+
+/// A delivery read back, to be read again or shown.
+pub struct StoredDelivery {
+    /// The delivery, proven when it was stored.
+    pub delivery: Proven,
+    /// What is told of it.
+    pub record: DeliveryRecord,
+}
+
+impl Ledger {
+    /// Makes a delivery durable: its bytes, its proof, and that it still has to be recorded. From here on nothing of
+    /// it can be lost. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// When DynamoDB, or S3 for a large body, can't take it.
+    pub async fn accept(&self, delivery: &Proven) -> Result<(), LedgerError> {
+        let body = delivery.body();
+        let hash = digest::digest(&digest::SHA256, body);
+        let proof = delivery.proof();
+        let envelope = delivery.envelope();
+        let mut item = Item::default()
+            .with(PARTITION_KEY, partition(delivery.id()))
+            .with(SORT_KEY, SORT)
+            .with("provider", delivery.route().provider().as_str())
+            .with("route", delivery.route().path())
+            .with("received_at", delivery.received_at())
+            .with("outcome", Outcome::Accepted.as_str())
+            .with("headers", &envelope.headers)
+            .with_some("event", envelope.event.as_deref())
+            .with("size", body.len())
+            .with("sha256", hex::encode(hash))
+            .with("trust", delivery.trust().as_str())
+            .with("token", proof.token)
+            .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()));
+        if body.len() <= MAX_INLINE_BODY {
+            item = item.with("body", body.as_ref());
+        } else {
+            let key = body_key(delivery);
+            self.put_body(&key, body, hash.as_ref()).await?;
+            item = item.with("body_key", key);
+        }
+        let mut attributes = item.into_attributes();
+        attributes.extend(index::accepted(delivery.id(), delivery.received_at()).into_attributes());
+        let put = self
+            .dynamodb
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(attributes))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", PARTITION_KEY)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            // The id is ours alone: it was this very call, whose first answer was lost.
+            Err(error)
+                if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(LedgerError::unavailable("PutItem")(error)),
+        }
+    }
+
+    async fn put_body(&self, key: &str, body: &Bytes, hash: &[u8]) -> Result<(), LedgerError> {
+        self.s3
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type("application/octet-stream")
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .checksum_sha256(BASE64_STANDARD.encode(hash))
+            .body(ByteStream::from(body.clone()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(LedgerError::unavailable("PutObject"))
+    }
+
+    /// Writes what became of a delivery, and takes it off the list of those that still have to be recorded.
+    ///
+    /// # Errors
+    /// When DynamoDB can't take it.
+    pub async fn finish(
+        &self,
+        delivery: &Proven,
+        outcome: Outcome,
+        reason: &str,
+        events: usize,
+    ) -> Result<(), LedgerError> {
+        self.update(&partition(delivery.id()), SORT)
+            .set("outcome", outcome.as_str())
+            .set("reason", reason)
+            .set("events", events)
+            .set("finished_at", time::now())
+            .set_all(index::delivery(delivery.id(), delivery.received_at()))
+            .send()
+            .await
+            .map(drop)
+    }
+
+    /// Reads a delivery back, with its body; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// When DynamoDB or S3 can't be asked, or the stored body's hash is not the recorded one.
+    pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, LedgerError> {
+        let Some(item) = self.get(&partition(id), SORT).await? else { return Ok(None) };
+        let record = record(id, &item)?;
+        let body = match item.attribute("body").and_then(|value| value.as_b().ok()) {
+            Some(body) => Bytes::copy_from_slice(body.as_ref()),
+            None => self.get_body(item.need("body_key")?).await?,
+        };
+        if hex::encode(digest::digest(&digest::SHA256, &body)) != record.sha256 {
+            return Err(LedgerError::BodyChanged);
+        }
+        let route = item.parse("route", Route::from_path)?;
+        let headers = item.attribute("headers").and_then(|value| value.as_m().ok());
+        let headers = headers.into_iter().flatten();
+        let envelope = Envelope {
+            headers: headers.filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect(),
+            event: item.text("event").map(str::to_owned),
+        };
+        let certificate = record.certificate.as_deref().map(str::parse::<Fingerprint>).transpose();
+        let certificate = certificate.map_err(|_| LedgerError::Corrupt { attribute: "certificate" })?;
+        let proof = Proof { token: usize::try_from(record.token).unwrap_or(usize::MAX), certificate };
+        let delivery = Proven::recorded(id.clone(), route, record.received_at, envelope, body, proof);
+        Ok(Some(StoredDelivery { delivery, record }))
+    }
+
+    async fn get_body(&self, key: &str) -> Result<Bytes, LedgerError> {
+        let answer = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
+        let object = answer.map_err(LedgerError::unavailable("GetObject"))?;
+        let body = object.body.collect().await;
+        body.map(aws_sdk_s3::primitives::AggregatedBytes::into_bytes)
+            .map_err(|_| LedgerError::Unavailable { operation: "GetObject", code: "response_error".to_owned() })
+    }
+
+    /// Deliveries that were accepted before `before` and not finished, the oldest first.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn unfinished(&self, before: Timestamp, limit: usize) -> Result<Vec<DeliveryId>, LedgerError> {
+        let range = Range { prefix: "", before: Some(time::format(before)), descending: false, limit };
+        let entries = self.list(&List::Accepted, &range).await?;
+        entries.iter().map(|entry| id_of(&entry.partition)).collect()
+    }
+
+    /// The deliveries of a UTC day (`2026-11-22`) that were finished, the latest first.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn deliveries(&self, day: &str, limit: usize) -> Result<Vec<DeliveryRecord>, LedgerError> {
+        let range = Range { prefix: "", before: None, descending: true, limit };
+        let entries = self.list(&List::Deliveries(day.to_owned()), &range).await?;
+        let mut records = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if let Some(item) = self.get(&entry.partition, &entry.sort).await? {
+                records.push(record(&id_of(&entry.partition)?, &item)?);
+            }
+        }
+        Ok(records)
+    }
+
+    pub(super) async fn get(&self, partition: &str, sort: &str) -> Result<Option<Item>, LedgerError> {
+        let answer = self
+            .dynamodb
+            .get_item()
+            .table_name(&self.table)
+            .key(PARTITION_KEY, AttributeValue::S(partition.to_owned()))
+            .key(SORT_KEY, AttributeValue::S(sort.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(LedgerError::unavailable("GetItem"))?;
+        Ok(answer.item.map(Item::from))
+    }
+}
+
+fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
+    let id = partition.strip_prefix("DELIVERY#").and_then(|id| id.parse().ok());
+    id.ok_or(LedgerError::Corrupt { attribute: PARTITION_KEY })
+}
+
+/// Where a large body is kept: by provider and day, so that people find it too.
+fn body_key(delivery: &Proven) -> String {
+    let received_at = time::format(delivery.received_at());
+    format!("deliveries/{}/{}/{}", delivery.route().provider(), &received_at[..10], delivery.id())
+}
+
+fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
+    Ok(DeliveryRecord {
+        id: id.clone(),
+        provider: item.parse("provider", |name| name.parse().ok())?,
+        route: item.parse("route", Route::from_path)?.path(),
+        received_at: item.time("received_at")?,
+        outcome: item.parse("outcome", Outcome::parse)?,
+        reason: item.text("reason").unwrap_or_default().to_owned(),
+        events: item.number("events").unwrap_or_default(),
+        size: item.number("size").unwrap_or_default(),
+        sha256: item.need("sha256")?.to_owned(),
+        token: item.number("token").unwrap_or_default(),
+        certificate: item.text("certificate").map(str::to_owned),
+    })
+}

@@ -1,0 +1,94 @@
+//! The ledger: one DynamoDB table that holds deliveries, events, statuses, archive orders and the manifest of PDFs.
+//!
+//! Everything about a subject shares its partition (`<provider>#<kind>#<id>`): `STATE`, `ARCHIVE`,
+//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`. A delivery has a partition of its own.
+//!
+//! A delivery is written in steps, each of which may be repeated at any time by anyone without a change of the result:
+//! `accepted` with its bytes and proof (from here on nothing can be lost), events, status, archive order, `recorded`.
+//! A crash in between leaves it `accepted`, where the sweep finds it and does all of it again. There is no
+//! transaction, because none is needed: no step depends on having been the first.
+
+mod deliveries;
+mod events;
+mod index;
+mod item;
+mod orders;
+mod pdfs;
+mod read;
+mod status;
+mod update;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+pub use deliveries::{DeliveryRecord, Outcome, StoredDelivery};
+pub use events::Recorded;
+pub use item::Item;
+pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};
+pub use pdfs::{Pdf, Role};
+pub use read::{ArchiveView, Document, DocumentPage, EventView, SignerView, SubjectView, Timeline};
+
+use crate::aws::Aws;
+
+/// The table's partition key.
+pub const PARTITION_KEY: &str = "pk";
+/// The table's sort key.
+pub const SORT_KEY: &str = "sk";
+/// The attribute by which DynamoDB expires items. Only quarantine has it: nothing that was proven expires.
+pub const EXPIRES_AT: &str = "expires_at";
+
+/// The table, and the bucket for bodies that are too large for it.
+#[derive(Clone)]
+pub struct Ledger {
+    dynamodb: aws_sdk_dynamodb::Client,
+    s3: aws_sdk_s3::Client,
+    table: String,
+    bucket: String,
+}
+
+impl Ledger {
+    /// The ledger in `table`; large bodies go to `bucket` under `deliveries/`.
+    #[must_use]
+    pub fn new(aws: &Aws, table: &str, bucket: &str) -> Self {
+        Self { dynamodb: aws.dynamodb.clone(), s3: aws.s3.clone(), table: table.to_owned(), bucket: bucket.to_owned() }
+    }
+}
+
+/// Why the ledger couldn't do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// DynamoDB or S3 didn't take the call: again later.
+    #[error("{operation}: {code}")]
+    Unavailable {
+        /// The SDK's operation.
+        operation: &'static str,
+        /// The service's error code, or what kept the call from being answered.
+        code: String,
+    },
+    /// A stored item lacks an attribute, or has one of another type: somebody else wrote it.
+    #[error("an item's attribute {attribute} is missing or of another type")]
+    Corrupt {
+        /// The attribute.
+        attribute: &'static str,
+    },
+    /// A stored body's hash is not the one that was recorded.
+    #[error("the stored body of a delivery is missing or was changed")]
+    BodyChanged,
+}
+
+impl LedgerError {
+    fn unavailable<E, R>(operation: &'static str) -> impl Fn(SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata,
+    {
+        move |error| {
+            let code = match &error {
+                SdkError::ServiceError(service) => service.err().code().unwrap_or("unknown").to_owned(),
+                SdkError::TimeoutError(_) => "timeout".to_owned(),
+                SdkError::DispatchFailure(_) => "dispatch_failure".to_owned(),
+                SdkError::ResponseError(_) => "response_error".to_owned(),
+                _ => "construction_failure".to_owned(),
+            };
+            Self::Unavailable { operation, code }
+        }
+    }
+}

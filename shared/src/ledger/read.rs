@@ -1,0 +1,258 @@
+//! What the ledger tells: lists of documents, and the timeline of one.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    ArchiveState, Item, Ledger, LedgerError, Pdf, SORT_KEY,
+    index::{self, List, Range},
+    orders, pdfs, status,
+};
+use crate::{
+    event::{Kind, TimeSource, Trust},
+    provider::Provider,
+    subject::{Subject, SubjectKind},
+};
+
+/// How many documents are read at the same time for a list.
+const CONCURRENT_READS: usize = 16;
+
+/// A subject's archive order, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ArchiveView {
+    /// Where it stands.
+    pub state: ArchiveState,
+    /// Why, as a stable code.
+    pub reason: Option<String>,
+    /// How often it failed since it was last asked for.
+    pub attempts: u32,
+    /// When it is due again, while it waits.
+    pub not_before: Option<Timestamp>,
+    /// How many events asked for it.
+    pub requests: usize,
+}
+
+/// A document, pack or signer, as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Document {
+    /// Who told of it.
+    pub provider: Provider,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// The provider's id of it.
+    pub id: String,
+    /// Its status, where one is known.
+    pub status: Option<Kind>,
+    /// How the event that gave the status was proven.
+    pub trust: Option<Trust>,
+    /// When the provider's API last said that this is the status, if it did.
+    pub confirmed_at: Option<Timestamp>,
+    /// When the status came about.
+    pub occurred_at: Option<Timestamp>,
+    /// When the callback that gave the status came in.
+    pub updated_at: Option<Timestamp>,
+    /// How many events are recorded of it.
+    pub events: usize,
+    /// Whether two statuses were told of it that can't both be its last.
+    pub conflict: bool,
+    /// Its archive order, where there is one.
+    pub archive: Option<ArchiveView>,
+    /// How many PDFs of it are archived, old versions included.
+    pub pdfs: usize,
+}
+
+/// A page of a list of documents.
+#[derive(Clone, Debug, Serialize)]
+pub struct DocumentPage {
+    /// The documents: by provider, then status, then the latest first.
+    pub documents: Vec<Document>,
+    /// Where the next page starts, where there is one.
+    pub next: Option<String>,
+}
+
+/// What a subject is, for people who read JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct SubjectView {
+    /// What it is.
+    pub kind: SubjectKind,
+    /// The provider's id of it.
+    pub id: String,
+}
+
+/// A recorded event.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventView {
+    /// Its identity: SHA-256, in hex.
+    pub id: String,
+    /// What it means.
+    pub kind: Kind,
+    /// The provider's name of it.
+    pub name: String,
+    /// The provider's value of what changed.
+    pub value: Option<String>,
+    /// What it is about.
+    pub subject: SubjectView,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Who says so.
+    pub time_source: TimeSource,
+    /// When it first came in.
+    pub received_at: Timestamp,
+    /// How it was proven.
+    pub trust: Trust,
+    /// `callback`, or `reconcile` when the provider had to be asked.
+    pub source: String,
+    /// The delivery in which it first came.
+    pub delivery: Option<String>,
+    /// In how many deliveries it came.
+    pub deliveries: usize,
+    /// What the provider sent, without secrets; `null` where only the delivery holds it.
+    pub payload: serde_json::Value,
+}
+
+/// A person who signs.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignerView {
+    /// The provider's id.
+    pub id: String,
+    /// The signer's status, where one is known.
+    pub status: Option<Kind>,
+}
+
+/// Everything that is known of a subject.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timeline {
+    /// The subject.
+    pub document: Document,
+    /// Its events, in the order in which they happened.
+    pub events: Vec<EventView>,
+    /// Its signers.
+    pub signers: Vec<SignerView>,
+    /// Its archived PDFs.
+    pub pdfs: Vec<Pdf>,
+}
+
+impl Ledger {
+    /// Lists documents and packs, `limit` a page; `after` is the page before's `next`.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn documents(
+        &self,
+        provider: Option<Provider>,
+        status: Option<Kind>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<DocumentPage, LedgerError> {
+        let prefix = status.map_or_else(String::new, |status| index::status_prefix(Some(status)));
+        let after = after.and_then(|after| after.split_once(' '));
+        let mut subjects = Vec::new();
+        let mut next = None;
+        for provider in Provider::ALL.into_iter().filter(|each| provider.is_none_or(|wanted| wanted == *each)) {
+            let before = match after {
+                Some((name, _)) if provider.as_str() < name => continue,
+                Some((name, place)) if provider.as_str() == name => Some(place.to_owned()),
+                _ => None,
+            };
+            let wanted = limit - subjects.len();
+            // One more than is wanted tells whether there is a next page.
+            let range = Range { prefix: &prefix, before, descending: true, limit: wanted + 1 };
+            let mut entries = self.list(&List::Documents(provider), &range).await?;
+            if entries.len() > wanted {
+                entries.truncate(wanted);
+                let place = entries.last().map(|entry| entry.place.clone());
+                next = Some(format!("{provider} {}", place.unwrap_or_else(|| format!("{prefix}{}", index::END))));
+            }
+            subjects.extend(entries);
+            if next.is_some() {
+                break;
+            }
+        }
+        let subjects = subjects.iter().map(|entry| entry.partition.parse::<Subject>());
+        let subjects: Vec<Subject> =
+            subjects.collect::<Result<_, _>>().map_err(|_| LedgerError::Corrupt { attribute: super::PARTITION_KEY })?;
+        let reads = (0..subjects.len()).map(|index| self.timeline(&subjects[index]));
+        let timelines: Vec<Option<Timeline>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
+        Ok(DocumentPage {
+            documents: timelines.into_iter().flatten().map(|timeline| timeline.document).collect(),
+            next,
+        })
+    }
+
+    /// Everything about one subject; `None` when nothing is known of it.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn timeline(&self, subject: &Subject) -> Result<Option<Timeline>, LedgerError> {
+        let items = self.partition(&subject.partition(), "").await?;
+        let mut events = Vec::new();
+        let mut pdfs = Vec::new();
+        let mut state = None;
+        let mut order = None;
+        for item in &items {
+            match item.need(SORT_KEY)? {
+                status::SORT => state = Some(item),
+                orders::SORT => order = Some(orders::order(subject.clone(), item)?),
+                sort if sort.starts_with("EVENT#") => events.push(event(subject, item)?),
+                sort if sort.starts_with(pdfs::PREFIX) => pdfs.push(pdfs::pdf(subject, item)?),
+                _ => {}
+            }
+        }
+        let Some(state) = state else { return Ok(None) };
+        events.sort_by(|a, b| (a.occurred_at, &a.id).cmp(&(b.occurred_at, &b.id)));
+        if let Some(order) = &order {
+            for pdf in &mut pdfs {
+                let current = order.versions.get(&Pdf::slot(&pdf.document, pdf.role));
+                pdf.current = current.is_some_and(|current| current.sha256 == pdf.sha256);
+            }
+        }
+        let archive = order.map(|order| ArchiveView {
+            state: order.state,
+            reason: order.reason,
+            attempts: order.attempts,
+            not_before: order.not_before,
+            requests: order.requests,
+        });
+        let document = document(subject, state, events.len(), archive, pdfs.len());
+        Ok(Some(Timeline { document, events, signers: Vec::new(), pdfs }))
+    }
+}
+
+fn document(subject: &Subject, state: &Item, events: usize, archive: Option<ArchiveView>, pdfs: usize) -> Document {
+    let time = |name| state.text(name).and_then(|text| text.parse().ok());
+    let status = state.text("status").and_then(Kind::parse);
+    let confirmed = state.text("confirmed_status").and_then(Kind::parse);
+    Document {
+        provider: subject.provider,
+        kind: subject.kind,
+        id: subject.id.to_string(),
+        status,
+        trust: state.text("trust").and_then(Trust::parse),
+        confirmed_at: time("confirmed_at").filter(|_| confirmed == status),
+        occurred_at: time("occurred_at"),
+        updated_at: time("updated_at"),
+        events,
+        conflict: state.set_size("terminals") > 1,
+        archive,
+        pdfs,
+    }
+}
+
+fn event(subject: &Subject, item: &Item) -> Result<EventView, LedgerError> {
+    Ok(EventView {
+        id: item.need("id")?.to_owned(),
+        kind: item.parse("kind", Kind::parse)?,
+        name: item.need("name")?.to_owned(),
+        value: item.text("value").map(str::to_owned),
+        subject: SubjectView { kind: subject.kind, id: subject.id.to_string() },
+        occurred_at: item.time("occurred_at")?,
+        time_source: item.parse("time_source", TimeSource::parse)?,
+        received_at: item.time("received_at")?,
+        trust: item.parse("trust", Trust::parse)?,
+        source: item.need("source")?.to_owned(),
+        delivery: item.text("delivery").map(str::to_owned),
+        deliveries: item.set_size("deliveries"),
+        payload: item.text("payload").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+    })
+}

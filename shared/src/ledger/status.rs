@@ -1,0 +1,96 @@
+//! A subject's status: the greatest of its events, by rank, then time, then trust.
+//!
+//! The three are one text, `progress`, that sorts like them; one conditional update takes the greater one, so the order
+//! in which events arrive can't matter.
+
+use jiff::Timestamp;
+
+use super::{Ledger, LedgerError, index, item::set};
+use crate::{
+    delivery::Proven,
+    event::{Event, Kind, Trust},
+    subject::Subject,
+    time,
+};
+
+pub(super) const SORT: &str = "STATE";
+
+fn progress(kind: Kind, at: Timestamp, trust: Trust) -> Option<String> {
+    let trust = match trust {
+        Trust::Token => 0,
+        Trust::Signature => 1,
+    };
+    kind.rank().map(|rank| format!("{rank:02}#{}#{trust}", time::format(at)))
+}
+
+impl Ledger {
+    /// Brings a subject's status up to `events`, all of which are about it.
+    pub(super) async fn advance(
+        &self,
+        delivery: &Proven,
+        subject: &Subject,
+        events: &[&Event],
+    ) -> Result<(), LedgerError> {
+        let trust = delivery.trust();
+        let partition = subject.partition();
+        let greatest = events
+            .iter()
+            .filter_map(|event| Some((progress(event.kind, event.occurred_at, trust)?, *event)))
+            .max_by(|(a, _), (b, _)| a.cmp(b));
+        let terminals: Vec<String> = Kind::ALL
+            .into_iter()
+            .filter(|kind| kind.is_terminal() && events.iter().any(|event| event.kind == *kind))
+            .map(|kind| kind.as_str().to_owned())
+            .collect();
+        let Some((progress, event)) = greatest else {
+            // Nothing of a status was said, but the subject is there and should be listed.
+            let Some(first) = events.first() else { return Ok(()) };
+            return self.introduce(delivery, subject, first).await;
+        };
+        let mut update = self
+            .update(&partition, SORT)
+            .set("status", event.kind.as_str())
+            .set("progress", progress.as_str())
+            .set("trust", trust.as_str())
+            .set("occurred_at", event.occurred_at)
+            .set("time_source", event.time_source.as_str())
+            .set("updated_at", delivery.received_at());
+        if subject.kind.has_documents() {
+            update = update.set_all(index::document(subject, Some(event.kind), event.occurred_at));
+        }
+        if !terminals.is_empty() {
+            update = update.add("terminals", set(terminals.clone()));
+        }
+        let advanced = update
+            .only_if("attribute_not_exists(#progress) OR #progress < ?", [progress.as_str().into()])
+            .was_done()
+            .await?;
+        if !advanced && !terminals.is_empty() {
+            // It is no news for the status, but whether there is a conflict has to be known.
+            self.update(&partition, SORT).add("terminals", set(terminals)).send().await?;
+        }
+        Ok(())
+    }
+
+    async fn introduce(&self, delivery: &Proven, subject: &Subject, event: &Event) -> Result<(), LedgerError> {
+        let mut update = self
+            .update(&subject.partition(), SORT)
+            .set("trust", delivery.trust().as_str())
+            .set("updated_at", delivery.received_at());
+        if subject.kind.has_documents() {
+            update = update.set_all(index::document(subject, None, event.occurred_at));
+        }
+        update.only_if("attribute_not_exists(#updated_at)", []).was_done().await.map(drop)
+    }
+
+    /// Notes that the provider's own API says that the subject has this status.
+    ///
+    /// # Errors
+    /// When DynamoDB can't take it.
+    pub async fn confirm(&self, subject: &Subject, status: Kind, at: Timestamp) -> Result<(), LedgerError> {
+        let update = self.update(&subject.partition(), SORT);
+        let update = update.set("confirmed_status", status.as_str()).set("confirmed_at", at);
+        // Only a status that is recorded can be confirmed; the condition keeps an empty STATE from appearing.
+        update.only_if("#status = ?", [status.as_str().into()]).was_done().await.map(drop)
+    }
+}

@@ -1,0 +1,53 @@
+//! The services: how each proves and words its callbacks, and how its API is asked. A new one is a folder here.
+
+pub mod quicklysign;
+
+use crate::{
+    archive::{Inspection, Obstacle},
+    aws::Aws,
+    delivery::{Proven, Route},
+    event::Event,
+    intake::Unreadable,
+    outbound::Client,
+    provider::Provider,
+    secrets::Cached,
+    settings::Settings,
+    subject::Subject,
+};
+
+/// Reads a proven delivery into events.
+///
+/// # Errors
+/// When it isn't what the service documents; the delivery is set aside.
+pub fn read(delivery: &Proven) -> Result<Vec<Event>, Unreadable> {
+    match delivery.route() {
+        Route::Quicklysign => quicklysign::callback::read(delivery),
+        Route::LegalesignBatch | Route::LegalesignRealtime | Route::Signeasy => Err(Unreadable::new("no_reader", ".")),
+    }
+}
+
+/// The services' APIs.
+pub struct Apis {
+    quicklysign: quicklysign::api::Api,
+}
+
+impl Apis {
+    /// The APIs at their configured hosts, asked with the connections of `client`.
+    #[must_use]
+    pub fn new(settings: &Settings, aws: &Aws, client: &Client) -> Self {
+        let quicklysign = settings.provider(Provider::Quicklysign);
+        let secrets = Cached::new(quicklysign.api.clone(), Some(aws.secrets.clone()));
+        Self { quicklysign: quicklysign::api::Api::new(client, &quicklysign.api_url, secrets) }
+    }
+
+    /// Asks a subject's service for its status and its final documents.
+    ///
+    /// # Errors
+    /// Why it can't say, or why there are none yet.
+    pub async fn inspect(&self, subject: &Subject) -> Result<Inspection, Obstacle> {
+        match subject.provider {
+            Provider::Quicklysign => self.quicklysign.inspect(&subject.id).await,
+            Provider::Legalesign | Provider::Signeasy => Err(Obstacle::failed("no_api")),
+        }
+    }
+}

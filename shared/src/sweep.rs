@@ -1,0 +1,103 @@
+//! The sweep: finishes what was left. Deliveries that stayed accepted are recorded, waiting archive orders whose time
+//! has come are due, and so are those that were handed over and never taken, or whose host is allowed by now.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::{
+    aws::Aws,
+    intake,
+    ledger::{ArchiveState, Ledger, LedgerError},
+    outbound::HostPatterns,
+    settings::Settings,
+    time,
+};
+
+/// A callback function ends at 25 s: what is still accepted after this was left behind.
+const LEFT_BEHIND: SignedDuration = SignedDuration::from_mins(1);
+
+/// The stream, the pipe and the queue together take seconds; an order that nobody took for this long is lost to them.
+const NOT_TAKEN: SignedDuration = SignedDuration::from_mins(10);
+
+/// So many of each sort in one run. What is left is the next run's.
+const MAX_ITEMS: usize = 500;
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Deliveries that were finished.
+    pub recorded: usize,
+    /// Deliveries that still can't be.
+    pub still_unfinished: usize,
+    /// Archive orders that were made due.
+    pub made_due: usize,
+}
+
+/// Finishes what was left.
+pub struct Sweep {
+    ledger: Ledger,
+    download_hosts: HostPatterns,
+}
+
+impl Sweep {
+    /// A sweep with these settings.
+    #[must_use]
+    pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        let ledger = Ledger::new(aws, &settings.table, &settings.bucket);
+        Self { ledger, download_hosts: settings.download_hosts.clone() }
+    }
+
+    /// One run, as if it were `now`. It may run at any time, also twice at once.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn run(&self, now: Timestamp) -> Result<Swept, LedgerError> {
+        let mut swept = Swept::default();
+        self.finish_deliveries(now, &mut swept).await?;
+        self.wake_orders(now, &mut swept).await?;
+        tracing::info!(
+            event = "swept",
+            recorded = swept.recorded,
+            still_unfinished = swept.still_unfinished,
+            made_due = swept.made_due
+        );
+        Ok(swept)
+    }
+
+    async fn finish_deliveries(&self, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {
+        for id in self.ledger.unfinished(before(now, LEFT_BEHIND), MAX_ITEMS).await? {
+            let recorded = match self.ledger.delivery(&id).await {
+                Ok(Some(stored)) => intake::record(&self.ledger, &stored.delivery).await.map(drop),
+                Ok(None) => continue,
+                Err(problem) => Err(problem),
+            };
+            match recorded {
+                Ok(()) => swept.recorded += 1,
+                // One that can't be finished must not keep the others from it.
+                Err(problem) => {
+                    tracing::error!(event = "still_unfinished", delivery = %id, problem = %problem);
+                    swept.still_unfinished += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn wake_orders(&self, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {
+        let mut orders = self.ledger.orders(ArchiveState::Waiting, Some(now), MAX_ITEMS).await?;
+        orders.extend(self.ledger.orders(ArchiveState::Due, Some(before(now, NOT_TAKEN)), MAX_ITEMS).await?);
+        let blocked = self.ledger.orders(ArchiveState::Blocked, None, MAX_ITEMS).await?;
+        let allowed = |host: &Option<String>| host.as_ref().is_some_and(|host| self.download_hosts.allows(host));
+        orders.extend(blocked.into_iter().filter(|order| allowed(&order.blocked_host)));
+        for order in orders {
+            if self.ledger.wake(&order).await? {
+                swept.made_due += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn before(now: Timestamp, time: SignedDuration) -> Timestamp {
+    time::to_millis(now.checked_sub(time).unwrap_or(Timestamp::MIN))
+}
