@@ -10,6 +10,9 @@ use futures::stream::once;
 
 use super::{Field, FormError, push};
 
+/// RFC 2046, section 5.1.1: 1 to 70 characters.
+const BOUNDARY_LEN: std::ops::RangeInclusive<usize> = 1..=70;
+
 /// Whether a content type is `multipart/form-data`, whatever its parameters.
 pub(super) fn is_multipart(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
@@ -18,18 +21,51 @@ pub(super) fn is_multipart(content_type: &str) -> bool {
 
 /// Splits a body at the boundary that the content type names.
 pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Vec<Field>, FormError> {
-    let boundary = multer::parse_boundary(content_type).map_err(|_| FormError::Boundary)?;
+    let boundary = boundary(content_type)
+        .ok_or(FormError::Boundary)?
+        .to_owned();
     // Never pending, since the only chunk is ready; if it were, the body isn't one that can be read.
-    split(boundary, body.clone()).now_or_never().unwrap_or(Err(FormError::Multipart))
+    split(boundary, body.clone())
+        .now_or_never()
+        .unwrap_or(Err(FormError::Multipart))
+}
+
+/// The `boundary` parameter, quoted or not. `multer::parse_boundary` is stricter than senders are: it refuses a space
+/// before a `;`, and characters that should have been quoted.
+fn boundary(content_type: &str) -> Option<&str> {
+    let (_, mut rest) = content_type.split_once(';')?;
+    loop {
+        let (name, value) = rest.split_once('=')?;
+        // A parameter without a value may stand before.
+        let name = name.rsplit(';').next().unwrap_or_default().trim();
+        let (value, next) = match value.trim_start().strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => {
+                let (token, next) = value.split_once(';').unwrap_or((value, ""));
+                (token.trim(), next)
+            }
+        };
+        if name.eq_ignore_ascii_case("boundary") {
+            return BOUNDARY_LEN.contains(&value.len()).then_some(value);
+        }
+        rest = next;
+    }
 }
 
 async fn split(boundary: String, body: Bytes) -> Result<Vec<Field>, FormError> {
-    let mut parts = multer::Multipart::new(once(ready(Ok::<_, std::convert::Infallible>(body))), boundary);
+    let mut parts = multer::Multipart::new(
+        once(ready(Ok::<_, std::convert::Infallible>(body))),
+        boundary,
+    );
     let mut fields = Vec::new();
     // `multer`'s errors name fields that were posted, so they go no further.
     while let Some(mut part) = parts.next_field().await.map_err(|_| FormError::Multipart)? {
         let name = part.name().ok_or(FormError::Multipart)?.to_owned();
-        let mut value = part.chunk().await.map_err(|_| FormError::Multipart)?.unwrap_or_default();
+        let mut value = part
+            .chunk()
+            .await
+            .map_err(|_| FormError::Multipart)?
+            .unwrap_or_default();
         // One chunk in is one chunk out. Should that ever change, the value must still be whole.
         while let Some(more) = part.chunk().await.map_err(|_| FormError::Multipart)? {
             let mut joined = BytesMut::from(value);
