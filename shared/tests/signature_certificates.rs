@@ -1,9 +1,5 @@
 //! What is taken from the settings as a certificate or key, and what is not: see `data/legalesign/README.md`.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that can't go on should say where"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that can't go on should say where")]
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,11 +21,9 @@ const BATCH_SIGNED: &str = include_str!("data/legalesign/signatures/batch.rsa409
 const BATCH_SIGNED_BY_OTHER: &str = include_str!("data/legalesign/signatures/batch.rsa2048.b64");
 
 /// What `openssl x509 -in lookalike.crt.pem -noout -fingerprint -sha256` says.
-const LOOKALIKE_FINGERPRINT: &str =
-    "97d6d47ef3ca6bd6077b0087313a57a174d1f029dcaf37f4a19cb0382a3e1ee6";
+const LOOKALIKE_FINGERPRINT: &str = "97d6d47ef3ca6bd6077b0087313a57a174d1f029dcaf37f4a19cb0382a3e1ee6";
 /// What `openssl pkey -pubin -in lookalike.pub.pem -outform DER | sha256sum` says.
-const LOOKALIKE_KEY_FINGERPRINT: &str =
-    "75f48a9ada113623241dd36d1014c4707d2ef8c9309541efb7e18e7a7ae150f4";
+const LOOKALIKE_KEY_FINGERPRINT: &str = "75f48a9ada113623241dd36d1014c4707d2ef8c9309541efb7e18e7a7ae150f4";
 
 /// Some moment in the lookalike's validity.
 const NOW: &str = "2026-06-01T00:00:00Z";
@@ -45,36 +39,24 @@ fn signers(entries: &[&str]) -> Signers {
 }
 
 fn fingerprint(entry: &str) -> Fingerprint {
-    signers(&[entry])
-        .iter()
-        .next()
-        .expect("one entry, one signer")
-        .fingerprint()
+    signers(&[entry]).iter().next().expect("one entry, one signer").fingerprint()
 }
 
 fn fault(entry: &str) -> SignerFault {
     let (signers, problems) = Signers::parse(&[entry]);
     assert!(signers.is_empty());
-    let [problem] = problems[..] else {
-        panic!("{problems:?}")
-    };
+    let [problem] = problems[..] else { panic!("{problems:?}") };
     problem.fault
 }
 
 /// The bytes inside a fixture.
 fn der(pem: &str) -> Vec<u8> {
-    let body: String = pem
-        .lines()
-        .filter(|line| !line.starts_with("-----"))
-        .collect();
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     STANDARD.decode(body).expect("fixtures are PEM")
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
-    format!(
-        "-----BEGIN {label}-----{}-----END {label}-----",
-        STANDARD.encode(der)
-    )
+    format!("-----BEGIN {label}-----{}-----END {label}-----", STANDARD.encode(der))
 }
 
 #[test]
@@ -92,14 +74,7 @@ fn a_public_key_is_read() {
     let signers = signers(&[LOOKALIKE_KEY]);
     let signer = signers.iter().next().unwrap();
     assert_eq!(signer.fingerprint().to_string(), LOOKALIKE_KEY_FINGERPRINT);
-    assert_eq!(
-        (
-            signer.not_before(),
-            signer.not_after(),
-            signer.days_left(at(NOW))
-        ),
-        (None, None, None)
-    );
+    assert_eq!((signer.not_before(), signer.not_after(), signer.days_left(at(NOW))), (None, None, None));
     assert_eq!(signer.pem(), LOOKALIKE_KEY);
 }
 
@@ -121,15 +96,8 @@ fn days_left() {
 #[test]
 fn a_certificate_without_an_end() {
     let signers = signers(&[OTHER]);
-    assert_eq!(
-        signers.iter().next().unwrap().not_after(),
-        Some(Timestamp::MAX)
-    );
-    assert!(
-        signers
-            .verify_sha1(BATCH, BATCH_SIGNED_BY_OTHER.as_bytes(), Timestamp::MAX)
-            .is_ok()
-    );
+    assert_eq!(signers.iter().next().unwrap().not_after(), Some(Timestamp::MAX));
+    assert!(signers.verify_sha1(BATCH, BATCH_SIGNED_BY_OTHER.as_bytes(), Timestamp::MAX).is_ok());
 }
 
 #[test]
@@ -138,23 +106,14 @@ fn keys_that_do_not_count() {
     assert_eq!(fault(ELLIPTIC), SignerFault::NotRsa);
     assert_eq!(fault(RSA_PSS), SignerFault::NotRsa);
     assert_eq!(fault(PRIVATE_KEY), SignerFault::PrivateKey);
-    assert_eq!(
-        fault(&format!("{LOOKALIKE}{PRIVATE_KEY}")),
-        SignerFault::PrivateKey
-    );
-    assert_eq!(
-        fault(&format!("{LOOKALIKE}{OTHER}")),
-        SignerFault::SeveralBlocks
-    );
+    assert_eq!(fault(&format!("{LOOKALIKE}{PRIVATE_KEY}")), SignerFault::PrivateKey);
+    assert_eq!(fault(&format!("{LOOKALIKE}{OTHER}")), SignerFault::SeveralBlocks);
 }
 
 #[test]
 fn texts_that_are_no_certificate() {
     let cut = &LOOKALIKE[..LOOKALIKE.len() / 2];
-    let without_a_line: String = LOOKALIKE
-        .lines()
-        .filter(|line| !line.starts_with("MIIF"))
-        .collect();
+    let without_a_line: String = LOOKALIKE.lines().filter(|line| !line.starts_with("MIIF")).collect();
     let other_label = LOOKALIKE.replace("CERTIFICATE", "CERTIFICATE REQUEST");
     let key_labelled_certificate = LOOKALIKE_KEY.replace("PUBLIC KEY", "CERTIFICATE");
     let certificate_labelled_key = LOOKALIKE.replace("CERTIFICATE", "PUBLIC KEY");
@@ -194,10 +153,7 @@ fn pem_that_lost_its_line_breaks_or_gained_text_is_read_and_kept_clean() {
 #[test]
 fn one_bad_entry_is_reported_and_the_others_work() {
     let (signers, problems) = Signers::parse(&["nonsense", LOOKALIKE, RSA_1024, LOOKALIKE, OTHER]);
-    let told: Vec<String> = problems
-        .iter()
-        .map(|problem| format!("{}: {problem}", problem.code()))
-        .collect();
+    let told: Vec<String> = problems.iter().map(|problem| format!("{}: {problem}", problem.code())).collect();
     assert_eq!(
         told,
         [
@@ -207,11 +163,7 @@ fn one_bad_entry_is_reported_and_the_others_work() {
     );
     let known: Vec<Fingerprint> = signers.iter().map(|signer| signer.fingerprint()).collect();
     assert_eq!(known, [fingerprint(LOOKALIKE), fingerprint(OTHER)]);
-    assert!(
-        signers
-            .verify_sha1(BATCH, BATCH_SIGNED.as_bytes(), at(NOW))
-            .is_ok()
-    );
+    assert!(signers.verify_sha1(BATCH, BATCH_SIGNED.as_bytes(), at(NOW)).is_ok());
 }
 
 proptest! {

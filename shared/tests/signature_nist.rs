@@ -1,9 +1,6 @@
 //! NIST's own verdicts: every CAVP vector for RSASSA-PKCS1-v1_5 verification with SHA-1 and a modulus of at least 2,048
 //! bits, put through the verifier as a callback's signature would be. See `data/nist/README.md`.
-#![expect(
-    clippy::expect_used,
-    reason = "a test that can't go on should say where"
-)]
+#![expect(clippy::expect_used, reason = "a test that can't go on should say where")]
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::RsaPublicKeyComponents;
@@ -28,19 +25,9 @@ struct Case {
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
-    let even = if hex.len().is_multiple_of(2) {
-        hex.to_owned()
-    } else {
-        format!("0{hex}")
-    };
-    let digits: Vec<u8> = even
-        .chars()
-        .map(|digit| digit.to_digit(16).expect("a hexadecimal digit") as u8)
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
+    let even = if hex.len().is_multiple_of(2) { hex.to_owned() } else { format!("0{hex}") };
+    let digits: Vec<u8> = even.chars().map(|digit| digit.to_digit(16).expect("a hexadecimal digit") as u8).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 fn cases(file: &str) -> Vec<Case> {
@@ -63,13 +50,8 @@ fn cases(file: &str) -> Vec<Case> {
 }
 
 fn public_key(n: &[u8], e: &[u8]) -> String {
-    let key: PublicKeyX509Der<'_> = RsaPublicKeyComponents { n, e }
-        .as_der()
-        .expect("numbers can be written as a key");
-    format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        STANDARD.encode(key.as_ref())
-    )
+    let key: PublicKeyX509Der<'_> = RsaPublicKeyComponents { n, e }.as_der().expect("numbers can be written as a key");
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(key.as_ref()))
 }
 
 /// Runs a file, and gives how many were valid and how many not.
@@ -79,20 +61,9 @@ fn run(file: &str) -> (usize, usize) {
         let (signers, problems) = Signers::parse(&[public_key(&case.n, &case.e)]);
         assert_eq!(problems, [], "no vector is lost to a key that isn't taken");
         let signature = STANDARD.encode(&case.signature);
-        let verdict =
-            signers.verify_sha1(&case.message, signature.as_bytes(), Timestamp::UNIX_EPOCH);
-        let expected = if case.valid {
-            None
-        } else {
-            Some(SignatureError::Mismatch)
-        };
-        assert_eq!(
-            verdict.err(),
-            expected,
-            "n {:x?}, message {:x?}",
-            &case.n[..8],
-            &case.message[..8]
-        );
+        let verdict = signers.verify_sha1(&case.message, signature.as_bytes(), Timestamp::UNIX_EPOCH);
+        let expected = if case.valid { None } else { Some(SignatureError::Mismatch) };
+        assert_eq!(verdict.err(), expected, "n {:x?}, message {:x?}", &case.n[..8], &case.message[..8]);
     }
     let valid = cases.iter().filter(|case| case.valid).count();
     (valid, cases.len() - valid)
@@ -111,17 +82,8 @@ fn sigver15_em_test() {
 #[test]
 fn numbers_that_make_no_usable_key() {
     let n = &cases(SIGVER)[0].n;
-    let even: Vec<u8> = n
-        .iter()
-        .enumerate()
-        .map(|(at, byte)| {
-            if at == n.len() - 1 {
-                byte & 0xfe
-            } else {
-                *byte
-            }
-        })
-        .collect();
+    let even: Vec<u8> =
+        n.iter().enumerate().map(|(at, byte)| if at == n.len() - 1 { byte & 0xfe } else { *byte }).collect();
     let mut short = n.clone();
     short[0] = 0x7f; // 2,047 bits
     let long = [&[0x80; 769][..], n].concat(); // 1,025 bytes

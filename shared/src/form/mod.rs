@@ -91,9 +91,7 @@ impl Form {
     /// [`FormError`]: too many fields, or a body that claims to be multipart and isn't.
     pub fn read(content_type: Option<&str>, body: &Bytes) -> Result<Self, FormError> {
         let fields = match content_type {
-            Some(content_type) if multipart::is_multipart(content_type) => {
-                multipart::read(content_type, body)?
-            }
+            Some(content_type) if multipart::is_multipart(content_type) => multipart::read(content_type, body)?,
             _ => urlencoded::read(body)?,
         };
         Ok(Self { fields })
@@ -112,11 +110,7 @@ impl Form {
     /// # Errors
     /// [`FieldError::Twice`].
     pub fn optional(&self, name: &'static str) -> Result<Option<&Bytes>, FieldError> {
-        let mut values = self
-            .fields
-            .iter()
-            .filter(|field| field.name == name.as_bytes())
-            .map(|field| &field.value);
+        let mut values = self.fields.iter().filter(|field| field.name == name.as_bytes()).map(|field| &field.value);
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
             (_, Some(_)) => Err(FieldError::Twice(name)),
@@ -127,9 +121,7 @@ impl Form {
 /// Says how many fields there are and nothing of them: they hold names and addresses.
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Form")
-            .field("fields", &self.fields.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Form").field("fields", &self.fields.len()).finish_non_exhaustive()
     }
 }
 

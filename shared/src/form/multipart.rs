@@ -21,13 +21,9 @@ pub(super) fn is_multipart(content_type: &str) -> bool {
 
 /// Splits a body at the boundary that the content type names.
 pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Vec<Field>, FormError> {
-    let boundary = boundary(content_type)
-        .ok_or(FormError::Boundary)?
-        .to_owned();
+    let boundary = boundary(content_type).ok_or(FormError::Boundary)?.to_owned();
     // Never pending, since the only chunk is ready; if it were, the body isn't one that can be read.
-    split(boundary, body.clone())
-        .now_or_never()
-        .unwrap_or(Err(FormError::Multipart))
+    split(boundary, body.clone()).now_or_never().unwrap_or(Err(FormError::Multipart))
 }
 
 /// The `boundary` parameter, quoted or not. `multer::parse_boundary` is stricter than senders are: it refuses a space
@@ -53,19 +49,12 @@ fn boundary(content_type: &str) -> Option<&str> {
 }
 
 async fn split(boundary: String, body: Bytes) -> Result<Vec<Field>, FormError> {
-    let mut parts = multer::Multipart::new(
-        once(ready(Ok::<_, std::convert::Infallible>(body))),
-        boundary,
-    );
+    let mut parts = multer::Multipart::new(once(ready(Ok::<_, std::convert::Infallible>(body))), boundary);
     let mut fields = Vec::new();
     // `multer`'s errors name fields that were posted, so they go no further.
     while let Some(mut part) = parts.next_field().await.map_err(|_| FormError::Multipart)? {
         let name = part.name().ok_or(FormError::Multipart)?.to_owned();
-        let mut value = part
-            .chunk()
-            .await
-            .map_err(|_| FormError::Multipart)?
-            .unwrap_or_default();
+        let mut value = part.chunk().await.map_err(|_| FormError::Multipart)?.unwrap_or_default();
         // One chunk in is one chunk out. Should that ever change, the value must still be whole.
         while let Some(more) = part.chunk().await.map_err(|_| FormError::Multipart)? {
             let mut joined = BytesMut::from(value);

@@ -16,20 +16,14 @@ fn urlencoded(body: impl Into<Bytes>) -> Form {
 
 /// All fields, so that a test sees what else was read.
 fn fields(form: &Form) -> Vec<(&[u8], &[u8])> {
-    form.fields
-        .iter()
-        .map(|field| (&field.name[..], &field.value[..]))
-        .collect()
+    form.fields.iter().map(|field| (&field.name[..], &field.value[..])).collect()
 }
 
 /// A multipart body as browsers and `requests` write it.
 fn parts(boundary: &str, fields: &[(&str, &[u8])]) -> Bytes {
     let mut body = Vec::new();
     for (name, value) in fields {
-        body.extend(
-            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n")
-                .bytes(),
-        );
+        body.extend(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n").bytes());
         body.extend(*value);
         body.extend(b"\r\n");
     }
@@ -46,22 +40,13 @@ fn a_batch_as_a_browser_or_django_posts_it() {
 
 #[test]
 fn plus_is_a_space_and_an_escaped_plus_is_a_plus() {
-    assert_eq!(
-        urlencoded("data=a+b%2Bc%20d").one("data").unwrap(),
-        "a b+c d"
-    );
+    assert_eq!(urlencoded("data=a+b%2Bc%20d").one("data").unwrap(), "a b+c d");
 }
 
 #[test]
 fn what_is_not_utf8_is_kept() {
-    assert_eq!(
-        urlencoded("data=Andr%E9%FF%00").one("data").unwrap(),
-        &b"Andr\xe9\xff\0"[..]
-    );
-    assert_eq!(
-        urlencoded(&b"data=Andr\xe9\xff"[..]).one("data").unwrap(),
-        &b"Andr\xe9\xff"[..]
-    );
+    assert_eq!(urlencoded("data=Andr%E9%FF%00").one("data").unwrap(), &b"Andr\xe9\xff\0"[..]);
+    assert_eq!(urlencoded(&b"data=Andr\xe9\xff"[..]).one("data").unwrap(), &b"Andr\xe9\xff"[..]);
 }
 
 #[test]
@@ -77,24 +62,14 @@ fn a_stray_percent_stays() {
         ("%+1", "% 1"),
         ("%e2%82%aC", "€"),
     ] {
-        assert_eq!(
-            urlencoded(format!("data={posted}")).one("data").unwrap(),
-            read,
-            "{posted}"
-        );
+        assert_eq!(urlencoded(format!("data={posted}")).one("data").unwrap(), read, "{posted}");
     }
 }
 
 #[test]
 fn separators() {
     let form = urlencoded("&&a=1&b&=c&d=e=f&&g=;h=1&");
-    let expected: [(&[u8], &[u8]); 5] = [
-        (b"a", b"1"),
-        (b"b", b""),
-        (b"", b"c"),
-        (b"d", b"e=f"),
-        (b"g", b";h=1"),
-    ];
+    let expected: [(&[u8], &[u8]); 5] = [(b"a", b"1"), (b"b", b""), (b"", b"c"), (b"d", b"e=f"), (b"g", b";h=1")];
     assert_eq!(fields(&form), expected);
 }
 
@@ -102,55 +77,25 @@ fn separators() {
 fn an_empty_value_is_a_value() {
     assert_eq!(urlencoded("data=&signed").one("data").unwrap(), "");
     assert_eq!(urlencoded("data=&signed").one("signed").unwrap(), "");
-    assert_eq!(
-        Form::read(MULTIPART, &parts("xYz", &[("data", b"")]))
-            .unwrap()
-            .one("data")
-            .unwrap(),
-        ""
-    );
+    assert_eq!(Form::read(MULTIPART, &parts("xYz", &[("data", b"")])).unwrap().one("data").unwrap(), "");
 }
 
 #[test]
 fn a_missing_field() {
     let form = urlencoded("data=1&Signed=2&signed%20=3");
-    assert_eq!(
-        form.one("signed").unwrap_err(),
-        FieldError::Missing("signed")
-    );
+    assert_eq!(form.one("signed").unwrap_err(), FieldError::Missing("signed"));
     assert_eq!(form.optional("signed"), Ok(None));
-    assert_eq!(
-        urlencoded("").one("data").unwrap_err().code(),
-        "field_missing"
-    );
+    assert_eq!(urlencoded("").one("data").unwrap_err().code(), "field_missing");
 }
 
 #[test]
 fn a_field_that_stands_twice_even_if_spelled_differently() {
-    for body in [
-        "data=1&data=2",
-        "data=1&data=1",
-        "data=1&d%61ta=2",
-        "data&x=1&data",
-        "data=1&data=2&data=3",
-    ] {
+    for body in ["data=1&data=2", "data=1&data=1", "data=1&d%61ta=2", "data&x=1&data", "data=1&data=2&data=3"] {
         let form = urlencoded(body);
-        assert_eq!(
-            form.one("data").unwrap_err(),
-            FieldError::Twice("data"),
-            "{body}"
-        );
-        assert_eq!(
-            form.optional("data").unwrap_err().code(),
-            "field_twice",
-            "{body}"
-        );
+        assert_eq!(form.one("data").unwrap_err(), FieldError::Twice("data"), "{body}");
+        assert_eq!(form.optional("data").unwrap_err().code(), "field_twice", "{body}");
     }
-    let form = Form::read(
-        MULTIPART,
-        &parts("xYz", &[("data", b"1"), ("signed", b"s"), ("data", b"1")]),
-    )
-    .unwrap();
+    let form = Form::read(MULTIPART, &parts("xYz", &[("data", b"1"), ("signed", b"s"), ("data", b"1")])).unwrap();
     assert_eq!(form.one("data").unwrap_err(), FieldError::Twice("data"));
     assert_eq!(form.one("signed").unwrap(), "s");
 }
@@ -173,10 +118,7 @@ fn any_other_content_type_is_read_as_urlencoded() {
 
 #[test]
 fn a_body_that_is_no_form_has_no_fields_of_ours() {
-    assert_eq!(
-        urlencoded("{\"data\": \"[]\"}").one("data").unwrap_err(),
-        FieldError::Missing("data")
-    );
+    assert_eq!(urlencoded("{\"data\": \"[]\"}").one("data").unwrap_err(), FieldError::Missing("data"));
 }
 
 #[test]
@@ -184,15 +126,8 @@ fn too_many_fields() {
     let most = vec!["a=1"; MAX_FIELDS].join("&");
     assert_eq!(fields(&urlencoded(most.clone())).len(), MAX_FIELDS);
     let error = Form::read(URLENCODED, &Bytes::from(most + "&b=1")).unwrap_err();
-    assert_eq!(
-        (error, error.code()),
-        (FormError::TooManyFields, "form_too_many_fields")
-    );
-    let error = Form::read(
-        MULTIPART,
-        &parts("xYz", &[("a", &b"1"[..]); MAX_FIELDS + 1]),
-    )
-    .unwrap_err();
+    assert_eq!((error, error.code()), (FormError::TooManyFields, "form_too_many_fields"));
+    let error = Form::read(MULTIPART, &parts("xYz", &[("a", &b"1"[..]); MAX_FIELDS + 1])).unwrap_err();
     assert_eq!(error, FormError::TooManyFields);
 }
 
@@ -207,15 +142,8 @@ fn a_value_without_escapes_is_not_copied() {
 
 #[test]
 fn four_megabytes_of_escapes_and_of_multipart() {
-    let value: Vec<u8> = (0..4_000_000_u32)
-        .map(|n| n.to_le_bytes()[n as usize % 3])
-        .collect();
-    let body: Bytes = [
-        &b"data="[..],
-        byte_serialize(&value).collect::<String>().as_bytes(),
-    ]
-    .concat()
-    .into();
+    let value: Vec<u8> = (0..4_000_000_u32).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
+    let body: Bytes = [&b"data="[..], byte_serialize(&value).collect::<String>().as_bytes()].concat().into();
     assert!(urlencoded(body).one("data").unwrap() == &value);
     let body = parts("xYz", &[("data", &value), ("signed", b"s")]);
     let form = Form::read(MULTIPART, &body).unwrap();
@@ -226,33 +154,14 @@ fn four_megabytes_of_escapes_and_of_multipart() {
 #[test]
 fn boundaries_quoted_or_not_in_any_case() {
     for (content_type, boundary) in [
-        (
-            "multipart/form-data; boundary=----WebKitFormBoundaryAbC",
-            "----WebKitFormBoundaryAbC",
-        ),
+        ("multipart/form-data; boundary=----WebKitFormBoundaryAbC", "----WebKitFormBoundaryAbC"),
         ("Multipart/Form-Data;boundary=AbC", "AbC"),
-        (
-            "multipart/form-data; charset=utf-8; BOUNDARY=\"a b:C=?/\"",
-            "a b:C=?/",
-        ),
-        (
-            " multipart/form-data ; charset ; boundary = \"AbC\" ; x=y",
-            "AbC",
-        ),
-        (
-            "multipart/form-data; x=\"boundary=1;\"; boundary=----=_Part:1/2 ; y=z",
-            "----=_Part:1/2",
-        ),
+        ("multipart/form-data; charset=utf-8; BOUNDARY=\"a b:C=?/\"", "a b:C=?/"),
+        (" multipart/form-data ; charset ; boundary = \"AbC\" ; x=y", "AbC"),
+        ("multipart/form-data; x=\"boundary=1;\"; boundary=----=_Part:1/2 ; y=z", "----=_Part:1/2"),
     ] {
-        let form = Form::read(
-            Some(content_type),
-            &parts(boundary, &[("data", b"Andr\xe9\r\n--")]),
-        );
-        assert_eq!(
-            form.unwrap().one("data").unwrap(),
-            &b"Andr\xe9\r\n--"[..],
-            "{content_type}"
-        );
+        let form = Form::read(Some(content_type), &parts(boundary, &[("data", b"Andr\xe9\r\n--")]));
+        assert_eq!(form.unwrap().one("data").unwrap(), &b"Andr\xe9\r\n--"[..], "{content_type}");
     }
 }
 
@@ -261,13 +170,7 @@ fn a_multipart_part_is_taken_as_it_is() {
     // Preamble, transport padding, a file name, headers that promise an encoding, and what looks like url-encoding.
     let body = "preamble\r\n--xYz \t\r\ncontent-disposition: form-data; filename=\"f+%41\"; name=data\r\n\
                 Content-Type: text/plain; charset=latin1\r\nContent-Transfer-Encoding: base64\r\n\r\n%41+QQ==\r\n--xYz--epilogue";
-    assert_eq!(
-        Form::read(MULTIPART, &Bytes::from(body))
-            .unwrap()
-            .one("data")
-            .unwrap(),
-        "%41+QQ=="
-    );
+    assert_eq!(Form::read(MULTIPART, &Bytes::from(body)).unwrap().one("data").unwrap(), "%41+QQ==");
 }
 
 #[test]
@@ -283,11 +186,7 @@ fn multipart_without_a_readable_boundary() {
         &format!("multipart/form-data; boundary={}", "x".repeat(71)),
     ] {
         let error = Form::read(Some(content_type), &Bytes::from("data=1")).unwrap_err();
-        assert_eq!(
-            (error, error.code()),
-            (FormError::Boundary, "form_boundary"),
-            "{content_type}"
-        );
+        assert_eq!((error, error.code()), (FormError::Boundary, "form_boundary"), "{content_type}");
     }
 }
 
@@ -307,27 +206,16 @@ fn malformed_multipart() {
         "--other\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\nvalue\r\n--other--",
     ] {
         let error = Form::read(MULTIPART, &Bytes::from(body)).unwrap_err();
-        assert_eq!(
-            (error, error.code()),
-            (FormError::Multipart, "form_multipart"),
-            "{body:?}"
-        );
+        assert_eq!((error, error.code()), (FormError::Multipart, "form_multipart"), "{body:?}");
     }
 }
 
 #[test]
 fn debug_and_errors_tell_nothing_of_the_form() {
     let form = urlencoded("email=someone%40example.com&data=1&data=2");
-    let said = format!(
-        "{form:?} {:?} {}",
-        form.one("data"),
-        form.one("data").unwrap_err()
-    );
+    let said = format!("{form:?} {:?} {}", form.one("data"), form.one("data").unwrap_err());
     assert!(said.contains("fields: 3"), "{said}");
-    assert!(
-        !said.contains("email") && !said.contains("someone"),
-        "{said}"
-    );
+    assert!(!said.contains("email") && !said.contains("someone"), "{said}");
 }
 
 proptest! {

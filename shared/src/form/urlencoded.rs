@@ -12,10 +12,7 @@ use super::{Field, FormError, push};
 /// Splits and decodes a body. Anything is a form, so only their number can be wrong.
 pub(super) fn read(body: &Bytes) -> Result<Vec<Field>, FormError> {
     let mut fields = Vec::new();
-    for pair in body
-        .split(|&byte| byte == b'&')
-        .filter(|pair| !pair.is_empty())
-    {
+    for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
         let (name, value) = match pair.iter().position(|&byte| byte == b'=') {
             Some(at) => (&pair[..at], &pair[at + 1..]),
             None => (pair, &pair[pair.len()..]),
@@ -34,9 +31,7 @@ fn decode(body: &Bytes, part: &[u8]) -> Bytes {
     let mut rest = part;
     while let [first, tail @ ..] = rest {
         let escaped = match (first, tail) {
-            (b'%', [high, low, after @ ..]) => hex(*high)
-                .zip(hex(*low))
-                .map(|(high, low)| (high << 4 | low, after)),
+            (b'%', [high, low, after @ ..]) => hex(*high).zip(hex(*low)).map(|(high, low)| (high << 4 | low, after)),
             _ => None,
         };
         let (byte, after) = escaped.unwrap_or((if *first == b'+' { b' ' } else { *first }, tail));

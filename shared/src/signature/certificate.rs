@@ -7,9 +7,7 @@
 use std::fmt;
 
 use aws_lc_rs::digest::Digest;
-use aws_lc_rs::signature::{
-    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY as RSA_SHA1, RsaParameters,
-};
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY as RSA_SHA1, RsaParameters};
 use jiff::Timestamp;
 use x509_parser::certificate::{Validity, X509CertificateParser};
 use x509_parser::nom::Parser;
@@ -90,14 +88,8 @@ impl Signer {
                 if !rest.is_empty() {
                     return Err(SignerFault::Unreadable);
                 }
-                let Validity {
-                    not_before,
-                    not_after,
-                } = certificate.tbs_certificate.validity;
-                (
-                    certificate.tbs_certificate.subject_pki,
-                    Some((timestamp(not_before), timestamp(not_after))),
-                )
+                let Validity { not_before, not_after } = certificate.tbs_certificate.validity;
+                (certificate.tbs_certificate.subject_pki, Some((timestamp(not_before), timestamp(not_after))))
             }
             Pem::PublicKey(der) => match SubjectPublicKeyInfo::from_der(der) {
                 Ok(([], spki)) => (spki, None),
@@ -105,13 +97,7 @@ impl Signer {
             },
         };
         let (key, bits) = rsa_key(&spki)?;
-        Ok(Self {
-            fingerprint,
-            pem: pem.to_text(),
-            validity,
-            key,
-            signature_len: bits.div_ceil(8),
-        })
+        Ok(Self { fingerprint, pem: pem.to_text(), validity, key, signature_len: bits.div_ceil(8) })
     }
 
     /// SHA-256 over the DER of the certificate, or of the public key (SPKI) if it came without one.
@@ -141,14 +127,12 @@ impl Signer {
     /// Whole days from `at` to the end of validity, below zero once that has passed; nothing for a bare key.
     #[must_use]
     pub fn days_left(&self, at: Timestamp) -> Option<i64> {
-        self.not_after()
-            .map(|end| at.duration_until(end).as_secs().div_euclid(DAY))
+        self.not_after().map(|end| at.duration_until(end).as_secs().div_euclid(DAY))
     }
 
     /// Whether `at` is in the certificate's validity, both ends included (RFC 5280, section 4.1.2.5).
     pub(super) fn is_valid_at(&self, at: Timestamp) -> bool {
-        self.validity
-            .is_none_or(|(not_before, not_after)| not_before <= at && at <= not_after)
+        self.validity.is_none_or(|(not_before, not_after)| not_before <= at && at <= not_after)
     }
 
     /// How many bytes a signature by this key has: as many as its modulus.
@@ -177,8 +161,7 @@ fn rsa_key(spki: &SubjectPublicKeyInfo<'_>) -> Result<(ParsedPublicKey, usize), 
         return Err(SignerFault::NotRsa);
     }
     let public_key = spki.subject_public_key.data.as_ref();
-    let bits =
-        RsaParameters::public_modulus_len(public_key).map_err(|_| SignerFault::KeyRejected)?;
+    let bits = RsaParameters::public_modulus_len(public_key).map_err(|_| SignerFault::KeyRejected)?;
     if bits < RSA_SHA1.min_modulus_len() {
         return Err(SignerFault::KeyTooShort);
     }
@@ -193,9 +176,5 @@ fn rsa_key(spki: &SubjectPublicKeyInfo<'_>) -> Result<(ParsedPublicKey, usize), 
 /// `99991231235959Z` means "no end" (RFC 5280, section 4.1.2.5) and is some hours beyond what a [`Timestamp`] holds.
 fn timestamp(time: ASN1Time) -> Timestamp {
     let seconds = time.timestamp();
-    Timestamp::from_second(seconds).unwrap_or(if seconds < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
+    Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

@@ -37,39 +37,23 @@ mod tests {
     fn repairs_what_forms_and_wrapping_do() {
         // 0xfb 0xef 0xbe 0xff is "++++/w==".
         let bytes = Some(vec![0xfb, 0xef, 0xbe, 0xff]);
-        for text in [
-            "++++/w==",
-            "    /w==",
-            "++++/w",
-            "++\r\n++\n/w==\r\n",
-            "\t++++\t/w==",
-            " +\n+ /w=",
-        ] {
+        for text in ["++++/w==", "    /w==", "++++/w", "++\r\n++\n/w==\r\n", "\t++++\t/w==", " +\n+ /w="] {
             assert_eq!(decode(text.as_bytes()), bytes, "{text:?}");
         }
     }
 
     #[test]
     fn refuses_everything_else() {
-        for text in [
-            &b"++++/w==x"[..],
-            b"+++++",
-            b"----_w==",
-            b"++++/w%3D%3D",
-            b"++=+/w==",
-            b"\xff+++/w==",
-            b"++++/x==",
-        ] {
+        for text in
+            [&b"++++/w==x"[..], b"+++++", b"----_w==", b"++++/w%3D%3D", b"++=+/w==", b"\xff+++/w==", b"++++/x=="]
+        {
             assert_eq!(decode(text), None, "{text:?}");
         }
     }
 
     #[test]
     fn refuses_what_is_too_long_to_be_a_signature() {
-        assert_eq!(
-            decode(&[b'A'; LONGEST]).map(|bytes| bytes.len()),
-            Some(LONGEST / 4 * 3)
-        );
+        assert_eq!(decode(&[b'A'; LONGEST]).map(|bytes| bytes.len()), Some(LONGEST / 4 * 3));
         assert_eq!(decode(&[b'A'; LONGEST + 4]), None);
     }
 }

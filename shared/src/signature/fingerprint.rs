@@ -83,19 +83,8 @@ mod tests {
         let text = Fingerprint::of(b"abc").to_string();
         let upper = text.to_uppercase();
         let long = format!("{text}0");
-        for wrong in [
-            "",
-            &text[1..],
-            &long,
-            &upper,
-            &text.replace('b', "g"),
-            &"é".repeat(32),
-        ] {
-            assert_eq!(
-                wrong.parse::<Fingerprint>(),
-                Err(FingerprintError),
-                "{wrong}"
-            );
+        for wrong in ["", &text[1..], &long, &upper, &text.replace('b', "g"), &"é".repeat(32)] {
+            assert_eq!(wrong.parse::<Fingerprint>(), Err(FingerprintError), "{wrong}");
         }
     }
 }

@@ -118,10 +118,7 @@ impl Signers {
         let mut problems = Vec::new();
         for (position, entry) in (1..).zip(entries) {
             match Signer::parse(entry.as_ref()) {
-                Ok(signer)
-                    if signers
-                        .iter()
-                        .any(|known| known.fingerprint() == signer.fingerprint()) => {}
+                Ok(signer) if signers.iter().any(|known| known.fingerprint() == signer.fingerprint()) => {}
                 Ok(signer) => signers.push(Arc::new(signer)),
                 Err(fault) => problems.push(SignerProblem { position, fault }),
             }
@@ -159,10 +156,7 @@ impl Signers {
             return Err(SignatureError::NoSigners);
         }
         let signature = encoding::decode(signature).ok_or(SignatureError::Encoding)?;
-        if !self
-            .iter()
-            .any(|signer| signer.signature_len() == signature.len())
-        {
+        if !self.iter().any(|signer| signer.signature_len() == signature.len()) {
             return Err(SignatureError::Length);
         }
         let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, message);
@@ -172,13 +166,9 @@ impl Signers {
                 continue;
             }
             if signer.is_valid_at(at) {
-                return Ok(SignatureProof {
-                    signer: Arc::clone(signer),
-                });
+                return Ok(SignatureProof { signer: Arc::clone(signer) });
             }
-            error = SignatureError::OutsideValidity {
-                fingerprint: signer.fingerprint(),
-            };
+            error = SignatureError::OutsideValidity { fingerprint: signer.fingerprint() };
         }
         Err(error)
     }

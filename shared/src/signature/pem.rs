@@ -29,13 +29,8 @@ impl Pem {
             return Err(SignerFault::SeveralBlocks);
         }
         let (label, rest) = rest.split_once(DASHES).ok_or(SignerFault::Unreadable)?;
-        let (body, _) = rest
-            .split_once(&format!("-----END {label}-----"))
-            .ok_or(SignerFault::Unreadable)?;
-        let body: Vec<u8> = body
-            .bytes()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .collect();
+        let (body, _) = rest.split_once(&format!("-----END {label}-----")).ok_or(SignerFault::Unreadable)?;
+        let body: Vec<u8> = body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let der = STANDARD.decode(body).map_err(|_| SignerFault::Unreadable)?;
         match label {
             "CERTIFICATE" => Ok(Self::Certificate(der)),
