@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 
+/// The SDK's defaults as they were on this day, so that a new SDK doesn't change retries or timeouts unnoticed.
+#[must_use]
+pub fn behavior_version() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
 /// Clients of the services that Countersign is built on. Endpoints follow the SDK's `AWS_ENDPOINT_URL_…` variables.
 #[derive(Clone)]
 pub struct Aws {
@@ -18,7 +24,7 @@ pub struct Aws {
 impl Aws {
     /// Clients as the environment sets them; path-style S3 when `AWS_S3_FORCE_PATH_STYLE` is `true`.
     pub async fn from_env() -> Self {
-        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        let config = aws_config::defaults(behavior_version())
             .retry_config(RetryConfig::standard().with_max_attempts(4))
             .timeout_config(timeouts())
             .load()

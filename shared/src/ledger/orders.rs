@@ -294,6 +294,18 @@ impl Ledger {
         update.only_if("#claim = ?", [claim.until.into()]).was_done().await.map(drop)
     }
 
+    /// Hands over a due order whose worker is known to be dead, without waiting for its claim to end.
+    ///
+    /// # Errors
+    /// When DynamoDB can't take it.
+    pub async fn reclaim(&self, order: &Order) -> Result<bool, LedgerError> {
+        self.due_again(&order.subject, time::now())
+            .remove("claim")
+            .only_if("#state = ? AND #revision = ?", [order.state.as_str().into(), order.revision.into()])
+            .was_done()
+            .await
+    }
+
     /// Makes an order due by hand, as if it were new; `false` when there is none for this subject.
     ///
     /// # Errors

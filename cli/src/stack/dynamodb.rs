@@ -1,0 +1,70 @@
+//! The embedded DynamoDB: its file, and the table as `template.yaml` defines it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::{
+    Client,
+    types::{
+        AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+        ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
+    },
+};
+use countersign::ledger::{EXPIRES_AT, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, PARTITION_KEY, SORT_KEY};
+use dynoxide::Database;
+
+/// Opens the database in `file`, or makes it.
+///
+/// # Errors
+/// When the file can't be opened.
+pub fn open(file: &Path) -> Result<Database> {
+    let path = file.to_str().context("the data folder's path is not UTF-8")?;
+    Database::new(path).map_err(|problem| anyhow::anyhow!("the embedded DynamoDB can't open {path}: {problem}"))
+}
+
+/// Makes the table, unless it is there.
+///
+/// # Errors
+/// When DynamoDB refuses.
+pub async fn create_table(client: &Client, table: &str) -> Result<()> {
+    let tables = client.list_tables().send().await.context("the embedded DynamoDB")?;
+    if tables.table_names().iter().any(|name| name == table) {
+        return Ok(());
+    }
+    let attribute = |name: &str| {
+        AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+    };
+    let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(INDEX)
+        .key_schema(key(INDEX_PARTITION_KEY, KeyType::Hash)?)
+        .key_schema(key(INDEX_SORT_KEY, KeyType::Range)?)
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()?;
+    client
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute(PARTITION_KEY)?)
+        .attribute_definitions(attribute(SORT_KEY)?)
+        .attribute_definitions(attribute(INDEX_PARTITION_KEY)?)
+        .attribute_definitions(attribute(INDEX_SORT_KEY)?)
+        .key_schema(key(PARTITION_KEY, KeyType::Hash)?)
+        .key_schema(key(SORT_KEY, KeyType::Range)?)
+        .global_secondary_indexes(index)
+        .stream_specification(
+            StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build()?,
+        )
+        .send()
+        .await
+        .context("creating the table")?;
+    let expiry = TimeToLiveSpecification::builder().enabled(true).attribute_name(EXPIRES_AT).build()?;
+    client
+        .update_time_to_live()
+        .table_name(table)
+        .time_to_live_specification(expiry)
+        .send()
+        .await
+        .context("setting the table's expiry")?;
+    Ok(())
+}

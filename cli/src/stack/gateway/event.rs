@@ -1,0 +1,86 @@
+//! The event that an HTTP API of API Gateway calls a function with, payload format 2.0.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+
+use axum::http::{HeaderMap, header, request::Parts};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use countersign::delivery::Route;
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::{Map, Value, json};
+
+/// Builds the event of a request to `route`, whose path token is `token`.
+#[must_use]
+pub fn of(route: Route, token: &str, head: &Parts, body: &[u8]) -> Value {
+    let path = head.uri.path();
+    let now = Timestamp::now();
+    let header = |name: header::HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let route_key = format!("POST {}", route.path());
+    let (text, is_base64) = match std::str::from_utf8(body) {
+        Ok(text) if is_text(header(header::CONTENT_TYPE)) => (text.to_owned(), false),
+        _ => (BASE64_STANDARD.encode(body), true),
+    };
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": route_key,
+        "rawPath": path,
+        "rawQueryString": head.uri.query().unwrap_or_default(),
+        "headers": headers(&head.headers),
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "local",
+            "domainName": header(header::HOST).unwrap_or("localhost"),
+            "domainPrefix": "local",
+            "http": {
+                "method": head.method.as_str(),
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": header(header::USER_AGENT).unwrap_or_default(),
+            },
+            "requestId": uuid::Uuid::now_v7().simple().to_string(),
+            "routeKey": route_key,
+            "stage": "$default",
+            "time": now.to_zoned(TimeZone::UTC).strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "timeEpoch": now.as_millisecond(),
+        },
+        "pathParameters": {"token": percent_encoding::percent_decode_str(token).decode_utf8_lossy()},
+        "isBase64Encoded": is_base64,
+    });
+    if let (Some(query), Value::Object(event)) = (head.uri.query(), &mut event) {
+        event.insert("queryStringParameters".to_owned(), query_parameters(query));
+    }
+    if let (false, Value::Object(event)) = (body.is_empty(), &mut event) {
+        event.insert("body".to_owned(), Value::String(text));
+    }
+    event
+}
+
+/// Bodies of these types arrive as they are; all others, forms among them, as base64.
+fn is_text(content_type: Option<&str>) -> bool {
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type.starts_with("text/")
+        || ["application/json", "application/javascript", "application/xml"].contains(&media_type.as_str())
+}
+
+/// Names in lower case; what stands several times is joined by commas.
+fn headers(headers: &HeaderMap) -> Value {
+    let joined = headers.keys().map(|name| {
+        let values: Vec<_> =
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        (name.as_str().to_owned(), Value::String(values.join(",")))
+    });
+    Value::Object(joined.collect())
+}
+
+/// Decoded; what stands several times is joined by commas.
+fn query_parameters(query: &str) -> Value {
+    let mut parameters: Map<String, Value> = Map::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let joined = match parameters.get(&*name).and_then(Value::as_str) {
+            Some(before) => format!("{before},{value}"),
+            None => value.into_owned(),
+        };
+        parameters.insert(name.into_owned(), Value::String(joined));
+    }
+    Value::Object(parameters)
+}

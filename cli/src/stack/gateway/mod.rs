@@ -1,0 +1,68 @@
+//! The gateway: takes requests over HTTP, and calls functions with the events that API Gateway would build of them.
+
+pub mod event;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use countersign::delivery::Route;
+use tokio::net::TcpListener;
+
+use super::Functions;
+
+/// API Gateway takes no larger body (its quota "payload size").
+const MAX_BODY: usize = 10 * 1024 * 1024;
+
+/// Lambda takes no larger event in a synchronous call (its quota "invocation payload").
+const MAX_EVENT: usize = 6 * 1024 * 1024;
+
+/// Serves until `shutdown`; requests under way are finished.
+pub async fn serve(listener: TcpListener, functions: Arc<Functions>, shutdown: impl Future<Output = ()> + Send + 'static) {
+    let router = Router::new().fallback(handle).with_state(functions);
+    if let Err(problem) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
+        tracing::error!(event = "gateway_ended", %problem);
+    }
+}
+
+async fn handle(State(functions): State<Arc<Functions>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Some((route, token)) = matched(head.uri.path()).filter(|_| head.method == Method::POST) else {
+        return message(StatusCode::NOT_FOUND, "Not Found");
+    };
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    };
+    let event = event::of(route, &token, &head, &body).to_string();
+    if event.len() > MAX_EVENT {
+        return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    }
+    let Ok(request) = lambda_http::request::from_str(&event) else {
+        return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+    };
+    // A function that panics is a 500 of the gateway, as it is on AWS, and not the end of the stack.
+    let called = tokio::spawn(async move { functions.call(route, request).await });
+    match called.await {
+        Ok(Some(response)) => response.map(|body| Body::from(Bytes::from(body))),
+        Ok(None) => message(StatusCode::NOT_FOUND, "Not Found"),
+        Err(_) => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    }
+}
+
+fn message(status: StatusCode, message: &str) -> Response {
+    let body = serde_json::json!({"message": message}).to_string();
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// The route of a path, and the path token in it as it was sent.
+fn matched(path: &str) -> Option<(Route, String)> {
+    Route::ALL.into_iter().find_map(|route| {
+        let token = path.strip_prefix(route.path().strip_suffix("{token}")?)?;
+        (!token.is_empty() && !token.contains('/')).then(|| (route, token.to_owned()))
+    })
+}

@@ -1,0 +1,80 @@
+//! The pipe: reads the table's stream and puts archive orders that became due on the queue, by their key alone.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use countersign::ledger::{PARTITION_KEY, SORT_KEY};
+use dynoxide::{
+    Database,
+    actions::{
+        describe_stream::DescribeStreamRequest, get_records::GetRecordsRequest,
+        get_shard_iterator::GetShardIteratorRequest, list_streams::ListStreamsRequest,
+    },
+    types::{AttributeValue, Item},
+};
+use tokio::sync::watch;
+
+use super::queue::Queue;
+
+/// EventBridge Pipes polls a shard four times a second.
+const POLL_EVERY: Duration = Duration::from_millis(100);
+
+const BATCH: usize = 100;
+
+pub(super) struct Pipe {
+    database: Database,
+    iterator: String,
+}
+
+impl Pipe {
+    /// A pipe from the stream's end on: what was due before is made due again when a stack starts.
+    pub(super) fn open(database: Database, table: &str) -> Result<Self> {
+        let problem = |problem| anyhow!("the table's stream: {problem}");
+        let request = ListStreamsRequest { table_name: Some(table.to_owned()), ..Default::default() };
+        let streams = database.list_streams(request).map_err(problem)?.streams;
+        let stream_arn = streams.into_iter().next().context("the table has no stream")?.stream_arn;
+        let request = DescribeStreamRequest { stream_arn: stream_arn.clone(), ..Default::default() };
+        let shards = database.describe_stream(request).map_err(problem)?.stream_description.shards;
+        let shard_id = shards.into_iter().next_back().context("the stream has no shard")?.shard_id;
+        let request = GetShardIteratorRequest {
+            stream_arn,
+            shard_id,
+            shard_iterator_type: "LATEST".to_owned(),
+            ..Default::default()
+        };
+        let iterator = database.get_shard_iterator(request).map_err(problem)?.shard_iterator;
+        Ok(Self { database, iterator: iterator.context("the shard has ended")? })
+    }
+
+    pub(super) async fn run(mut self, queue: Queue, mut stopping: watch::Receiver<bool>) {
+        loop {
+            match self.poll() {
+                Ok(due) => due.into_iter().for_each(|partition| queue.send(&partition)),
+                Err(problem) => tracing::error!(event = "pipe_failed", %problem),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(POLL_EVERY) => {}
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Result<Vec<String>> {
+        let request = GetRecordsRequest { shard_iterator: self.iterator.clone(), limit: Some(BATCH) };
+        let answer = self.database.get_records(request).map_err(|problem| anyhow!("{problem}"))?;
+        if let Some(next) = answer.next_shard_iterator {
+            self.iterator = next;
+        }
+        Ok(answer.records.iter().filter_map(|record| due(record.dynamodb.new_image.as_ref()?)).collect())
+    }
+}
+
+/// The key of an archive order that is due and that nobody has claimed: the filter of `template.yaml`'s pipe.
+fn due(image: &Item) -> Option<String> {
+    let text = |name: &str| match image.get(name) {
+        Some(AttributeValue::S(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let is_due = text(SORT_KEY) == Some("ARCHIVE") && text("state") == Some("due") && text("claim").is_none();
+    is_due.then(|| text(PARTITION_KEY).map(str::to_owned)).flatten()
+}

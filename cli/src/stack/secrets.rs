@@ -1,0 +1,125 @@
+//! The local stack's secrets: given in a folder, or throw-away ones that are made at the first start.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use aws_lc_rs::rand;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use countersign::provider::Provider;
+use serde_json::{Value, json};
+
+use crate::simulator::Credentials;
+
+/// For each service, what proves its callbacks (`proof`) and what its API wants to see (`api`).
+#[derive(Clone)]
+pub struct Secrets([Value; 3]);
+
+impl Secrets {
+    /// Reads `<provider>.json` = `{"proof": {…}, "api": {…}}` for each provider from `folder`. A provider without a file
+    /// isn't configured.
+    ///
+    /// # Errors
+    /// When the folder or a file can't be read.
+    pub fn read(folder: &Path) -> Result<Self> {
+        ensure!(folder.is_dir(), "the secrets folder {} isn't there", folder.display());
+        let mut secrets = [const { Value::Null }; 3];
+        for (provider, secret) in Provider::ALL.into_iter().zip(&mut secrets) {
+            let file = folder.join(format!("{provider}.json"));
+            if file.exists() {
+                let text = fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?;
+                // The parser's own message could repeat a secret.
+                *secret = serde_json::from_str(&text)
+                    .map_err(|error| anyhow::anyhow!("{}: not JSON at line {}", file.display(), error.line()))?;
+            }
+        }
+        Ok(Self(secrets))
+    }
+
+    /// Reads the secrets under the data folder, after making them if this is the first start.
+    ///
+    /// # Errors
+    /// When the folder can't be read or written.
+    pub fn of_data_folder(data: &Path) -> Result<Self> {
+        let folder = data.join("secrets");
+        if !folder.is_dir() {
+            // All files or none: a start that was interrupted makes them anew.
+            let made = tempfile::tempdir_in(data)?;
+            let secrets = Self::throw_away()?;
+            for (provider, secret) in Provider::ALL.into_iter().zip(&secrets.0) {
+                write_private(&made.path().join(format!("{provider}.json")), &serde_json::to_string_pretty(secret)?)?;
+            }
+            fs::rename(made.keep(), &folder).context("the secrets folder")?;
+        }
+        Self::read(&folder)
+    }
+
+    /// Throw-away secrets.
+    ///
+    /// # Errors
+    /// When the operating system gives no random numbers.
+    pub fn throw_away() -> Result<Self> {
+        Ok(Self([
+            json!({
+                "proof": {"url_tokens": [random()?]},
+                "api": {"username": "local", "secret": random()?},
+            }),
+            json!({
+                "proof": {"url_tokens": [random()?]},
+                "api": {"client_id": "local", "client_secret": random()?, "api_key": random()?},
+            }),
+            json!({
+                "proof": {"url_tokens": [random()?], "tokens": [random()?]},
+                "api": {"access_token": random()?},
+            }),
+        ]))
+    }
+
+    /// A provider's proof and API secrets.
+    #[must_use]
+    pub fn of(&self, provider: Provider) -> (&Value, &Value) {
+        let secret = &self.0[provider as usize];
+        (&secret["proof"], &secret["api"])
+    }
+
+    /// Replaces a provider's proof.
+    pub fn set_proof(&mut self, provider: Provider, proof: Value) {
+        if let Value::Object(secret) = &mut self.0[provider as usize] {
+            secret.insert("proof".to_owned(), proof);
+        }
+    }
+
+    /// A provider's first path token.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn url_token(&self, provider: Provider) -> Result<String> {
+        let token = self.of(provider).0["url_tokens"][0].as_str();
+        Ok(token.with_context(|| format!("no path token is known for {provider}"))?.to_owned())
+    }
+
+    /// The APIs' secrets as the simulator wants to see them.
+    pub(super) fn api_credentials(&self) -> Result<Credentials> {
+        let apis: serde_json::Map<_, _> = Provider::ALL
+            .into_iter()
+            .map(|provider| (provider.to_string(), self.of(provider).1.clone()))
+            .filter(|(_, api)| !api.is_null())
+            .collect();
+        serde_json::from_value(apis.into()).map_err(|_| anyhow::anyhow!("an API secret is not of the expected shape"))
+    }
+}
+
+/// 128 random bits as text that fits into a URL.
+fn random() -> Result<String> {
+    let mut bytes = [0; 16];
+    rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the operating system gives no random numbers"))?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn write_private(file: &Path, text: &str) -> Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::io::Write::write_all(&mut options.open(file)?, text.as_bytes())?;
+    Ok(())
+}
