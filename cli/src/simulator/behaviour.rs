@@ -51,6 +51,8 @@ pub enum Status {
     Setup,
     /// Sent; somebody has yet to sign.
     Awaiting,
+    /// Every field is filled in, and a signature or approval is still missing (Legalesign's 20; elsewhere as awaiting).
+    Filled,
     /// Everybody has signed.
     #[default]
     Complete,
@@ -165,6 +167,7 @@ pub(super) struct Subject {
     pub file_url: Option<String>,
     pub nesting: Option<Vec<String>>,
     pub protected: bool,
+    pub inline: bool,
     pub signed_as: Option<String>,
 }
 
@@ -190,6 +193,7 @@ impl Default for Subject {
             file_url: None,
             nesting: None,
             protected: false,
+            inline: false,
             signed_as: None,
         }
     }

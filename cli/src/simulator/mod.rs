@@ -31,11 +31,13 @@ pub mod behaviour;
 mod call;
 mod download;
 pub mod facts;
+mod legalesign;
 mod paper;
 pub mod pdf;
 mod quicklysign;
 mod script;
 mod state;
+mod subscriptions;
 mod webhooks;
 mod zip;
 
@@ -114,6 +116,8 @@ impl Simulator {
         Router::new()
             .merge(quicklysign::routes())
             .merge(webhooks::routes())
+            .merge(legalesign::routes())
+            .merge(subscriptions::routes())
             .merge(download::routes())
             .fallback(call::no_such_route)
             .layer(middleware::from_fn_with_state(self.clone(), call::gate))

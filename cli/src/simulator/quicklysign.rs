@@ -192,7 +192,7 @@ fn document_name(subject: &Subject, facts: &Facts, position: usize) -> String {
 fn word(status: Status) -> &'static str {
     match status {
         Status::Setup => "setup",
-        Status::Awaiting => "awaiting_signatures",
+        Status::Awaiting | Status::Filled => "awaiting_signatures",
         Status::Complete => "complete",
         Status::Failed => "conversion_error",
         // No list of QuicklySign's names these; the product must not choke on words it doesn't know.

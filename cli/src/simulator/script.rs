@@ -150,6 +150,11 @@ impl Script {
         self.set(|subject| subject.protected = protected)
     }
 
+    /// Whether Legalesign answers with the final PDF itself (200) instead of a short-lived location (302).
+    pub fn inline(&self, inline: bool) -> &Self {
+        self.set(|subject| subject.inline = inline)
+    }
+
     /// The id of the signed file of a SignEasy request, if it is not the request's own.
     pub fn signed_as(&self, signed_id: &str) -> &Self {
         self.simulator

@@ -8,6 +8,7 @@ use super::Simulator;
 use super::behaviour::{Answer, Download, Part, Service, Subject};
 use super::call::Request;
 use super::paper::Paper;
+use super::subscriptions::Subscription;
 use super::webhooks::{Callback, Webhook};
 
 /// A stack that runs for weeks must not grow: older requests, tokens and locations are forgotten.
@@ -29,6 +30,11 @@ pub(super) struct State {
     pub locations: VecDeque<(String, Download, Paper)>,
     pub webhooks: Vec<Webhook>,
     pub callbacks: VecDeque<Callback>,
+    /// Legalesign's signer id to the reason for refusing.
+    pub rejections: HashMap<String, String>,
+    pub subscriptions: Vec<Subscription>,
+    /// The slug of the Legalesign group that documents belong to unless scripted.
+    pub group: String,
     /// How many keys were made up for webhooks and log entries.
     pub keys: u64,
     renderings: u64,
@@ -53,6 +59,9 @@ impl Default for State {
             locations: VecDeque::new(),
             webhooks: Vec::new(),
             callbacks: VecDeque::new(),
+            rejections: HashMap::new(),
+            subscriptions: Vec::new(),
+            group: "simulator".to_owned(),
             keys: 0,
             renderings: 0,
             failures: VecDeque::new(),
