@@ -52,6 +52,7 @@ use state::State;
 ///
 /// There is no `Debug`: a derived one would print the secrets.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Credentials {
     /// Legalesign's user name and secret.
     pub legalesign: LegalesignCredentials,
