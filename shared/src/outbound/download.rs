@@ -1,0 +1,319 @@
+//! Streams a document into a file, across redirects.
+//!
+//! The services hand out documents behind redirects to short-lived locations on other hosts. Each hop is judged like the
+//! first request. A credential goes to the origin (scheme, host and port) that it was issued for; once a redirect has
+//! led elsewhere it is not sent again, not even back to where it belongs: who has steered the request once may steer it
+//! there too. (Legalesign asks for the same: "A short lived location for download, do not use Legalesign
+//! authentication".)
+
+use super::client::{Client, host_of};
+use super::error::OutboundError;
+use aws_lc_rs::digest;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use std::fmt;
+use std::time::Duration;
+use tokio::fs::File;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+use url::{Origin, Url};
+
+/// Redirects that are followed. Services use one or two; more is a loop or a game.
+pub const MAX_REDIRECTS: usize = 5;
+
+/// How much of a document's start is kept for recognising it. PDF readers look for `%PDF-` within the first 1024 bytes
+/// (ISO 32000-1, Annex H, note 13).
+pub const HEAD_BYTES: usize = 1024;
+
+/// How much of a document's end is kept. PDF readers look for `%%EOF` within the last 1024 bytes (the same, note 18).
+pub const TAIL_BYTES: usize = 1024;
+
+/// One document to fetch. `Debug` shows neither URL nor credential.
+#[derive(Clone)]
+pub struct Download {
+    url: String,
+    limit: u64,
+    credential: Option<Credential>,
+}
+
+impl Download {
+    /// A document at `url`, of at most `limit` bytes.
+    #[must_use]
+    pub fn new(url: impl Into<String>, limit: u64) -> Self {
+        Self {
+            url: url.into(),
+            limit,
+            credential: None,
+        }
+    }
+
+    /// Sends a credential along, if and as long as the URL is of the credential's origin.
+    #[must_use]
+    pub fn with_credential(self, credential: Credential) -> Self {
+        Self {
+            credential: Some(credential),
+            ..self
+        }
+    }
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A header with a secret, and the origin that it is meant for.
+#[derive(Clone)]
+pub struct Credential {
+    origin: Origin,
+    name: HeaderName,
+    value: HeaderValue,
+}
+
+/// The secret contains characters that a header can't carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the credential contains characters that a header can't carry")]
+pub struct InvalidCredential;
+
+impl Credential {
+    /// A secret header for the origin of `api`, for example `authorization` with `Bearer …`.
+    ///
+    /// # Errors
+    /// [`InvalidCredential`] if the value can't be sent in a header.
+    pub fn new(
+        api: &Url,
+        name: HeaderName,
+        value: &SecretString,
+    ) -> Result<Self, InvalidCredential> {
+        let mut value =
+            HeaderValue::from_str(value.expose_secret()).map_err(|_| InvalidCredential)?;
+        value.set_sensitive(true);
+        let origin = api.origin();
+        Ok(Self {
+            origin,
+            name,
+            value,
+        })
+    }
+
+    fn is_for(&self, url: &Url) -> bool {
+        self.origin == url.origin()
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = self.origin.ascii_serialization();
+        f.debug_struct("Credential")
+            .field("origin", &origin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a download ended with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// Status 200; the body is in the file, and nobody has looked yet whether it is a PDF.
+    Document(Downloaded),
+    /// Any other status that isn't a redirect. Its body was not read.
+    Answer(Answer),
+}
+
+/// A document that was written to the file. `Debug` shows nothing of its content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Downloaded {
+    /// Bytes written.
+    pub size: u64,
+    /// Of the bytes written.
+    pub sha256: Sha256,
+    /// The first bytes, up to [`HEAD_BYTES`].
+    pub head: Vec<u8>,
+    /// The last bytes, up to [`TAIL_BYTES`].
+    pub tail: Vec<u8>,
+    /// `Content-Type` as it was sent, if it is ASCII and at most 200 characters long. A hint: a service was seen to send
+    /// PDFs as `application/zip`.
+    pub content_type: Option<String>,
+    /// The host that the document came from, after redirects.
+    pub host: String,
+    /// Whether the transfer marked its own end. If not, only the document itself can tell whether it is complete.
+    pub length_known: bool,
+}
+
+impl fmt::Debug for Downloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Downloaded")
+            .field("size", &self.size)
+            .field("sha256", &self.sha256)
+            .field("content_type", &self.content_type)
+            .field("host", &self.host)
+            .field("length_known", &self.length_known)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer that is no document, for example 201 from Legalesign: being de-archived, come back later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// `Retry-After`, where it is given in seconds.
+    pub retry_after: Option<Duration>,
+    /// The host that answered, after redirects.
+    pub host: String,
+}
+
+/// A SHA-256 hash. `Display` writes 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sha256(pub [u8; 32]);
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sha256({self})")
+    }
+}
+
+impl Client {
+    /// Fetches a document into `file`, which is emptied first and left at its start. At most [`MAX_REDIRECTS`]
+    /// redirects are followed. After an error the file holds what had come by then: it can be used again, but not kept.
+    ///
+    /// # Errors
+    /// [`OutboundError`] if a URL is refused or there is no complete document within the limits.
+    pub async fn download(
+        &self,
+        download: &Download,
+        file: &mut File,
+    ) -> Result<Fetched, OutboundError> {
+        let url = self.policy().parse(&download.url)?;
+        self.within_total(&url.clone(), self.follow(url, download, file))
+            .await
+    }
+
+    async fn follow(
+        &self,
+        mut url: Url,
+        download: &Download,
+        file: &mut File,
+    ) -> Result<Fetched, OutboundError> {
+        let mut credential = download.credential.as_ref();
+        let mut redirects = 0;
+        loop {
+            credential = credential.filter(|credential| credential.is_for(&url));
+            let response = self
+                .exchange(Method::GET, &url, headers(credential), Bytes::new())
+                .await?;
+            let host = host_of(&url);
+            match response.status().as_u16() {
+                200 => {
+                    return self
+                        .store(&url, response, download.limit, file)
+                        .await
+                        .map(Fetched::Document);
+                }
+                301 | 302 | 303 | 307 | 308 if redirects == MAX_REDIRECTS => {
+                    return Err(OutboundError::TooManyRedirects { host });
+                }
+                301 | 302 | 303 | 307 | 308 => match response.headers().get(LOCATION) {
+                    None => return Err(OutboundError::RedirectWithoutLocation { host }),
+                    Some(location) => {
+                        url = self.policy().redirect(&url, location.as_bytes())?;
+                        redirects += 1;
+                    }
+                },
+                _ => {
+                    let (status, retry_after) =
+                        (response.status(), retry_after(response.headers()));
+                    return Ok(Fetched::Answer(Answer {
+                        status,
+                        retry_after,
+                        host,
+                    }));
+                }
+            }
+        }
+    }
+
+    async fn store(
+        &self,
+        url: &Url,
+        response: Response<SdkBody>,
+        limit: u64,
+        file: &mut File,
+    ) -> Result<Downloaded, OutboundError> {
+        let disk = |error: std::io::Error| OutboundError::Disk { kind: error.kind() };
+        let (head, body) = response.into_parts();
+        let mut body = self.bounded(url, &head.headers, body, limit)?;
+        file.rewind().await.map_err(disk)?;
+        file.set_len(0).await.map_err(disk)?;
+        let mut hash = digest::Context::new(&digest::SHA256);
+        let mut ends = Ends::default();
+        while let Some(piece) = body.next().await? {
+            hash.update(&piece);
+            ends.add(&piece);
+            file.write_all(&piece).await.map_err(disk)?;
+        }
+        // tokio writes in the background: only a flush tells whether the last write succeeded.
+        file.flush().await.map_err(disk)?;
+        file.rewind().await.map_err(disk)?;
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(hash.finish().as_ref());
+        Ok(Downloaded {
+            size: body.size(),
+            sha256: Sha256(sha256),
+            head: ends.head,
+            tail: ends.tail,
+            content_type: readable(head.headers.get(CONTENT_TYPE)).filter(|text| text.len() <= 200),
+            host: host_of(url),
+            length_known: body.length_known(),
+        })
+    }
+}
+
+/// The first and last bytes of a stream.
+#[derive(Default)]
+struct Ends {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Ends {
+    fn add(&mut self, piece: &[u8]) {
+        let missing = HEAD_BYTES.saturating_sub(self.head.len()).min(piece.len());
+        self.head.extend_from_slice(&piece[..missing]);
+        let fresh = piece.len().min(TAIL_BYTES);
+        let surplus = (self.tail.len() + fresh).saturating_sub(TAIL_BYTES);
+        self.tail.drain(..surplus);
+        self.tail.extend_from_slice(&piece[piece.len() - fresh..]);
+    }
+}
+
+fn headers(credential: Option<&Credential>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        ACCEPT,
+        HeaderValue::from_static("application/pdf, */*;q=0.5"),
+    );
+    if let Some(credential) = credential {
+        headers.insert(credential.name.clone(), credential.value.clone());
+    }
+    headers
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u32 = readable(headers.get(RETRY_AFTER))?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.into()))
+}
+
+fn readable(value: Option<&HeaderValue>) -> Option<String> {
+    Some(value?.to_str().ok()?.to_owned())
+}
