@@ -54,7 +54,7 @@ pub enum OutboundError {
         /// The URL's host.
         host: String,
     },
-    /// What came is not HTTP.
+    /// What came is not HTTP; or the server reset an HTTP/2 stream before answering.
     #[error("{host} doesn't speak proper HTTP")]
     Protocol {
         /// The URL's host.
@@ -177,6 +177,9 @@ impl OutboundError {
     /// server counts as transient, since its owner may mend it; what the rules or the limit of size refuse does not.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::Refused(_) | Self::Address { .. } | Self::TooLarge { .. })
+        !matches!(
+            self,
+            Self::Refused(_) | Self::Address { .. } | Self::TooLarge { .. }
+        )
     }
 }
