@@ -27,7 +27,7 @@ pub use behaviour::{Answer, Download, Part, Promise, Service, Status};
 pub use call::Request;
 pub use script::Script;
 
-pub mod behaviour;
+mod behaviour;
 mod call;
 mod download;
 pub mod facts;
@@ -36,6 +36,7 @@ mod paper;
 pub mod pdf;
 mod quicklysign;
 mod script;
+mod signeasy;
 mod state;
 mod subscriptions;
 mod webhooks;
@@ -119,6 +120,7 @@ impl Simulator {
             .merge(webhooks::routes())
             .merge(legalesign::routes())
             .merge(subscriptions::routes())
+            .merge(signeasy::routes())
             .merge(download::routes())
             .fallback(call::no_such_route)
             .layer(middleware::from_fn_with_state(self.clone(), call::gate))
