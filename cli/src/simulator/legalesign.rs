@@ -50,9 +50,7 @@ impl Simulator {
 
     /// Why this signer refused. A signer nobody spoke of has a reason too.
     pub fn reject(&self, signer_id: &str, reason: &str) {
-        self.state()
-            .rejections
-            .insert(signer_id.to_owned(), reason.to_owned());
+        self.state().rejections.insert(signer_id.to_owned(), reason.to_owned());
     }
 }
 
@@ -66,16 +64,8 @@ struct Document {
 
 impl Document {
     fn new(simulator: &Simulator, id: &str, subject: Subject) -> Self {
-        let group = subject
-            .group
-            .clone()
-            .unwrap_or_else(|| simulator.state().group.clone());
-        Self {
-            id: id.to_owned(),
-            group,
-            facts: Facts::new(SERVICE, id),
-            subject,
-        }
+        let group = subject.group.clone().unwrap_or_else(|| simulator.state().group.clone());
+        Self { id: id.to_owned(), group, facts: Facts::new(SERVICE, id), subject }
     }
 
     /// The document, or the answer that has to be given instead of one about it.
@@ -95,9 +85,7 @@ impl Document {
     }
 
     fn created(&self) -> Timestamp {
-        self.modified()
-            .checked_sub(SignedDuration::from_hours(24))
-            .unwrap_or_else(|_| self.modified())
+        self.modified().checked_sub(SignedDuration::from_hours(24)).unwrap_or_else(|_| self.modified())
     }
 
     fn sheet(&self, kind: Kind) -> Sheet {
@@ -114,25 +102,14 @@ impl Document {
 
     /// The final PDF, which is made once per version; before that a draft.
     fn paper(&self) -> Paper {
-        let kind = if self.subject.finished() {
-            Kind::Contract
-        } else {
-            Kind::Draft
-        };
-        Paper {
-            size: self.subject.size,
-            stable: true,
-            ..Paper::new(vec![self.sheet(kind)])
-        }
+        let kind = if self.subject.finished() { Kind::Contract } else { Kind::Draft };
+        Paper { size: self.subject.size, stable: true, ..Paper::new(vec![self.sheet(kind)]) }
     }
 
     fn hash_value(&self) -> Option<String> {
         let paper = match self.subject.promise {
             Promise::Right => self.paper(),
-            Promise::Wrong => Paper {
-                stable: true,
-                ..Paper::new(vec![self.sheet(Kind::Draft)])
-            },
+            Promise::Wrong => Paper { stable: true, ..Paper::new(vec![self.sheet(Kind::Draft)]) },
             Promise::Missing => return None,
         };
         self.subject.finished().then(|| paper.sha256())
@@ -150,12 +127,7 @@ impl Document {
     }
 
     fn to_json(&self) -> Value {
-        let signers = self
-            .facts
-            .parties()
-            .into_iter()
-            .enumerate()
-            .map(|(order, party)| self.signer(order, &party));
+        let signers = self.facts.parties().into_iter().enumerate().map(|(order, party)| self.signer(order, &party));
         let (arrays, objects): (Vec<Value>, Vec<Value>) = signers.unzip();
         let mut document = self.to_status();
         let more = json!({
@@ -179,10 +151,7 @@ impl Document {
     /// A signer as the nested array and as the object.
     fn signer(&self, order: usize, party: &Party) -> (Value, Value) {
         let id = self.facts.key(&format!("signer {order}"));
-        let (uri, status) = (
-            format!("/api/v1/signer/{id}/"),
-            signer_code(self.subject.status, order),
-        );
+        let (uri, status) = (format!("/api/v1/signer/{id}/"), signer_code(self.subject.status, order));
         let Party { first, last, email } = party;
         let array = json!([uri, first, last, email, "", true, status, order]);
         let object = json!({
@@ -216,10 +185,7 @@ async fn pdf(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
     let document = Document::find(&call, &id)?;
     let simulator = &call.simulator;
     let download = simulator.download(SERVICE, &id, Part::Document(0));
-    let here = matches!(
-        download,
-        Download::Redirect(_) | Download::Status(_) | Download::Dearchiving
-    );
+    let here = matches!(download, Download::Redirect(_) | Download::Status(_) | Download::Dearchiving);
     if here || document.subject.inline {
         return Ok(respond(simulator, download, document.paper()));
     }
@@ -297,9 +263,7 @@ impl IntoResponse for Refusal {
                 response
             }
             Answer::Status(status) | Answer::Envelope(status) => plain(status),
-            Answer::Json(text) => {
-                ([(header::CONTENT_TYPE, "application/json")], text).into_response()
-            }
+            Answer::Json(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
         }
     }
 }

@@ -33,14 +33,8 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/signeasy/v3/rs/envelope/{id}", get(envelope))
         .route("/signeasy/v3/rs/envelope/signed/{id}", get(signed))
         .route("/signeasy/v3/rs/envelope/signed/pending/{id}", get(pending))
-        .route(
-            "/signeasy/v3/rs/envelope/signed/{id}/certificate",
-            get(certificate),
-        )
-        .route(
-            "/signeasy/v3/rs/envelope/signed/{id}/{source}/download",
-            get(download_source),
-        )
+        .route("/signeasy/v3/rs/envelope/signed/{id}/certificate", get(certificate))
+        .route("/signeasy/v3/rs/envelope/signed/{id}/{source}/download", get(download_source))
         .route("/signeasy/v3/signed/{id}/download", get(download))
         .route("/signeasy/v3/me/signed/{id}/download", get(download_own))
         .route("/signeasy/v3/me/signed/{id}/certificate", get(certificate))
@@ -52,11 +46,7 @@ impl Simulator {
     /// a `document.signed` callback is taken for.
     #[must_use]
     pub fn signed_checksum(&self, id: &str) -> String {
-        let file = Signed::new(
-            id,
-            self.peek(SERVICE, id),
-            self.state().request_of(SERVICE, id),
-        );
+        let file = Signed::new(id, self.peek(SERVICE, id), self.state().request_of(SERVICE, id));
         file.own_paper().sha256()
     }
 }
@@ -73,52 +63,32 @@ struct Signed {
 
 impl Signed {
     fn new(id: &str, subject: Subject, request: String) -> Self {
-        Self {
-            id: id.to_owned(),
-            facts: Facts::new(SERVICE, &request),
-            request,
-            subject,
-        }
+        Self { id: id.to_owned(), facts: Facts::new(SERVICE, &request), request, subject }
     }
 
     /// The request, or the answer that has to be given instead of one about it.
     fn find(call: &Call, id: &str) -> Result<Self, Refusal> {
-        let expected = format!(
-            "Bearer {}",
-            call.simulator.credentials().signeasy.access_token
-        );
+        let expected = format!("Bearer {}", call.simulator.credentials().signeasy.access_token);
         if call.header(header::AUTHORIZATION) != Some(expected.as_str()) {
             return Err(Refusal(Answer::Unauthorised));
         }
         let subject = call.simulator.subject(SERVICE, id);
         match subject.answer {
             Some(answer) => Err(Refusal(answer)),
-            None => Ok(Self::new(
-                id,
-                subject,
-                call.simulator.state().request_of(SERVICE, id),
-            )),
+            None => Ok(Self::new(id, subject, call.simulator.state().request_of(SERVICE, id))),
         }
     }
 
     /// The same by the id of its signed file, which has to be there.
     fn find_signed(call: &Call, id: &str) -> Result<Self, Refusal> {
         let file = Self::find(call, id)?;
-        if file.subject.finished() && file.signed_id() == id {
-            Ok(file)
-        } else {
-            Err(Refusal(Answer::Unknown))
-        }
+        if file.subject.finished() && file.signed_id() == id { Ok(file) } else { Err(Refusal(Answer::Unknown)) }
     }
 
     /// The same by the request's own id.
     fn find_request(call: &Call, id: &str) -> Result<Self, Refusal> {
         let file = Self::find(call, id)?;
-        if file.request == id {
-            Ok(file)
-        } else {
-            Err(Refusal(Answer::Unknown))
-        }
+        if file.request == id { Ok(file) } else { Err(Refusal(Answer::Unknown)) }
     }
 
     fn signed_id(&self) -> &str {
@@ -156,11 +126,7 @@ impl Signed {
     fn own_paper(&self) -> Paper {
         let mut sheet = self.sheet(Kind::Contract, 0);
         sheet.parties.truncate(1);
-        Paper {
-            size: self.subject.size,
-            stable: true,
-            ..Paper::new(vec![sheet])
-        }
+        Paper { size: self.subject.size, stable: true, ..Paper::new(vec![sheet]) }
     }
 
     fn to_json(&self, id: &str) -> Value {
@@ -224,37 +190,23 @@ async fn download(call: Call, Path(id): Path<String>) -> Result<Response, Refusa
         Some("split") => true,
         Some(_) => return Err(Refusal(Answer::Status(400))),
     };
-    let mut sheets: Vec<Sheet> = (0..file.sources())
-        .map(|position| file.sheet(Kind::Contract, position))
-        .collect();
+    let mut sheets: Vec<Sheet> = (0..file.sources()).map(|position| file.sheet(Kind::Contract, position)).collect();
     if call.query("include_certificate") == Some("true") {
         sheets.push(file.sheet(Kind::Certificate, 0));
     }
     let download = call.simulator.download(SERVICE, &id, Part::Document(0));
-    let paper = Paper {
-        size: file.subject.size,
-        split,
-        ..Paper::new(sheets)
-    };
+    let paper = Paper { size: file.subject.size, split, ..Paper::new(sheets) };
     Ok(respond(&call.simulator, download, paper))
 }
 
 /// `GET /v3/rs/envelope/signed/{signed_id}/{source_id}/download`: one document of a request. Third party.
-async fn download_source(
-    call: Call,
-    Path((id, source)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
+async fn download_source(call: Call, Path((id, source)): Path<(String, String)>) -> Result<Response, Refusal> {
     let file = Signed::find_signed(&call, &id)?;
     let mut positions = 0..file.sources();
     let position = positions.find(|position| file.source_id(*position).to_string() == source);
     let position = position.ok_or(Refusal(Answer::Unknown))?;
-    let download = call
-        .simulator
-        .download(SERVICE, &id, Part::Document(position));
-    let paper = Paper {
-        size: file.subject.size,
-        ..Paper::new(vec![file.sheet(Kind::Contract, position)])
-    };
+    let download = call.simulator.download(SERVICE, &id, Part::Document(position));
+    let paper = Paper { size: file.subject.size, ..Paper::new(vec![file.sheet(Kind::Contract, position)]) };
     Ok(respond(&call.simulator, download, paper))
 }
 
@@ -289,9 +241,7 @@ fn word(status: Status) -> &'static str {
 /// While a request is awaited the first recipient has signed and the second has looked.
 fn recipient_word(status: Status, order: usize) -> &'static str {
     match (status, order) {
-        (Status::Complete, _) | (Status::Awaiting | Status::Filled | Status::Declined, 0) => {
-            "finalized"
-        }
+        (Status::Complete, _) | (Status::Awaiting | Status::Filled | Status::Declined, 0) => "finalized",
         (Status::Awaiting | Status::Filled, _) => "viewed",
         (Status::Declined, _) => "declined",
         (Status::Setup | Status::Failed | Status::Voided | Status::Expired, _) => "not_viewed",
@@ -317,9 +267,7 @@ impl IntoResponse for Refusal {
             Answer::RateLimited { retry_after } => error(429, Some(retry_after)),
             Answer::Status(status @ (429 | 503)) => error(status, Some(RETRY_AFTER)),
             Answer::Status(status) | Answer::Envelope(status) => error(status, None),
-            Answer::Json(text) => {
-                ([(header::CONTENT_TYPE, "application/json")], text).into_response()
-            }
+            Answer::Json(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
         }
     }
 }
@@ -335,15 +283,9 @@ fn error(status: u16, retry_after: Option<u32>) -> Response {
         _ => "server_error",
     };
     let message = http.canonical_reason().unwrap_or("Scripted");
-    let mut response = (
-        http,
-        Json(json!({ "message": message, "error_code": code })),
-    )
-        .into_response();
+    let mut response = (http, Json(json!({ "message": message, "error_code": code }))).into_response();
     if let Some(seconds) = retry_after {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, seconds.into());
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }

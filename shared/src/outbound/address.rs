@@ -33,22 +33,22 @@ impl AddressRule {
 }
 
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8), // "this network": Linux takes 0.0.0.0 for itself
-    (Ipv4Addr::new(10, 0, 0, 0), 8), // private
-    (Ipv4Addr::new(100, 64, 0, 0), 10), // carrier-grade NAT, also used inside clouds
-    (Ipv4Addr::new(127, 0, 0, 0), 8), // loopback
-    (Ipv4Addr::new(169, 254, 0, 0), 16), // link-local: the metadata service
-    (Ipv4Addr::new(172, 16, 0, 0), 12), // private
-    (Ipv4Addr::new(192, 0, 0, 0), 24), // protocol assignments
-    (Ipv4Addr::new(192, 0, 2, 0), 24), // documentation
-    (Ipv4Addr::new(192, 88, 99, 0), 24), // 6to4 relays, withdrawn
-    (Ipv4Addr::new(192, 168, 0, 0), 16), // private
-    (Ipv4Addr::new(198, 18, 0, 0), 15), // benchmarking
+    (Ipv4Addr::new(0, 0, 0, 0), 8),       // "this network": Linux takes 0.0.0.0 for itself
+    (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
+    (Ipv4Addr::new(100, 64, 0, 0), 10),   // carrier-grade NAT, also used inside clouds
+    (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback
+    (Ipv4Addr::new(169, 254, 0, 0), 16),  // link-local: the metadata service
+    (Ipv4Addr::new(172, 16, 0, 0), 12),   // private
+    (Ipv4Addr::new(192, 0, 0, 0), 24),    // protocol assignments
+    (Ipv4Addr::new(192, 0, 2, 0), 24),    // documentation
+    (Ipv4Addr::new(192, 88, 99, 0), 24),  // 6to4 relays, withdrawn
+    (Ipv4Addr::new(192, 168, 0, 0), 16),  // private
+    (Ipv4Addr::new(198, 18, 0, 0), 15),   // benchmarking
     (Ipv4Addr::new(198, 51, 100, 0), 24), // documentation
-    (Ipv4Addr::new(203, 0, 113, 0), 24), // documentation
-    (Ipv4Addr::new(224, 0, 0, 0), 4), // multicast
-    (Ipv4Addr::new(240, 0, 0, 0), 4), // reserved
-    (Ipv4Addr::BROADCAST, 32),      // broadcast; inside the line above, named for the reader
+    (Ipv4Addr::new(203, 0, 113, 0), 24),  // documentation
+    (Ipv4Addr::new(224, 0, 0, 0), 4),     // multicast
+    (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved
+    (Ipv4Addr::BROADCAST, 32),            // broadcast; inside the line above, named for the reader
 ];
 
 const GLOBAL_UNICAST_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
@@ -64,9 +64,7 @@ const NOT_PUBLIC_IN_GLOBAL_UNICAST: [(Ipv6Addr, u32); 4] = [
 const NAT64: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    !NOT_PUBLIC_V4
-        .iter()
-        .any(|&(network, length)| (u32::from(address) ^ u32::from(network)) >> (32 - length) == 0)
+    !NOT_PUBLIC_V4.iter().any(|&(network, length)| (u32::from(address) ^ u32::from(network)) >> (32 - length) == 0)
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -74,10 +72,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         let [.., a, b, c, d] = address.octets();
         return is_public_v4(Ipv4Addr::new(a, b, c, d));
     }
-    within(address, GLOBAL_UNICAST_V6)
-        && !NOT_PUBLIC_IN_GLOBAL_UNICAST
-            .iter()
-            .any(|&network| within(address, network))
+    within(address, GLOBAL_UNICAST_V6) && !NOT_PUBLIC_IN_GLOBAL_UNICAST.iter().any(|&network| within(address, network))
 }
 
 fn within(address: Ipv6Addr, (network, length): (Ipv6Addr, u32)) -> bool {
@@ -160,11 +155,7 @@ mod tests {
         ] {
             let parsed: IpAddr = address.parse().unwrap();
             assert!(!AddressRule::Public.permits(parsed), "{address}");
-            assert_eq!(
-                AddressRule::PublicOrLoopback.permits(parsed),
-                parsed.is_loopback(),
-                "{address}"
-            );
+            assert_eq!(AddressRule::PublicOrLoopback.permits(parsed), parsed.is_loopback(), "{address}");
         }
     }
 

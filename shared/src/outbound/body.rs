@@ -34,9 +34,8 @@ impl BoundedBody {
         limit: u64,
         stall: Duration,
     ) -> Result<Self, OutboundError> {
-        let plain = |encoding: &HeaderValue| {
-            encoding.is_empty() || encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-        };
+        let plain =
+            |encoding: &HeaderValue| encoding.is_empty() || encoding.as_bytes().eq_ignore_ascii_case(b"identity");
         if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
             return Err(OutboundError::Encoded { host });
         }

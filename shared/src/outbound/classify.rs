@@ -19,11 +19,7 @@ const TLS_FAILED: &str = "TLS handshake failed";
 const MAX_REASON_LENGTH: usize = 200;
 
 /// An exchange that failed before the head of the answer was there. `connected` says whether a connection stood.
-pub(super) fn exchange_failure(
-    host: &str,
-    error: &ConnectorError,
-    connected: bool,
-) -> OutboundError {
+pub(super) fn exchange_failure(host: &str, error: &ConnectorError, connected: bool) -> OutboundError {
     let host = host.to_owned();
     if find::<AddressRefused>(error).is_some() {
         return OutboundError::Address { host };
@@ -45,10 +41,7 @@ pub(super) fn exchange_failure(
         };
     }
     if chain(error).any(|error| error.to_string() == TLS_FAILED) {
-        let reason = chain(error)
-            .last()
-            .map(|error| printable(&error.to_string()))
-            .unwrap_or_default();
+        let reason = chain(error).last().map(|error| printable(&error.to_string())).unwrap_or_default();
         return OutboundError::Tls { host, reason };
     }
     let kind = find::<io::Error>(error).map_or(io::ErrorKind::Other, innermost_kind);
@@ -60,9 +53,7 @@ pub(super) fn exchange_failure(
 pub(super) fn body_failure(host: &str, error: &(dyn Error + 'static)) -> OutboundError {
     let host = host.to_owned();
     match find::<io::Error>(error).map(innermost_kind) {
-        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => {
-            OutboundError::Protocol { host }
-        }
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => OutboundError::Protocol { host },
         _ => OutboundError::Truncated { host },
     }
 }
@@ -73,26 +64,18 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 
 /// An error and its causes. `io::Error::source` skips the error that it was made from, so that is asked for itself.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| {
-        match error.downcast_ref::<io::Error>() {
-            Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-            None => error.source(),
-        }
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
+        Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+        None => error.source(),
     })
 }
 
 /// TLS wraps I/O errors in I/O errors of kind "other".
 fn innermost_kind(error: &io::Error) -> io::ErrorKind {
-    chain(error)
-        .filter_map(|error| error.downcast_ref::<io::Error>())
-        .last()
-        .map_or(error.kind(), io::Error::kind)
+    chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).last().map_or(error.kind(), io::Error::kind)
 }
 
 /// The other side's certificate can appear in the reason: nothing of it may break a log line.
 fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|char| char.is_ascii_graphic() || *char == ' ')
-        .take(MAX_REASON_LENGTH)
-        .collect()
+    text.chars().filter(|char| char.is_ascii_graphic() || *char == ' ').take(MAX_REASON_LENGTH).collect()
 }

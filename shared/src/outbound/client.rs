@@ -10,9 +10,7 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::dns::ResolveDns;
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorSettings, SharedHttpConnector,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
@@ -24,8 +22,7 @@ use tokio::time::timeout;
 use url::Url;
 
 /// Firewalls of some services refuse requests that don't say who asks.
-const AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")));
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")));
 
 /// Under what load balancers close idle connections after (60 s on AWS), so that a pooled one is seldom dead.
 const KEEP_IDLE: Duration = Duration::from_secs(30);
@@ -73,28 +70,16 @@ impl Client {
 
     /// A client that asks another resolver. Its answers are judged like any others.
     #[must_use]
-    pub fn with_resolver(
-        policy: UrlPolicy,
-        timeouts: Timeouts,
-        resolver: impl ResolveDns + 'static,
-    ) -> Self {
+    pub fn with_resolver(policy: UrlPolicy, timeouts: Timeouts, resolver: impl ResolveDns + 'static) -> Self {
         // The limits after connecting are kept here: the connector's own "read timeout" can't tell them apart.
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(timeouts.connect)
-            .build();
+        let settings = HttpConnectorSettings::builder().connect_timeout(timeouts.connect).build();
         let connector = Connector::builder()
             .connector_settings(settings)
             .pool_idle_timeout(KEEP_IDLE)
             .proxy_config(ProxyConfig::disabled())
-            .tls_provider(tls::Provider::Rustls(
-                tls::rustls_provider::CryptoMode::AwsLc,
-            ))
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
             .build_with_resolver(GuardedResolver::new(resolver, policy.address_rule()));
-        Self {
-            connector: SharedHttpConnector::new(connector),
-            policy: Arc::new(policy),
-            timeouts,
-        }
+        Self { connector: SharedHttpConnector::new(connector), policy: Arc::new(policy), timeouts }
     }
 
     /// The same client, with its connections, for another list of hosts.
@@ -102,10 +87,7 @@ impl Client {
     pub fn with_hosts(&self, hosts: HostPatterns) -> Self {
         // What was checked at connect time holds for both: the rule over addresses is the same.
         let policy = Arc::new(self.policy.with_hosts(hosts));
-        Self {
-            policy,
-            ..self.clone()
-        }
+        Self { policy, ..self.clone() }
     }
 
     /// What this client may ask.
@@ -119,11 +101,7 @@ impl Client {
     ///
     /// # Errors
     /// [`OutboundError`] if there is no complete answer within the limits.
-    pub async fn call(
-        &self,
-        request: Request<Bytes>,
-        limit: usize,
-    ) -> Result<Response<Bytes>, OutboundError> {
+    pub async fn call(&self, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, OutboundError> {
         let (head, body) = request.into_parts();
         let url = self.policy.parse(&head.uri.to_string())?;
         self.within_total(&url, async {
@@ -196,10 +174,7 @@ pub(super) fn host_of(url: &Url) -> String {
 }
 
 fn timed_out(url: &Url, phase: Phase) -> OutboundError {
-    OutboundError::Timeout {
-        host: host_of(url),
-        phase,
-    }
+    OutboundError::Timeout { host: host_of(url), phase }
 }
 
 /// The connector wants another type of URL, with a parser of its own. Should the two ever disagree about where the
@@ -211,12 +186,6 @@ fn uri_of(url: &Url) -> Result<Uri, Refused> {
     let same = uri.scheme_str() == Some(url.scheme())
         && uri.host() == url.host_str()
         && uri.port_u16() == url.port()
-        && !uri
-            .authority()
-            .is_some_and(|authority| authority.as_str().contains('@'));
-    if same {
-        Ok(uri)
-    } else {
-        Err(Refused::Malformed)
-    }
+        && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    if same { Ok(uri) } else { Err(Refused::Malformed) }
 }

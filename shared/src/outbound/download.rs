@@ -42,28 +42,19 @@ impl Download {
     /// A document at `url`, of at most `limit` bytes.
     #[must_use]
     pub fn new(url: impl Into<String>, limit: u64) -> Self {
-        Self {
-            url: url.into(),
-            limit,
-            credential: None,
-        }
+        Self { url: url.into(), limit, credential: None }
     }
 
     /// Sends a credential along, if and as long as the URL is of the credential's origin.
     #[must_use]
     pub fn with_credential(self, credential: Credential) -> Self {
-        Self {
-            credential: Some(credential),
-            ..self
-        }
+        Self { credential: Some(credential), ..self }
     }
 }
 
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Download")
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
+        f.debug_struct("Download").field("limit", &self.limit).finish_non_exhaustive()
     }
 }
 
@@ -85,20 +76,11 @@ impl Credential {
     ///
     /// # Errors
     /// [`InvalidCredential`] if the value can't be sent in a header.
-    pub fn new(
-        api: &Url,
-        name: HeaderName,
-        value: &SecretString,
-    ) -> Result<Self, InvalidCredential> {
-        let mut value =
-            HeaderValue::from_str(value.expose_secret()).map_err(|_| InvalidCredential)?;
+    pub fn new(api: &Url, name: HeaderName, value: &SecretString) -> Result<Self, InvalidCredential> {
+        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| InvalidCredential)?;
         value.set_sensitive(true);
         let origin = api.origin();
-        Ok(Self {
-            origin,
-            name,
-            value,
-        })
+        Ok(Self { origin, name, value })
     }
 
     fn is_for(&self, url: &Url) -> bool {
@@ -109,9 +91,7 @@ impl Credential {
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = self.origin.ascii_serialization();
-        f.debug_struct("Credential")
-            .field("origin", &origin)
-            .finish_non_exhaustive()
+        f.debug_struct("Credential").field("origin", &origin).finish_non_exhaustive()
     }
 }
 
@@ -189,36 +169,21 @@ impl Client {
     ///
     /// # Errors
     /// [`OutboundError`] if a URL is refused or there is no complete document within the limits.
-    pub async fn download(
-        &self,
-        download: &Download,
-        file: &mut File,
-    ) -> Result<Fetched, OutboundError> {
+    pub async fn download(&self, download: &Download, file: &mut File) -> Result<Fetched, OutboundError> {
         let url = self.policy().parse(&download.url)?;
-        self.within_total(&url.clone(), self.follow(url, download, file))
-            .await
+        self.within_total(&url.clone(), self.follow(url, download, file)).await
     }
 
-    async fn follow(
-        &self,
-        mut url: Url,
-        download: &Download,
-        file: &mut File,
-    ) -> Result<Fetched, OutboundError> {
+    async fn follow(&self, mut url: Url, download: &Download, file: &mut File) -> Result<Fetched, OutboundError> {
         let mut credential = download.credential.as_ref();
         let mut redirects = 0;
         loop {
             credential = credential.filter(|credential| credential.is_for(&url));
-            let response = self
-                .exchange(Method::GET, &url, headers(credential), Bytes::new())
-                .await?;
+            let response = self.exchange(Method::GET, &url, headers(credential), Bytes::new()).await?;
             let host = host_of(&url);
             match response.status().as_u16() {
                 200 => {
-                    return self
-                        .store(&url, response, download.limit, file)
-                        .await
-                        .map(Fetched::Document);
+                    return self.store(&url, response, download.limit, file).await.map(Fetched::Document);
                 }
                 301 | 302 | 303 | 307 | 308 if redirects == MAX_REDIRECTS => {
                     return Err(OutboundError::TooManyRedirects { host });
@@ -231,13 +196,8 @@ impl Client {
                     }
                 },
                 _ => {
-                    let (status, retry_after) =
-                        (response.status(), retry_after(response.headers()));
-                    return Ok(Fetched::Answer(Answer {
-                        status,
-                        retry_after,
-                        host,
-                    }));
+                    let (status, retry_after) = (response.status(), retry_after(response.headers()));
+                    return Ok(Fetched::Answer(Answer { status, retry_after, host }));
                 }
             }
         }
@@ -299,10 +259,7 @@ impl Ends {
 
 fn headers(credential: Option<&Credential>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(
-        ACCEPT,
-        HeaderValue::from_static("application/pdf, */*;q=0.5"),
-    );
+    headers.insert(ACCEPT, HeaderValue::from_static("application/pdf, */*;q=0.5"));
     if let Some(credential) = credential {
         headers.insert(credential.name.clone(), credential.value.clone());
     }

@@ -177,9 +177,6 @@ impl OutboundError {
     /// server counts as transient, since its owner may mend it; what the rules or the limit of size refuse does not.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        !matches!(
-            self,
-            Self::Refused(_) | Self::Address { .. } | Self::TooLarge { .. }
-        )
+        !matches!(self, Self::Refused(_) | Self::Address { .. } | Self::TooLarge { .. })
     }
 }

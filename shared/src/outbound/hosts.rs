@@ -42,21 +42,13 @@ impl HostPatterns {
     /// elsewhere than as the first label, a wildcard over a whole top-level domain, letters outside ASCII, an address
     /// in an unusual notation.
     pub fn parse(list: &str) -> Result<Self, InvalidHostPattern> {
-        list.split(',')
-            .map(|entry| parse_pattern(entry.trim()))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        list.split(',').map(|entry| parse_pattern(entry.trim())).collect::<Result<_, _>>().map(Self)
     }
 
     /// The one host of `url`; nothing if it has none.
     #[must_use]
     pub fn only_host_of(url: &Url) -> Self {
-        Self(
-            url.host_str()
-                .map(|host| Pattern::Exact(host.to_owned()))
-                .into_iter()
-                .collect(),
-        )
+        Self(url.host_str().map(|host| Pattern::Exact(host.to_owned())).into_iter().collect())
     }
 
     /// Whether `host`, as `Url::host_str` writes it, is on the list.
@@ -86,12 +78,7 @@ impl fmt::Display for HostPatterns {
 }
 
 fn parse_pattern(entry: &str) -> Result<Pattern, InvalidHostPattern> {
-    let refuse = |reason| {
-        Err(InvalidHostPattern {
-            pattern: entry.to_owned(),
-            reason,
-        })
-    };
+    let refuse = |reason| Err(InvalidHostPattern { pattern: entry.to_owned(), reason });
     let lower = entry.to_ascii_lowercase();
     if let Some(suffix) = lower.strip_prefix("*.") {
         return match check_name(suffix) {
@@ -100,10 +87,7 @@ fn parse_pattern(entry: &str) -> Result<Pattern, InvalidHostPattern> {
             Err(reason) => refuse(reason),
         };
     }
-    let bare = lower
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(&lower);
+    let bare = lower.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&lower);
     if let Ok(address) = bare.parse::<Ipv6Addr>() {
         // A parsed URL writes IPv6 addresses in this one form, with brackets.
         return Ok(Pattern::Exact(url::Host::<&str>::Ipv6(address).to_string()));
@@ -130,17 +114,10 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     if name.contains(['/', ':', '@']) {
         return Err("only the host, without scheme, user, port or path");
     }
-    if name.len() > MAX_HOST_LENGTH
-        || name
-            .split('.')
-            .any(|label| label.is_empty() || label.len() > 63)
-    {
+    if name.len() > MAX_HOST_LENGTH || name.split('.').any(|label| label.is_empty() || label.len() > 63) {
         return Err("a label is empty or too long");
     }
-    if !name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
-    {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
         return Err("letters, digits, `-`, `_` and `.` only");
     }
     // URLs read a last label that looks like a number as part of an IPv4 address, so such a name could never match.
@@ -157,17 +134,9 @@ mod tests {
 
     #[test]
     fn exact_hosts_and_suffixes_match_what_they_say_and_nothing_else() {
-        let patterns =
-            HostPatterns::parse("Files.Example, *.store.example ,127.0.0.1,[::1],2606:4700::1111")
-                .unwrap();
-        for host in [
-            "files.example",
-            "a.store.example",
-            "b.a.store.example",
-            "127.0.0.1",
-            "[::1]",
-            "[2606:4700::1111]",
-        ] {
+        let patterns = HostPatterns::parse("Files.Example, *.store.example ,127.0.0.1,[::1],2606:4700::1111").unwrap();
+        for host in ["files.example", "a.store.example", "b.a.store.example", "127.0.0.1", "[::1]", "[2606:4700::1111]"]
+        {
             assert!(patterns.allows(host), "{host}");
         }
         for host in [

@@ -33,8 +33,7 @@ mod resolver;
 pub use address::AddressRule;
 pub use client::{Client, Timeouts};
 pub use download::{
-    Answer, Credential, Download, Downloaded, Fetched, HEAD_BYTES, InvalidCredential,
-    MAX_REDIRECTS, Sha256, TAIL_BYTES,
+    Answer, Credential, Download, Downloaded, Fetched, HEAD_BYTES, InvalidCredential, MAX_REDIRECTS, Sha256, TAIL_BYTES,
 };
 pub use error::{OutboundError, Phase};
 pub use hosts::{HostPatterns, InvalidHostPattern};

@@ -70,10 +70,9 @@ impl Refused {
     pub fn host(&self) -> Option<&str> {
         match self {
             Self::Malformed | Self::NotHttps => None,
-            Self::UserInfo { host }
-            | Self::Port { host, .. }
-            | Self::Address { host }
-            | Self::Host { host } => Some(host),
+            Self::UserInfo { host } | Self::Port { host, .. } | Self::Address { host } | Self::Host { host } => {
+                Some(host)
+            }
         }
     }
 }
@@ -112,11 +111,7 @@ impl UrlPolicy {
     /// What may be connected to under this policy.
     #[must_use]
     pub fn address_rule(&self) -> AddressRule {
-        if self.insecure {
-            AddressRule::PublicOrLoopback
-        } else {
-            AddressRule::Public
-        }
+        if self.insecure { AddressRule::PublicOrLoopback } else { AddressRule::Public }
     }
 
     /// Parses an absolute URL and judges it.
@@ -159,9 +154,7 @@ impl UrlPolicy {
         self.check_scheme(url)?;
         let name = url.host_str().ok_or(Refused::Malformed)?;
         let empty_label = name.split('.').any(str::is_empty);
-        if name.len() > MAX_HOST_LENGTH
-            || (empty_label && matches!(url.host(), Some(Host::Domain(_))))
-        {
+        if name.len() > MAX_HOST_LENGTH || (empty_label && matches!(url.host(), Some(Host::Domain(_)))) {
             return Err(Refused::Malformed);
         }
         let host = || name.to_owned();
@@ -201,21 +194,14 @@ fn check_text(text: &str) -> Result<(), Refused> {
         && text.trim() == text
         && !text.contains(char::is_control)
         && !up_to_query.contains('\\');
-    if sound {
-        Ok(())
-    } else {
-        Err(Refused::Malformed)
-    }
+    if sound { Ok(()) } else { Err(Refused::Malformed) }
 }
 
 /// `text` begins at the `//` before the authority. `url` is what it was parsed to, for the host in the answer.
 fn check_authority(text: &str, url: &Url) -> Result<(), Refused> {
     let rest = text.strip_prefix("//").ok_or(Refused::Malformed)?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.is_empty()
-        || authority.contains('%')
-        || !authority.bytes().all(|byte| byte.is_ascii_graphic())
-    {
+    if authority.is_empty() || authority.contains('%') || !authority.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Refused::Malformed);
     }
     if authority.contains('@') {

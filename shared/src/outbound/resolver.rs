@@ -5,9 +5,7 @@
 //! and private addresses is connected to by its public ones only.
 
 use super::address::AddressRule;
-use aws_smithy_runtime_api::client::dns::{
-    DnsFuture, ResolveDns, ResolveDnsError, SharedDnsResolver,
-};
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError, SharedDnsResolver};
 use std::io;
 
 /// Everything that a name resolved to is out of bounds. Found by its type in the connector's chain of errors.
@@ -42,10 +40,7 @@ impl GuardedResolver {
     /// Puts `rule` over what `inner` answers.
     #[must_use]
     pub fn new(inner: impl ResolveDns + 'static, rule: AddressRule) -> Self {
-        Self {
-            inner: SharedDnsResolver::new(inner),
-            rule,
-        }
+        Self { inner: SharedDnsResolver::new(inner), rule }
     }
 }
 
@@ -54,9 +49,7 @@ impl ResolveDns for GuardedResolver {
         DnsFuture::new(async move {
             let mut addresses = self.inner.resolve_dns(name).await?;
             if addresses.is_empty() {
-                return Err(ResolveDnsError::new(io::Error::from(
-                    io::ErrorKind::NotFound,
-                )));
+                return Err(ResolveDnsError::new(io::Error::from(io::ErrorKind::NotFound)));
             }
             addresses.retain(|&address| self.rule.permits(address));
             if addresses.is_empty() {

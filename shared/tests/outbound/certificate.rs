@@ -18,29 +18,15 @@ impl Certificate {
         let signature = key.sign(&SystemRandom::new(), &to_be_signed).unwrap();
         let signature = der(BIT_STRING, &[&[0], signature.as_ref()]);
         Self {
-            certificate: der(
-                SEQUENCE,
-                &[
-                    &to_be_signed,
-                    &der(SEQUENCE, &[ECDSA_WITH_SHA256]),
-                    &signature,
-                ],
-            ),
+            certificate: der(SEQUENCE, &[&to_be_signed, &der(SEQUENCE, &[ECDSA_WITH_SHA256]), &signature]),
             key: key.to_pkcs8v1().unwrap().as_ref().to_vec(),
         }
     }
 
     pub fn pem(&self) -> String {
         let base64 = base64::engine::general_purpose::STANDARD.encode(&self.certificate);
-        let lines: Vec<&str> = base64
-            .as_bytes()
-            .chunks(64)
-            .map(|line| str::from_utf8(line).unwrap())
-            .collect();
-        format!(
-            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-            lines.join("\n")
-        )
+        let lines: Vec<&str> = base64.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
     }
 }
 
@@ -61,16 +47,9 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x06, 3, 0x55, 0x1d, 0x11];
 
 /// RFC 5280, section 4.1.
 fn to_be_signed(name: &str, public_key: &[u8]) -> Vec<u8> {
-    let common_name = der(
-        SEQUENCE,
-        &[COMMON_NAME, &der(UTF8_STRING, &[name.as_bytes()])],
-    );
+    let common_name = der(SEQUENCE, &[COMMON_NAME, &der(UTF8_STRING, &[name.as_bytes()])]);
     let subject = der(SEQUENCE, &[&der(SET, &[&common_name])]);
-    let validity = [
-        der(UTC_TIME, &[b"240101000000Z"]),
-        der(UTC_TIME, &[b"491231235959Z"]),
-    ]
-    .concat();
+    let validity = [der(UTC_TIME, &[b"240101000000Z"]), der(UTC_TIME, &[b"491231235959Z"])].concat();
     let names = der(SEQUENCE, &[&der(DNS_NAME, &[name.as_bytes()])]);
     let extension = der(SEQUENCE, &[SUBJECT_ALT_NAME, &der(OCTET_STRING, &[&names])]);
     der(

@@ -33,64 +33,35 @@ async fn run_again(test: &str, port: u16, variables: &[(&str, &str)]) {
         .output()
         .await
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
 /// The same with this certificate as the only trusted one.
 pub async fn run_again_trusting(certificate: &Certificate, test: &str, port: u16) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), certificate.pem()).unwrap();
-    run_again(
-        test,
-        port,
-        &[("SSL_CERT_FILE", file.path().to_str().unwrap())],
-    )
-    .await;
+    run_again(test, port, &[("SSL_CERT_FILE", file.path().to_str().unwrap())]).await;
 }
 
 #[tokio::test]
 async fn proxies_in_the_environment_are_not_used() {
     if let Some(port) = target_port() {
         let client = client(PATIENT, Names::default());
-        assert_eq!(
-            fetch_code(&client, &format!("http://files.example:{port}/")).await,
-            "document"
-        );
+        assert_eq!(fetch_code(&client, &format!("http://files.example:{port}/")).await, "document");
         // The target doesn't speak TLS and hangs up; the proxy would have been asked to CONNECT.
-        assert_eq!(
-            fetch_code(&client, &format!("https://files.example:{port}/")).await,
-            "connect_failed"
-        );
+        assert_eq!(fetch_code(&client, &format!("https://files.example:{port}/")).await, "connect_failed");
         return;
     }
     let proxy = Server::that_sends(reply("200 OK", "", "from the proxy")).await;
     let target = Server::start(|_, mut stream| async move {
-        let _ = stream
-            .write_all(reply("200 OK", "", "direct").as_bytes())
-            .await;
+        let _ = stream.write_all(reply("200 OK", "", "direct").as_bytes()).await;
     })
     .await;
     let address = proxy.url("127.0.0.1", "");
-    let variables = [
-        "HTTP_PROXY",
-        "http_proxy",
-        "HTTPS_PROXY",
-        "https_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-    ];
+    let variables = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
     let variables = variables.map(|variable| (variable, address.as_str()));
-    run_again(
-        "environment::proxies_in_the_environment_are_not_used",
-        target.port,
-        &variables,
-    )
-    .await;
+    run_again("environment::proxies_in_the_environment_are_not_used", target.port, &variables).await;
     assert_eq!(proxy.requests(), [] as [String; 0]);
     assert_eq!(target.requests().len(), 1);
 }
@@ -130,48 +101,24 @@ async fn a_certificate_must_be_trusted_and_name_the_host() {
         // The certificate is trusted here, and is for files.example.
         let names = Names::default();
         let client = client(PATIENT, names);
-        assert_eq!(
-            fetch_code(&client, &format!("https://files.example:{port}/")).await,
-            "document"
-        );
-        assert_eq!(
-            fetch_code(&client, &format!("https://a.store.example:{port}/")).await,
-            "tls_failed"
-        );
-        assert_eq!(
-            fetch_code(&client, &format!("https://127.0.0.1:{port}/")).await,
-            "tls_failed"
-        );
+        assert_eq!(fetch_code(&client, &format!("https://files.example:{port}/")).await, "document");
+        assert_eq!(fetch_code(&client, &format!("https://a.store.example:{port}/")).await, "tls_failed");
+        assert_eq!(fetch_code(&client, &format!("https://127.0.0.1:{port}/")).await, "tls_failed");
         return;
     }
     let certificate = Certificate::for_name("files.example");
     let port = tls_server(&certificate, "http/1.1", |mut stream| async move {
         let _ = stream.read(&mut [0; 4096]).await;
-        let _ = stream
-            .write_all(reply("200 OK", "", "over TLS").as_bytes())
-            .await;
+        let _ = stream.write_all(reply("200 OK", "", "over TLS").as_bytes()).await;
         let _ = stream.shutdown().await;
     })
     .await;
-    let error = fetch(
-        &client(PATIENT, Names::default()),
-        &format!("https://files.example:{port}/"),
-    )
-    .await
-    .unwrap_err();
+    let error = fetch(&client(PATIENT, Names::default()), &format!("https://files.example:{port}/")).await.unwrap_err();
     let OutboundError::Tls { host, reason } = &error else {
         panic!("{error:?}");
     };
-    assert_eq!(
-        (host.as_str(), reason.as_str()),
-        ("files.example", "invalid peer certificate: UnknownIssuer")
-    );
+    assert_eq!((host.as_str(), reason.as_str()), ("files.example", "invalid peer certificate: UnknownIssuer"));
     assert!(error.is_transient());
 
-    run_again_trusting(
-        &certificate,
-        "environment::a_certificate_must_be_trusted_and_name_the_host",
-        port,
-    )
-    .await;
+    run_again_trusting(&certificate, "environment::a_certificate_must_be_trusted_and_name_the_host", port).await;
 }

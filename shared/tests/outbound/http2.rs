@@ -18,12 +18,8 @@ const SIZE: usize = 3_000_000;
 async fn send(stream: &mut SendStream<Bytes>, mut data: Bytes) -> Option<()> {
     while !data.is_empty() {
         stream.reserve_capacity(data.len());
-        let capacity = poll_fn(|context| stream.poll_capacity(context))
-            .await?
-            .ok()?;
-        stream
-            .send_data(data.split_to(capacity.min(data.len())), false)
-            .ok()?;
+        let capacity = poll_fn(|context| stream.poll_capacity(context)).await?.ok()?;
+        stream.send_data(data.split_to(capacity.min(data.len())), false).ok()?;
     }
     Some(())
 }
@@ -37,9 +33,7 @@ async fn answer(path: &str, mut respond: SendResponse<Bytes>) -> Option<()> {
         _ => response,
     };
     let ends = path == "/moved";
-    let mut stream = respond
-        .send_response(response.body(()).unwrap(), ends)
-        .ok()?;
+    let mut stream = respond.send_response(response.body(()).unwrap(), ends).ok()?;
     match path {
         "/document" => {
             send(&mut stream, vec![b'x'; SIZE].into()).await?;
@@ -50,9 +44,7 @@ async fn answer(path: &str, mut respond: SendResponse<Bytes>) -> Option<()> {
             send(&mut stream, vec![b'x'; SIZE - 1].into()).await?;
             stream.send_reset(Reason::INTERNAL_ERROR);
         }
-        "/short" => stream
-            .send_data(Bytes::from_static(b"%PDF-1.7"), true)
-            .ok()?,
+        "/short" => stream.send_data(Bytes::from_static(b"%PDF-1.7"), true).ok()?,
         "/stall" => {
             send(&mut stream, Bytes::from_static(b"%PDF-1.7")).await?;
             pending().await
@@ -72,10 +64,7 @@ async fn http2_documents_and_failures_are_told_apart() {
         let patient = client(PATIENT, Names::default());
         for path in ["/document", "/moved"] {
             let download = Download::new(url(path), SIZE as u64);
-            let fetched = patient
-                .download(&download, &mut empty_file())
-                .await
-                .unwrap();
+            let fetched = patient.download(&download, &mut empty_file()).await.unwrap();
             assert!(
                 matches!(fetched, Fetched::Document(document) if document.size == SIZE as u64 && document.length_known)
             );
@@ -83,32 +72,14 @@ async fn http2_documents_and_failures_are_told_apart() {
         assert_eq!(fetch_code(&patient, &url("/document")).await, "too_large");
         assert_eq!(fetch_code(&patient, &url("/endless")).await, "too_large");
         let request = Request::get(url("/reset")).body(Bytes::new()).unwrap();
-        assert_eq!(
-            patient.call(request, SIZE).await.unwrap_err().code(),
-            "truncated"
-        );
+        assert_eq!(patient.call(request, SIZE).await.unwrap_err().code(), "truncated");
         let request = Request::get(url("/short")).body(Bytes::new()).unwrap();
-        assert_eq!(
-            patient.call(request, SIZE).await.unwrap_err().code(),
-            "truncated"
-        );
-        let stall = Timeouts {
-            stall: SHORT,
-            ..PATIENT
-        };
-        assert_eq!(
-            fetch_code(&client(stall, Names::default()), &url("/stall")).await,
-            "timeout_stall"
-        );
-        let first_byte = Timeouts {
-            first_byte: Duration::from_millis(500),
-            ..PATIENT
-        };
+        assert_eq!(patient.call(request, SIZE).await.unwrap_err().code(), "truncated");
+        let stall = Timeouts { stall: SHORT, ..PATIENT };
+        assert_eq!(fetch_code(&client(stall, Names::default()), &url("/stall")).await, "timeout_stall");
+        let first_byte = Timeouts { first_byte: Duration::from_millis(500), ..PATIENT };
         let client = client(first_byte, Names::default());
-        assert_eq!(
-            fetch_code(&client, &url("/silent")).await,
-            "timeout_first_byte"
-        );
+        assert_eq!(fetch_code(&client, &url("/silent")).await, "timeout_first_byte");
         return;
     }
     let certificate = Certificate::for_name("files.example");
@@ -121,10 +92,5 @@ async fn http2_documents_and_failures_are_told_apart() {
         }
     })
     .await;
-    run_again_trusting(
-        &certificate,
-        "http2::http2_documents_and_failures_are_told_apart",
-        port,
-    )
-    .await;
+    run_again_trusting(&certificate, "http2::http2_documents_and_failures_are_told_apart", port).await;
 }

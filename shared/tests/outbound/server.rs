@@ -2,9 +2,7 @@
 //! to what a test says.
 
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
-use countersign::outbound::{
-    Client, Download, Fetched, HostPatterns, OutboundError, Timeouts, UrlPolicy,
-};
+use countersign::outbound::{Client, Download, Fetched, HostPatterns, OutboundError, Timeouts, UrlPolicy};
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -47,16 +45,11 @@ impl Server {
 
     /// Answers each path with fixed bytes, everything else with 404.
     pub async fn with_routes(routes: &[(&str, String)]) -> Self {
-        let routes: HashMap<String, String> = routes
-            .iter()
-            .map(|(path, answer)| ((*path).to_owned(), answer.clone()))
-            .collect();
+        let routes: HashMap<String, String> =
+            routes.iter().map(|(path, answer)| ((*path).to_owned(), answer.clone())).collect();
         Self::start(move |request, mut stream| {
             let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
-            let answer = routes
-                .get(&path)
-                .cloned()
-                .unwrap_or_else(|| reply("404 Not Found", "", ""));
+            let answer = routes.get(&path).cloned().unwrap_or_else(|| reply("404 Not Found", "", ""));
             async move {
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
@@ -118,9 +111,7 @@ impl Server {
 /// A complete answer. `headers` are whole lines.
 pub fn reply(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-    )
+    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
 }
 
 pub fn redirect_to(location: &str) -> String {
@@ -149,10 +140,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     while bytes.len() < head + length {
         stream.read_buf(&mut bytes).await.ok()?;
     }
-    Some(format!(
-        "{line}\r\n{headers}{}",
-        String::from_utf8_lossy(&bytes[head..])
-    ))
+    Some(format!("{line}\r\n{headers}{}", String::from_utf8_lossy(&bytes[head..])))
 }
 
 /// Names that resolve as a test says: to each of a list of answers in turn, the last one for ever. Every other name
@@ -162,16 +150,8 @@ pub struct Names(Arc<Mutex<HashMap<String, VecDeque<Vec<IpAddr>>>>>);
 
 impl Names {
     pub fn with(self, name: &str, answers: &[&[&str]]) -> Self {
-        let parse = |answer: &&[&str]| {
-            answer
-                .iter()
-                .map(|address| address.parse().unwrap())
-                .collect()
-        };
-        self.0
-            .lock()
-            .unwrap()
-            .insert(name.to_owned(), answers.iter().map(parse).collect());
+        let parse = |answer: &&[&str]| answer.iter().map(|address| address.parse().unwrap()).collect();
+        self.0.lock().unwrap().insert(name.to_owned(), answers.iter().map(parse).collect());
         self
     }
 }
@@ -195,12 +175,7 @@ pub const LONG: Duration = Duration::from_secs(30);
 /// Short enough not to be waited for: limits that a test means to reach.
 pub const SHORT: Duration = Duration::from_millis(150);
 
-pub const PATIENT: Timeouts = Timeouts {
-    connect: LONG,
-    first_byte: LONG,
-    stall: LONG,
-    total: LONG,
-};
+pub const PATIENT: Timeouts = Timeouts { connect: LONG, first_byte: LONG, stall: LONG, total: LONG };
 
 pub const ALLOWED: &str = "files.example,*.store.example,127.0.0.1,[::1]";
 
@@ -219,9 +194,7 @@ pub fn empty_file() -> File {
 
 /// Fetches without a credential, at most 1 MB, into a file that nobody looks at.
 pub async fn fetch(client: &Client, url: &str) -> Result<Fetched, OutboundError> {
-    client
-        .download(&Download::new(url, 1_000_000), &mut empty_file())
-        .await
+    client.download(&Download::new(url, 1_000_000), &mut empty_file()).await
 }
 
 pub async fn fetch_code(client: &Client, url: &str) -> &'static str {

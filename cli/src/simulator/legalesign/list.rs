@@ -38,66 +38,37 @@ impl Filter {
         let time = |field| call.query(field).map(moment).transpose();
         let number = |field| call.query(field).map(str::parse::<usize>).transpose();
         Ok(Self {
-            group: group
-                .trim_end_matches('/')
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            group: group.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
             modified_gt: time("modified_gt").map_err(|()| "modified_gt is no time")?,
             created_gt: time("created_gt").map_err(|()| "created_gt is no time")?,
-            status: call
-                .query("status")
-                .map(str::parse)
-                .transpose()
-                .map_err(|_| "status is no number")?,
-            limit: number("limit")
-                .map_err(|_| "limit is no number")?
-                .unwrap_or(20)
-                .clamp(1, 1_000),
-            offset: number("offset")
-                .map_err(|_| "offset is no number")?
-                .unwrap_or(0),
+            status: call.query("status").map(str::parse).transpose().map_err(|_| "status is no number")?,
+            limit: number("limit").map_err(|_| "limit is no number")?.unwrap_or(20).clamp(1, 1_000),
+            offset: number("offset").map_err(|_| "offset is no number")?.unwrap_or(0),
         })
     }
 
     fn takes(&self, document: &Document) -> bool {
         document.group == self.group
             && document.subject.answer != Some(Answer::Unknown)
-            && self
-                .modified_gt
-                .is_none_or(|time| document.modified() > time)
+            && self.modified_gt.is_none_or(|time| document.modified() > time)
             && self.created_gt.is_none_or(|time| document.created() > time)
-            && self
-                .status
-                .is_none_or(|status| code(document.subject.status) == status)
+            && self.status.is_none_or(|status| code(document.subject.status) == status)
     }
 }
 
 fn list(call: &Call, filter: &Filter) -> Value {
     let scripted: Vec<(String, Subject)> = {
         let state = call.simulator.state();
-        let own = state
-            .subjects
-            .iter()
-            .filter(|((service, _), _)| *service == SERVICE);
-        own.map(|((_, id), subject)| (id.clone(), subject.clone()))
-            .collect()
+        let own = state.subjects.iter().filter(|((service, _), _)| *service == SERVICE);
+        own.map(|((_, id), subject)| (id.clone(), subject.clone())).collect()
     };
-    let known = scripted
-        .into_iter()
-        .map(|(id, subject)| Document::new(&call.simulator, &id, subject));
+    let known = scripted.into_iter().map(|(id, subject)| Document::new(&call.simulator, &id, subject));
     let mut documents: Vec<Document> = known.filter(|document| filter.takes(document)).collect();
     // Ids come out of the map in their order; the sort keeps it among documents of the same second.
     documents.sort_by_key(Document::modified);
     let (total, Filter { limit, offset, .. }) = (documents.len(), filter);
     let page = documents.iter().skip(*offset).take(*limit);
-    let link = |offset: usize| {
-        format!(
-            "/api/v1/document/?group={}&limit={limit}&offset={offset}",
-            filter.group
-        )
-    };
+    let link = |offset: usize| format!("/api/v1/document/?group={}&limit={limit}&offset={offset}", filter.group);
     json!({
         "meta": {
             "limit": limit,
@@ -112,13 +83,6 @@ fn list(call: &Call, filter: &Filter) -> Value {
 
 fn moment(text: &str) -> Result<Timestamp, ()> {
     let zoned = text.parse::<Timestamp>().ok();
-    let local = || {
-        text.parse::<civil::DateTime>()
-            .ok()?
-            .to_zoned(TimeZone::UTC)
-            .ok()
-    };
-    zoned
-        .or_else(|| local().map(|zoned| zoned.timestamp()))
-        .ok_or(())
+    let local = || text.parse::<civil::DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+    zoned.or_else(|| local().map(|zoned| zoned.timestamp())).ok_or(())
 }

@@ -26,13 +26,7 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    const ALL: [Self; 5] = [
-        Self::Crc32,
-        Self::Crc32c,
-        Self::Crc64Nvme,
-        Self::Sha1,
-        Self::Sha256,
-    ];
+    const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
 
     /// The name in `x-amz-checksum-algorithm` and in listings.
     pub fn name(self) -> &'static str {
@@ -46,18 +40,12 @@ impl Algorithm {
     }
 
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
     }
 
     /// The header or trailer `x-amz-checksum-…` that carries a value, in any case.
     pub fn of_header(header: &str) -> Option<Self> {
-        Self::parse(
-            header
-                .to_ascii_lowercase()
-                .strip_prefix("x-amz-checksum-")?,
-        )
+        Self::parse(header.to_ascii_lowercase().strip_prefix("x-amz-checksum-")?)
     }
 }
 

@@ -4,16 +4,10 @@ use s3s::dto::ETagCondition;
 use s3s::{S3Result, s3_error};
 
 /// Whether the object must not exist yet: the one precondition of a write that there is.
-pub(super) fn exclusive(
-    if_none_match: Option<&ETagCondition>,
-    if_match: Option<&ETagCondition>,
-) -> S3Result<bool> {
+pub(super) fn exclusive(if_none_match: Option<&ETagCondition>, if_match: Option<&ETagCondition>) -> S3Result<bool> {
     unsupported(if_match.is_some(), "If-Match on a write")?;
     // So it is in S3.
-    unsupported(
-        if_none_match.is_some_and(|condition| !condition.is_any()),
-        "If-None-Match with an ETag",
-    )?;
+    unsupported(if_none_match.is_some_and(|condition| !condition.is_any()), "If-None-Match with an ETag")?;
     Ok(if_none_match.is_some())
 }
 
@@ -23,11 +17,7 @@ pub(super) fn check_etag(
     if_match: Option<&ETagCondition>,
     if_none_match: Option<&ETagCondition>,
 ) -> S3Result<()> {
-    let holds = |condition: &ETagCondition| {
-        condition
-            .as_etag()
-            .is_none_or(|given| given.value() == etag)
-    };
+    let holds = |condition: &ETagCondition| condition.as_etag().is_none_or(|given| given.value() == etag);
     if if_match.is_some_and(|condition| !holds(condition)) {
         return Err(s3_error!(PreconditionFailed));
     }

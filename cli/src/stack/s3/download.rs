@@ -48,9 +48,7 @@ impl Stream for FileRange {
         let read = buffer.filled();
         if read.is_empty() {
             this.left = 0;
-            return Poll::Ready(Some(Err(
-                io::Error::from(io::ErrorKind::UnexpectedEof).into()
-            )));
+            return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())));
         }
         this.left -= read.len() as u64;
         Poll::Ready(Some(Ok(Bytes::copy_from_slice(read))))
@@ -59,7 +57,6 @@ impl Stream for FileRange {
 
 impl ByteStream for FileRange {
     fn remaining_length(&self) -> RemainingLength {
-        usize::try_from(self.left)
-            .map_or_else(|_| RemainingLength::unknown(), RemainingLength::new_exact)
+        usize::try_from(self.left).map_or_else(|_| RemainingLength::unknown(), RemainingLength::new_exact)
     }
 }

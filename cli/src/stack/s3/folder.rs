@@ -83,21 +83,13 @@ impl Store {
         // Waits only for a process that is cleaning up.
         lock.lock_shared()?;
         fs::create_dir_all(&temporary)?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                temporary,
-                buckets,
-                _lock: lock,
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { temporary, buckets, _lock: lock }) })
     }
 
     /// A new file for a body; it is deleted when dropped.
     pub(super) async fn temporary_file(&self) -> S3Result<NamedTempFile> {
         let folder = self.inner.temporary.clone();
-        run(move || NamedTempFile::new_in(folder))
-            .await
-            .map_err(|error| failed("making a temporary file", error))
+        run(move || NamedTempFile::new_in(folder)).await.map_err(|error| failed("making a temporary file", error))
     }
 
     /// Makes the bytes in `file` the content of the object that `properties` describes. `exclusive`: only if no object has
@@ -152,9 +144,7 @@ impl Store {
         let path = self.object(bucket, key);
         match run(move || fs::remove_file(path)).await {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.require_bucket(bucket).await
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.require_bucket(bucket).await,
             Err(error) => Err(failed("removing an object", error)),
         }
     }
@@ -194,9 +184,7 @@ impl Store {
         let path = self.inner.buckets.join(bucket);
         match run(move || fs::create_dir(path)).await {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(s3_error!(BucketAlreadyOwnedByYou))
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(s3_error!(BucketAlreadyOwnedByYou)),
             Err(error) => Err(failed("making a bucket", error)),
         }
     }
@@ -257,12 +245,8 @@ pub(super) fn publish(file: NamedTempFile, path: &Path, exclusive: bool) -> io::
 }
 
 /// Runs what blocks where it may.
-pub(super) async fn run<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
+pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Logs what the client is only told as an internal error.

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
-    ChecksumAlgorithm, CommonPrefix, ETag, EncodingType, ListObjectsV2Input, ListObjectsV2Output,
-    Object, ObjectStorageClass, Timestamp,
+    ChecksumAlgorithm, CommonPrefix, ETag, EncodingType, ListObjectsV2Input, ListObjectsV2Output, Object,
+    ObjectStorageClass, Timestamp,
 };
 use s3s::{S3Result, s3_error};
 
@@ -18,12 +18,7 @@ use super::object::Properties;
 const MAX_KEYS: i32 = 1000;
 
 /// What `encoding-type=url` leaves as it is.
-const PLAIN: AsciiSet = NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b'/');
+const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 enum Item {
     Key(Properties),
@@ -43,23 +38,13 @@ impl Item {
 ///
 /// # Errors
 /// `InvalidArgument` for a continuation token that isn't ours, or a negative `max-keys`.
-pub(super) fn page(
-    objects: Vec<Properties>,
-    input: ListObjectsV2Input,
-) -> S3Result<ListObjectsV2Output> {
+pub(super) fn page(objects: Vec<Properties>, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
     let asked = input.max_keys.unwrap_or(MAX_KEYS);
-    let limit = usize::try_from(asked.min(MAX_KEYS))
-        .map_err(|_| s3_error!(InvalidArgument, "max-keys can't be negative."))?;
-    let after = input
-        .continuation_token
-        .as_deref()
-        .map(read_token)
-        .transpose()?;
+    let limit =
+        usize::try_from(asked.min(MAX_KEYS)).map_err(|_| s3_error!(InvalidArgument, "max-keys can't be negative."))?;
+    let after = input.continuation_token.as_deref().map(read_token).transpose()?;
     let prefix = input.prefix.as_deref().unwrap_or_default();
-    let delimiter = input
-        .delimiter
-        .as_deref()
-        .filter(|delimiter| !delimiter.is_empty());
+    let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
 
     let mut items = items(objects, prefix, delimiter, input.start_after.as_deref());
     if let Some(after) = after {
@@ -68,10 +53,7 @@ pub(super) fn page(
     // S3 answers a page of no keys as the end of the list.
     let truncated = limit > 0 && items.len() > limit;
     items.truncate(limit);
-    let next = items
-        .last()
-        .filter(|_| truncated)
-        .map(|item| write_token(item.name()));
+    let next = items.last().filter(|_| truncated).map(|item| write_token(item.name()));
 
     let url = input.encoding_type.as_ref().map(EncodingType::as_str) == Some(EncodingType::URL);
     let encode = |text: String| match url {
@@ -82,9 +64,7 @@ pub(super) fn page(
     for item in items {
         match item {
             Item::Key(properties) => contents.push(entry(properties, encode)),
-            Item::Prefix(prefix) => prefixes.push(CommonPrefix {
-                prefix: Some(encode(prefix)),
-            }),
+            Item::Prefix(prefix) => prefixes.push(CommonPrefix { prefix: Some(encode(prefix)) }),
         }
     }
     Ok(ListObjectsV2Output {
@@ -104,12 +84,7 @@ pub(super) fn page(
     })
 }
 
-fn items(
-    mut objects: Vec<Properties>,
-    prefix: &str,
-    delimiter: Option<&str>,
-    start_after: Option<&str>,
-) -> Vec<Item> {
+fn items(mut objects: Vec<Properties>, prefix: &str, delimiter: Option<&str>, start_after: Option<&str>) -> Vec<Item> {
     objects.sort_by(|one, other| one.key.cmp(&other.key));
     let mut items: Vec<Item> = Vec::new();
     for properties in objects {
@@ -134,21 +109,14 @@ fn common_prefix<'key>(key: &'key str, prefix: &str, delimiter: &str) -> Option<
 }
 
 fn entry(properties: Properties, encode: impl Fn(String) -> String) -> Object {
-    let algorithms = properties
-        .checksums
-        .keys()
-        .map(|algorithm| ChecksumAlgorithm::from_static(algorithm.name()))
-        .collect();
+    let algorithms =
+        properties.checksums.keys().map(|algorithm| ChecksumAlgorithm::from_static(algorithm.name())).collect();
     Object {
         key: Some(encode(properties.key)),
         size: i64::try_from(properties.size).ok(),
         e_tag: Some(ETag::Strong(properties.etag)),
-        last_modified: Some(Timestamp::from(std::time::SystemTime::from(
-            properties.last_modified,
-        ))),
-        storage_class: Some(ObjectStorageClass::from_static(
-            ObjectStorageClass::STANDARD,
-        )),
+        last_modified: Some(Timestamp::from(std::time::SystemTime::from(properties.last_modified))),
+        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
         checksum_algorithm: Some(algorithms),
         ..Default::default()
     }
@@ -163,10 +131,5 @@ fn read_token(token: &str) -> S3Result<String> {
         .decode(token)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| {
-            s3_error!(
-                InvalidArgument,
-                "The continuation token is not one of ours."
-            )
-        })
+        .ok_or_else(|| s3_error!(InvalidArgument, "The continuation token is not one of ours."))
 }

@@ -59,17 +59,9 @@ const GRACE: Duration = Duration::from_secs(5);
 ///
 /// Requests that arrive between the listener's `bind` and this call wait in the listener's queue: there is nothing to wait
 /// for before announcing the address.
-pub async fn serve(
-    listener: TcpListener,
-    store: Store,
-    credentials: Credentials,
-    shutdown: impl Future<Output = ()>,
-) {
+pub async fn serve(listener: TcpListener, store: Store, credentials: Credentials, shutdown: impl Future<Output = ()>) {
     let mut builder = S3ServiceBuilder::new(protocol::Protocol::new(store));
-    builder.set_auth(SimpleAuth::from_single(
-        credentials.access_key,
-        credentials.secret_key,
-    ));
+    builder.set_auth(SimpleAuth::from_single(credentials.access_key, credentials.secret_key));
     let service = builder.build();
 
     let (stop, stopped) = watch::channel(());
@@ -101,9 +93,7 @@ pub async fn serve(
 }
 
 async fn serve_connection(stream: TcpStream, service: S3Service, mut stopped: watch::Receiver<()>) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
+    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -18,11 +18,8 @@ pub(super) async fn create(
     input: CreateMultipartUploadInput,
 ) -> S3Result<CreateMultipartUploadOutput> {
     store.require_bucket(&input.bucket).await?;
-    let checksum = input
-        .checksum_algorithm
-        .as_ref()
-        .map(|name| checksum(name, input.checksum_type.as_ref()))
-        .transpose()?;
+    let checksum =
+        input.checksum_algorithm.as_ref().map(|name| checksum(name, input.checksum_type.as_ref())).transpose()?;
     let headers = Headers {
         content_type: input.content_type,
         content_disposition: input.content_disposition,
@@ -46,15 +43,9 @@ pub(super) async fn upload_part(
     mut request: S3Request<UploadPartInput>,
 ) -> S3Result<UploadPartOutput> {
     let body = request.input.body.take();
-    let claims = Claims::new(
-        &request,
-        request.input.content_md5.clone(),
-        checksums_of!(request.input),
-    );
+    let claims = Claims::new(&request, request.input.content_md5.clone(), checksums_of!(request.input));
     let input = request.input;
-    let upload = uploads
-        .find(&input.upload_id, &input.bucket, &input.key)
-        .await;
+    let upload = uploads.find(&input.upload_id, &input.bucket, &input.key).await;
     let wanted = upload.as_ref().ok().and_then(|upload| upload.checksum);
     let wanted = wanted.map(|checksum| checksum.algorithm);
     let claimed: Vec<Algorithm> = claims.algorithms().collect();
@@ -62,16 +53,10 @@ pub(super) async fn upload_part(
     let received = receive(store, body, claims, wanted).await?;
     let upload = upload?;
     if wanted.is_some_and(|wanted| !claimed.is_empty() && !claimed.contains(&wanted)) {
-        return Err(s3_error!(
-            InvalidRequest,
-            "The part's checksum is of another kind than the upload's."
-        ));
+        return Err(s3_error!(InvalidRequest, "The part's checksum is of another kind than the upload's."));
     }
 
-    let mut output = UploadPartOutput {
-        e_tag: Some(ETag::Strong(hex(&received.md5))),
-        ..Default::default()
-    };
+    let mut output = UploadPartOutput { e_tag: Some(ETag::Strong(hex(&received.md5))), ..Default::default() };
     set_checksums!(output, received.checksums);
     upload.add(input.part_number, received).await?;
     Ok(output)
@@ -83,32 +68,15 @@ pub(super) async fn complete(
     input: CompleteMultipartUploadInput,
 ) -> S3Result<CompleteMultipartUploadOutput> {
     let exclusive = exclusive(input.if_none_match.as_ref(), input.if_match.as_ref())?;
-    let upload = uploads
-        .find(&input.upload_id, &input.bucket, &input.key)
-        .await?;
+    let upload = uploads.find(&input.upload_id, &input.bucket, &input.key).await?;
     let claimed = checksums_of!(input);
-    let listed = input
-        .multipart_upload
-        .and_then(|list| list.parts)
-        .unwrap_or_default();
+    let listed = input.multipart_upload.and_then(|list| list.parts).unwrap_or_default();
     let joined = upload.join(store, &listed).await?;
-    if input
-        .mpu_object_size
-        .is_some_and(|size| u64::try_from(size) != Ok(joined.size))
-    {
-        return Err(s3_error!(
-            InvalidRequest,
-            "The parts do not add up to the size given."
-        ));
+    if input.mpu_object_size.is_some_and(|size| u64::try_from(size) != Ok(joined.size)) {
+        return Err(s3_error!(InvalidRequest, "The parts do not add up to the size given."));
     }
-    if claimed
-        .iter()
-        .any(|(algorithm, value)| joined.checksums.get(algorithm) != Some(value))
-    {
-        return Err(s3_error!(
-            BadDigest,
-            "The object's checksum does not match its parts."
-        ));
+    if claimed.iter().any(|(algorithm, value)| joined.checksums.get(algorithm) != Some(value)) {
+        return Err(s3_error!(BadDigest, "The object's checksum does not match its parts."));
     }
 
     let properties = Properties {
@@ -129,21 +97,14 @@ pub(super) async fn complete(
         ..Default::default()
     };
     set_checksums!(output, properties.checksums);
-    store
-        .commit(&input.bucket, joined.file, properties, exclusive)
-        .await?;
+    store.commit(&input.bucket, joined.file, properties, exclusive).await?;
     // Only now: an upload that could not be completed can be completed otherwise, or aborted.
     uploads.forget(&input.upload_id).await;
     Ok(output)
 }
 
-pub(super) async fn abort(
-    uploads: &Uploads,
-    input: AbortMultipartUploadInput,
-) -> S3Result<AbortMultipartUploadOutput> {
-    uploads
-        .find(&input.upload_id, &input.bucket, &input.key)
-        .await?;
+pub(super) async fn abort(uploads: &Uploads, input: AbortMultipartUploadInput) -> S3Result<AbortMultipartUploadOutput> {
+    uploads.find(&input.upload_id, &input.bucket, &input.key).await?;
     uploads.forget(&input.upload_id).await;
     Ok(AbortMultipartUploadOutput::default())
 }
@@ -156,8 +117,5 @@ fn checksum(name: &ChecksumAlgorithm, kind: Option<&ChecksumType>) -> S3Result<p
         Some(kind) => kind == ChecksumType::COMPOSITE,
         None => algorithm != Algorithm::Crc64Nvme,
     };
-    Ok(parts::Checksum {
-        algorithm,
-        composite,
-    })
+    Ok(parts::Checksum { algorithm, composite })
 }

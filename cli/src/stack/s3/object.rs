@@ -58,19 +58,12 @@ pub(super) fn append(file: &mut File, properties: &Properties) -> io::Result<()>
 /// `InvalidData` if the file isn't an object's, or has been cut.
 pub(super) fn read(file: &mut File) -> io::Result<Properties> {
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "not the file of an object");
-    let length_at = file
-        .metadata()?
-        .len()
-        .checked_sub(LENGTH_SIZE)
-        .ok_or_else(damaged)?;
+    let length_at = file.metadata()?.len().checked_sub(LENGTH_SIZE).ok_or_else(damaged)?;
     file.seek(SeekFrom::Start(length_at))?;
     let mut length = [0; LENGTH_SIZE as usize];
     file.read_exact(&mut length)?;
     let length = u64::from_be_bytes(length);
-    let json_at = length_at
-        .checked_sub(length)
-        .filter(|_| length <= MAX_PROPERTIES)
-        .ok_or_else(damaged)?;
+    let json_at = length_at.checked_sub(length).filter(|_| length <= MAX_PROPERTIES).ok_or_else(damaged)?;
 
     file.seek(SeekFrom::Start(json_at))?;
     let mut json = Vec::new();

@@ -58,13 +58,7 @@ pub(super) struct Joined {
 
 impl Upload {
     pub fn new(bucket: String, key: String, headers: Headers, checksum: Option<Checksum>) -> Self {
-        Self {
-            bucket,
-            key,
-            headers,
-            checksum,
-            parts: Mutex::default(),
-        }
+        Self { bucket, key, headers, checksum, parts: Mutex::default() }
     }
 
     /// Keeps a part; one with the same number is replaced.
@@ -73,10 +67,7 @@ impl Upload {
     /// `InvalidArgument` for a part number that S3 doesn't allow.
     pub async fn add(&self, number: i32, part: Received) -> S3Result<()> {
         if !(1..=MAX_PART_NUMBER).contains(&number) {
-            return Err(s3_error!(
-                InvalidArgument,
-                "Part numbers go from 1 to 10000."
-            ));
+            return Err(s3_error!(InvalidArgument, "Part numbers go from 1 to 10000."));
         }
         self.parts.lock().await.insert(number, Arc::new(part));
         Ok(())
@@ -93,10 +84,7 @@ impl Upload {
         for part in &parts {
             etags.update(&part.md5);
             if let Some(checksum) = self.checksum {
-                let encoded = part
-                    .checksums
-                    .get(&checksum.algorithm)
-                    .ok_or_else(invalid_part)?;
+                let encoded = part.checksums.get(&checksum.algorithm).ok_or_else(invalid_part)?;
                 of_parts.update(&STANDARD.decode(encoded).map_err(|_| invalid_part())?);
             }
         }
@@ -109,20 +97,11 @@ impl Upload {
             .await
             .map_err(|error| failed("joining the parts of an upload", error))?;
         let checksums = if self.checksum.is_some_and(|checksum| checksum.composite) {
-            of_parts
-                .finish()
-                .into_iter()
-                .map(|(algorithm, value)| (algorithm, format!("{value}-{count}")))
-                .collect()
+            of_parts.finish().into_iter().map(|(algorithm, value)| (algorithm, format!("{value}-{count}"))).collect()
         } else {
             of_content
         };
-        Ok(Joined {
-            file,
-            size,
-            etag,
-            checksums,
-        })
+        Ok(Joined { file, size, etag, checksums })
     }
 
     async fn select(&self, listed: &[CompletedPart]) -> S3Result<Vec<Arc<Received>>> {
@@ -135,17 +114,10 @@ impl Upload {
         let known = self.parts.lock().await;
         let mut parts = Vec::with_capacity(listed.len());
         for claim in listed {
-            let part = claim
-                .part_number
-                .and_then(|number| known.get(&number))
-                .ok_or_else(invalid_part)?;
-            let same_content = claim
-                .e_tag
-                .as_ref()
-                .is_some_and(|etag| etag.value() == hex(&part.md5));
-            let same_checksums = checksums_of!(claim)
-                .iter()
-                .all(|(algorithm, value)| part.checksums.get(algorithm) == Some(value));
+            let part = claim.part_number.and_then(|number| known.get(&number)).ok_or_else(invalid_part)?;
+            let same_content = claim.e_tag.as_ref().is_some_and(|etag| etag.value() == hex(&part.md5));
+            let same_checksums =
+                checksums_of!(claim).iter().all(|(algorithm, value)| part.checksums.get(algorithm) == Some(value));
             if !(same_content && same_checksums) {
                 return Err(invalid_part());
             }
@@ -186,10 +158,7 @@ impl Uploads {
 }
 
 fn invalid_part() -> s3s::S3Error {
-    s3_error!(
-        InvalidPart,
-        "A listed part was not uploaded, or is not what is listed."
-    )
+    s3_error!(InvalidPart, "A listed part was not uploaded, or is not what is listed.")
 }
 
 fn concatenate(

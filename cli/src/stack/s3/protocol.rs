@@ -21,52 +21,30 @@ pub(super) struct Protocol {
 
 impl Protocol {
     pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            uploads: Uploads::default(),
-        }
+        Self { store, uploads: Uploads::default() }
     }
 }
 
 #[async_trait::async_trait]
 impl S3 for Protocol {
-    async fn create_bucket(
-        &self,
-        request: S3Request<CreateBucketInput>,
-    ) -> S3Result<S3Response<CreateBucketOutput>> {
+    async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
         let bucket = request.input.bucket;
         self.store.create_bucket(&bucket).await?;
-        Ok(S3Response::new(CreateBucketOutput {
-            location: Some(format!("/{bucket}")),
-        }))
+        Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{bucket}")) }))
     }
 
-    async fn head_bucket(
-        &self,
-        request: S3Request<HeadBucketInput>,
-    ) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
         self.store.require_bucket(&request.input.bucket).await?;
         Ok(S3Response::new(HeadBucketOutput::default()))
     }
 
-    async fn list_buckets(
-        &self,
-        _: S3Request<ListBucketsInput>,
-    ) -> S3Result<S3Response<ListBucketsOutput>> {
-        let buckets = self
-            .store
-            .buckets()
-            .await?
-            .into_iter()
-            .map(|(name, since)| Bucket {
-                name: Some(name),
-                creation_date: Some(Timestamp::from(since)),
-                ..Default::default()
-            });
-        Ok(S3Response::new(ListBucketsOutput {
-            buckets: Some(buckets.collect()),
+    async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+        let buckets = self.store.buckets().await?.into_iter().map(|(name, since)| Bucket {
+            name: Some(name),
+            creation_date: Some(Timestamp::from(since)),
             ..Default::default()
-        }))
+        });
+        Ok(S3Response::new(ListBucketsOutput { buckets: Some(buckets.collect()), ..Default::default() }))
     }
 
     /// No status: versioning was never switched on.
@@ -78,16 +56,9 @@ impl S3 for Protocol {
         Ok(S3Response::new(GetBucketVersioningOutput::default()))
     }
 
-    async fn put_object(
-        &self,
-        mut request: S3Request<PutObjectInput>,
-    ) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let body = request.input.body.take();
-        let claims = Claims::new(
-            &request,
-            request.input.content_md5.clone(),
-            checksums_of!(request.input),
-        );
+        let claims = Claims::new(&request, request.input.content_md5.clone(), checksums_of!(request.input));
         let received = receive(&self.store, body, claims, None).await?;
 
         let input = request.input;
@@ -112,42 +83,24 @@ impl S3 for Protocol {
             ..Default::default()
         };
         set_checksums!(output, properties.checksums);
-        self.store
-            .commit(&input.bucket, received.file, properties, exclusive)
-            .await?;
+        self.store.commit(&input.bucket, received.file, properties, exclusive).await?;
         Ok(S3Response::new(output))
     }
 
-    async fn get_object(
-        &self,
-        request: S3Request<GetObjectInput>,
-    ) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
-        unsupported(
-            input.if_modified_since.is_some() || input.if_unmodified_since.is_some(),
-            "A condition on time",
-        )?;
+        unsupported(input.if_modified_since.is_some() || input.if_unmodified_since.is_some(), "A condition on time")?;
         unsupported(input.part_number.is_some(), "Reading a part")?;
         unversioned(input.version_id.as_deref())?;
 
         let (file, properties) = self.store.read(&input.bucket, &input.key).await?;
-        check_etag(
-            &properties.etag,
-            input.if_match.as_ref(),
-            input.if_none_match.as_ref(),
-        )?;
+        check_etag(&properties.etag, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let size = properties.size;
         let range = input.range.map_or(Ok(0..size), |range| range.check(size))?;
         let mut output = GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(range.end - range.start).ok(),
-            content_range: input.range.map(|_| {
-                format!(
-                    "bytes {}-{}/{size}",
-                    range.start,
-                    range.end.saturating_sub(1)
-                )
-            }),
+            content_range: input.range.map(|_| format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1))),
             e_tag: Some(ETag::Strong(properties.etag.clone())),
             last_modified: Some(last_modified(&properties)),
             content_type: properties.headers.content_type.clone(),
@@ -160,33 +113,19 @@ impl S3 for Protocol {
             output.checksum_type = checksum_type(&properties);
             set_checksums!(output, properties.checksums);
         }
-        let body =
-            download::stream(file, &range).map_err(|error| failed("reading an object", error))?;
+        let body = download::stream(file, &range).map_err(|error| failed("reading an object", error))?;
         output.body = Some(body);
         Ok(S3Response::new(output))
     }
 
-    async fn head_object(
-        &self,
-        request: S3Request<HeadObjectInput>,
-    ) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
-        unsupported(
-            input.if_modified_since.is_some() || input.if_unmodified_since.is_some(),
-            "A condition on time",
-        )?;
-        unsupported(
-            input.part_number.is_some() || input.range.is_some(),
-            "Reading a part",
-        )?;
+        unsupported(input.if_modified_since.is_some() || input.if_unmodified_since.is_some(), "A condition on time")?;
+        unsupported(input.part_number.is_some() || input.range.is_some(), "Reading a part")?;
         unversioned(input.version_id.as_deref())?;
 
         let (_, properties) = self.store.read(&input.bucket, &input.key).await?;
-        check_etag(
-            &properties.etag,
-            input.if_match.as_ref(),
-            input.if_none_match.as_ref(),
-        )?;
+        check_etag(&properties.etag, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let mut output = HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(properties.size).ok(),
@@ -204,15 +143,10 @@ impl S3 for Protocol {
         Ok(S3Response::new(output))
     }
 
-    async fn delete_object(
-        &self,
-        request: S3Request<DeleteObjectInput>,
-    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
         unsupported(
-            input.if_match.is_some()
-                || input.if_match_size.is_some()
-                || input.if_match_last_modified_time.is_some(),
+            input.if_match.is_some() || input.if_match_size.is_some() || input.if_match_last_modified_time.is_some(),
             "A conditional delete",
         )?;
         unversioned(input.version_id.as_deref())?;
@@ -234,36 +168,25 @@ impl S3 for Protocol {
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        multipart::create(&self.store, &self.uploads, request.input)
-            .await
-            .map(S3Response::new)
+        multipart::create(&self.store, &self.uploads, request.input).await.map(S3Response::new)
     }
 
-    async fn upload_part(
-        &self,
-        request: S3Request<UploadPartInput>,
-    ) -> S3Result<S3Response<UploadPartOutput>> {
-        multipart::upload_part(&self.store, &self.uploads, request)
-            .await
-            .map(S3Response::new)
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        multipart::upload_part(&self.store, &self.uploads, request).await.map(S3Response::new)
     }
 
     async fn complete_multipart_upload(
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        multipart::complete(&self.store, &self.uploads, request.input)
-            .await
-            .map(S3Response::new)
+        multipart::complete(&self.store, &self.uploads, request.input).await.map(S3Response::new)
     }
 
     async fn abort_multipart_upload(
         &self,
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
-        multipart::abort(&self.uploads, request.input)
-            .await
-            .map(S3Response::new)
+        multipart::abort(&self.uploads, request.input).await.map(S3Response::new)
     }
 }
 

@@ -51,21 +51,12 @@ impl Server {
         let store = Store::open(folder.path(), &[BUCKET]).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let credentials = Credentials {
-            access_key: ACCESS_KEY.to_owned(),
-            secret_key: SECRET_KEY.into(),
-        };
+        let credentials = Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(serve(listener, store, credentials, async {
             stopped.await.ok();
         }));
-        Self {
-            address,
-            client: client(address, ACCESS_KEY, SECRET_KEY),
-            folder,
-            stop,
-            task,
-        }
+        Self { address, client: client(address, ACCESS_KEY, SECRET_KEY), folder, stop, task }
     }
 
     /// Ends the server, and returns its folder when the last connection has ended.
@@ -76,41 +67,18 @@ impl Server {
     }
 
     async fn put(&self, key: &str, body: &[u8]) {
-        self.client
-            .put_object()
-            .bucket(BUCKET)
-            .key(key)
-            .body(ByteStream::from(body.to_vec()))
-            .send()
-            .await
-            .unwrap();
+        self.client.put_object().bucket(BUCKET).key(key).body(ByteStream::from(body.to_vec())).send().await.unwrap();
     }
 
     async fn get(&self, key: &str) -> Vec<u8> {
-        let output = self
-            .client
-            .get_object()
-            .bucket(BUCKET)
-            .key(key)
-            .send()
-            .await
-            .unwrap();
+        let output = self.client.get_object().bucket(BUCKET).key(key).send().await.unwrap();
         output.body.collect().await.unwrap().to_vec()
     }
 
     /// The keys in the bucket, as listed.
     async fn keys(&self) -> Vec<String> {
-        let list = self
-            .client
-            .list_objects_v2()
-            .bucket(BUCKET)
-            .send()
-            .await
-            .unwrap();
-        list.contents()
-            .iter()
-            .map(|object| object.key().unwrap().to_owned())
-            .collect()
+        let list = self.client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
+        list.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
     }
 
     fn temporary(&self) -> PathBuf {
@@ -129,17 +97,13 @@ fn client(address: SocketAddr, access_key: &str, secret_key: &str) -> Client {
         .endpoint_url(format!("http://{address}"))
         .force_path_style(true)
         .retry_config(RetryConfig::disabled())
-        .credentials_provider(aws_sdk_s3::config::Credentials::new(
-            access_key, secret_key, None, None, "test",
-        ))
+        .credentials_provider(aws_sdk_s3::config::Credentials::new(access_key, secret_key, None, None, "test"))
         .build();
     Client::from_conf(config)
 }
 
 /// Status and error code of a request that must have been refused.
-fn refusal<T: Debug, E: ProvideErrorMetadata + Debug>(
-    result: Result<T, SdkError<E>>,
-) -> (u16, String) {
+fn refusal<T: Debug, E: ProvideErrorMetadata + Debug>(result: Result<T, SdkError<E>>) -> (u16, String) {
     let error = result.unwrap_err();
     let status = error.raw_response().unwrap().status().as_u16();
     (status, error.code().unwrap().to_owned())

@@ -38,12 +38,7 @@ impl Claims {
             .flat_map(|names| names.split(','))
             .filter_map(|name| Algorithm::of_header(name.trim()))
             .collect();
-        Self {
-            md5,
-            checksums,
-            announced,
-            trailers: request.trailing_headers.clone(),
-        }
+        Self { md5, checksums, announced, trailers: request.trailing_headers.clone() }
     }
 
     /// The algorithms that the client uses.
@@ -53,29 +48,16 @@ impl Claims {
 
     /// Adds the trailers' values; call when the body has been read.
     fn read_trailers(&mut self) -> S3Result<()> {
-        let trailers = self
-            .trailers
-            .as_ref()
-            .and_then(TrailingHeaders::take)
-            .unwrap_or_default();
+        let trailers = self.trailers.as_ref().and_then(TrailingHeaders::take).unwrap_or_default();
         for (name, value) in &trailers {
-            if let (Some(algorithm), Ok(value)) =
-                (Algorithm::of_header(name.as_str()), value.to_str())
-            {
+            if let (Some(algorithm), Ok(value)) = (Algorithm::of_header(name.as_str()), value.to_str()) {
                 self.checksums.insert(algorithm, value.to_owned());
             }
         }
-        if self
-            .announced
-            .iter()
-            .all(|algorithm| self.checksums.contains_key(algorithm))
-        {
+        if self.announced.iter().all(|algorithm| self.checksums.contains_key(algorithm)) {
             Ok(())
         } else {
-            Err(s3_error!(
-                InvalidRequest,
-                "A trailer that was announced is missing."
-            ))
+            Err(s3_error!(InvalidRequest, "A trailer that was announced is missing."))
         }
     }
 }
@@ -112,10 +94,7 @@ pub(super) async fn receive(
         while let Some(chunk) = body.next().await {
             // `s3s` checks the signed hash on the way, and its error comes in place of the last chunk.
             let Ok(chunk) = chunk else {
-                return Err(s3_error!(
-                    IncompleteBody,
-                    "The body ended early, or isn't what was signed."
-                ));
+                return Err(s3_error!(IncompleteBody, "The body ended early, or isn't what was signed."));
             };
             md5.update(&chunk);
             checksums.update(&chunk);
@@ -130,29 +109,14 @@ pub(super) async fn receive(
 
     claims.read_trailers()?;
     let md5 = md5.finalize();
-    if claims
-        .md5
-        .is_some_and(|claimed| claimed != STANDARD.encode(md5))
-    {
-        return Err(s3_error!(
-            BadDigest,
-            "The Content-MD5 does not match the body."
-        ));
+    if claims.md5.is_some_and(|claimed| claimed != STANDARD.encode(md5)) {
+        return Err(s3_error!(BadDigest, "The Content-MD5 does not match the body."));
     }
     let checksums = checksums.finish();
     for (algorithm, claimed) in &claims.checksums {
         if checksums.get(algorithm) != Some(claimed) {
-            return Err(s3_error!(
-                BadDigest,
-                "The {} checksum does not match the body.",
-                algorithm.name()
-            ));
+            return Err(s3_error!(BadDigest, "The {} checksum does not match the body.", algorithm.name()));
         }
     }
-    Ok(Received {
-        file,
-        size,
-        md5,
-        checksums,
-    })
+    Ok(Received { file, size, md5, checksums })
 }

@@ -32,10 +32,8 @@ async fn any_key_works_and_stays_in_the_folder() {
     assert_eq!(server.keys().await, expected);
 
     let names = |folder: PathBuf| {
-        let mut names: Vec<_> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     };
@@ -44,21 +42,10 @@ async fn any_key_works_and_stays_in_the_folder() {
     assert_eq!(names(root.join("buckets")), [BUCKET]);
     let files = names(root.join("buckets").join(BUCKET));
     assert_eq!(files.len(), keys.len());
-    assert!(
-        files
-            .iter()
-            .all(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    );
+    assert!(files.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit())));
 
     for key in &keys {
-        server
-            .client
-            .delete_object()
-            .bucket(BUCKET)
-            .key(key)
-            .send()
-            .await
-            .unwrap();
+        server.client.delete_object().bucket(BUCKET).key(key).send().await.unwrap();
     }
     assert!(server.keys().await.is_empty());
 }
@@ -66,11 +53,7 @@ async fn any_key_works_and_stays_in_the_folder() {
 #[tokio::test]
 async fn a_key_of_1025_bytes_is_refused() {
     let server = Server::start().await;
-    let put = server
-        .client
-        .put_object()
-        .bucket(BUCKET)
-        .key("k".repeat(1025));
+    let put = server.client.put_object().bucket(BUCKET).key("k".repeat(1025));
     assert_eq!(refusal(put.send().await), refused(400, "KeyTooLongError"));
 }
 

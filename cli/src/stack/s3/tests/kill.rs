@@ -42,8 +42,7 @@ async fn what_was_acknowledged_survives() {
 
     let client = client(address, ACCESS_KEY, SECRET_KEY);
     let acknowledged = AtomicUsize::new(0);
-    let writers =
-        join_all((0..WRITERS).map(|writer| write_until_killed(&client, writer, &acknowledged)));
+    let writers = join_all((0..WRITERS).map(|writer| write_until_killed(&client, writer, &acknowledged)));
     let killer = async {
         while acknowledged.load(Ordering::Relaxed) < ENOUGH {
             tokio::task::yield_now().await;
@@ -72,10 +71,7 @@ async fn serve_until_killed(folder: PathBuf) {
     let address = listener.local_addr().unwrap();
     // A line of its own: the test harness has begun one.
     writeln!(std::io::stdout(), "\n{ADDRESS}{address}").unwrap();
-    let credentials = Credentials {
-        access_key: ACCESS_KEY.to_owned(),
-        secret_key: SECRET_KEY.into(),
-    };
+    let credentials = Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
     serve(listener, store, credentials, std::future::pending()).await;
 }
 
@@ -83,16 +79,9 @@ async fn serve_until_killed(folder: PathBuf) {
 async fn write_until_killed(client: &Client, writer: usize, acknowledged: &AtomicUsize) -> usize {
     for number in 0.. {
         let key = key(writer, number);
-        let put = client
-            .put_object()
-            .bucket(BUCKET)
-            .key(&key)
-            .if_none_match("*");
+        let put = client.put_object().bucket(BUCKET).key(&key).if_none_match("*");
         if put.body(ByteStream::from(body(&key))).send().await.is_err() {
-            assert!(
-                acknowledged.load(Ordering::Relaxed) >= ENOUGH,
-                "failed before the kill"
-            );
+            assert!(acknowledged.load(Ordering::Relaxed) >= ENOUGH, "failed before the kill");
             return number;
         }
         acknowledged.fetch_add(1, Ordering::Relaxed);

@@ -6,17 +6,11 @@ use aws_sdk_s3::types::EncodingType;
 use super::*;
 
 fn keys(page: &ListObjectsV2Output) -> Vec<&str> {
-    page.contents()
-        .iter()
-        .map(|object| object.key().unwrap())
-        .collect()
+    page.contents().iter().map(|object| object.key().unwrap()).collect()
 }
 
 fn prefixes(page: &ListObjectsV2Output) -> Vec<&str> {
-    page.common_prefixes()
-        .iter()
-        .map(|common| common.prefix().unwrap())
-        .collect()
+    page.common_prefixes().iter().map(|common| common.prefix().unwrap()).collect()
 }
 
 async fn with(keys: &[&str]) -> Server {
@@ -50,14 +44,7 @@ async fn pages_follow_one_another_in_the_order_of_bytes() {
         }
         // What is deleted between two pages doesn't matter, even if it's the last key seen.
         let last = found.last().unwrap();
-        server
-            .client
-            .delete_object()
-            .bucket(BUCKET)
-            .key(last)
-            .send()
-            .await
-            .unwrap();
+        server.client.delete_object().bucket(BUCKET).key(last).send().await.unwrap();
     }
     assert_eq!(sizes, [4, 4, 2]);
     assert_eq!(found, expected);
@@ -66,30 +53,12 @@ async fn pages_follow_one_another_in_the_order_of_bytes() {
 #[tokio::test]
 async fn an_entry_says_what_a_head_would() {
     let server = with(&["key"]).await;
-    let list = server
-        .client
-        .list_objects_v2()
-        .bucket(BUCKET)
-        .send()
-        .await
-        .unwrap();
-    let head = server
-        .client
-        .head_object()
-        .bucket(BUCKET)
-        .key("key")
-        .send()
-        .await
-        .unwrap();
-    let [entry] = list.contents() else {
-        panic!("{list:?}")
-    };
+    let list = server.client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
+    let head = server.client.head_object().bucket(BUCKET).key("key").send().await.unwrap();
+    let [entry] = list.contents() else { panic!("{list:?}") };
     assert_eq!(entry.size(), Some(3));
     assert_eq!(entry.e_tag(), head.e_tag());
-    assert_eq!(
-        entry.last_modified().unwrap().secs(),
-        head.last_modified().unwrap().secs()
-    );
+    assert_eq!(entry.last_modified().unwrap().secs(), head.last_modified().unwrap().secs());
 }
 
 #[tokio::test]
@@ -119,14 +88,7 @@ async fn prefix_delimiter_and_start() {
 #[tokio::test]
 async fn a_common_prefix_is_listed_once_though_a_page_ends_at_it() {
     let server = with(&["a/1", "a/2", "a/3", "b"]).await;
-    let list = || {
-        server
-            .client
-            .list_objects_v2()
-            .bucket(BUCKET)
-            .delimiter("/")
-            .max_keys(1)
-    };
+    let list = || server.client.list_objects_v2().bucket(BUCKET).delimiter("/").max_keys(1);
     let first = list().send().await.unwrap();
     assert_eq!((keys(&first), prefixes(&first)), (vec![], vec!["a/"]));
     let second = list().continuation_token(first.next_continuation_token().unwrap());
@@ -138,14 +100,7 @@ async fn a_common_prefix_is_listed_once_though_a_page_ends_at_it() {
 #[tokio::test]
 async fn no_keys_asked_no_keys_given() {
     let server = with(&["a"]).await;
-    let page = server
-        .client
-        .list_objects_v2()
-        .bucket(BUCKET)
-        .max_keys(0)
-        .send()
-        .await
-        .unwrap();
+    let page = server.client.list_objects_v2().bucket(BUCKET).max_keys(0).send().await.unwrap();
     assert_eq!((keys(&page), page.is_truncated()), (vec![], Some(false)));
 }
 

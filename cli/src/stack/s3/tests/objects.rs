@@ -38,14 +38,7 @@ async fn an_object_comes_back_as_it_was_put() {
         .send()
         .await
         .unwrap();
-    let get = server
-        .client
-        .get_object()
-        .bucket(BUCKET)
-        .key("a.pdf")
-        .send()
-        .await
-        .unwrap();
+    let get = server.client.get_object().bucket(BUCKET).key("a.pdf").send().await.unwrap();
     assert_eq!(get.e_tag(), etag);
     assert_eq!(get.content_type(), Some("application/pdf"));
     assert_eq!(get.content_disposition(), Some("attachment"));
@@ -89,10 +82,7 @@ async fn of_racing_exclusive_puts_one_wins() {
             .send();
         async move { (number, put.await) }
     });
-    let (won, lost): (Vec<_>, Vec<_>) = join_all(puts)
-        .await
-        .into_iter()
-        .partition(|(_, put)| put.is_ok());
+    let (won, lost): (Vec<_>, Vec<_>) = join_all(puts).await.into_iter().partition(|(_, put)| put.is_ok());
     assert_eq!(won.len(), 1);
     for (_, put) in lost {
         assert_eq!(refusal(put), refused(412, "PreconditionFailed"));
@@ -148,14 +138,7 @@ async fn a_reader_keeps_what_it_opened_while_it_is_replaced() {
     let (first, second) = (pattern(4 << 20), vec![7; 4 << 20]);
     server.put("key", &first).await;
     // The SDK has the head of the response, and a small part of the body.
-    let open = server
-        .client
-        .get_object()
-        .bucket(BUCKET)
-        .key("key")
-        .send()
-        .await
-        .unwrap();
+    let open = server.client.get_object().bucket(BUCKET).key("key").send().await.unwrap();
     server.put("key", &second).await;
     assert!(open.body.collect().await.unwrap().to_vec() == first);
     assert!(server.get("key").await == second);
@@ -166,22 +149,9 @@ async fn a_deleted_object_is_gone_and_may_be_deleted_again() {
     let server = Server::start().await;
     server.put("key", b"text").await;
     for _ in 0..2 {
-        server
-            .client
-            .delete_object()
-            .bucket(BUCKET)
-            .key("key")
-            .send()
-            .await
-            .unwrap();
+        server.client.delete_object().bucket(BUCKET).key("key").send().await.unwrap();
     }
-    let get = server
-        .client
-        .get_object()
-        .bucket(BUCKET)
-        .key("key")
-        .send()
-        .await;
+    let get = server.client.get_object().bucket(BUCKET).key("key").send().await;
     assert_eq!(refusal(get), refused(404, "NoSuchKey"));
 }
 
@@ -200,14 +170,7 @@ async fn a_large_file_is_streamed_with_a_trailing_checksum() {
         .send()
         .await
         .unwrap();
-    let get = server
-        .client
-        .get_object()
-        .bucket(BUCKET)
-        .key("large")
-        .send()
-        .await
-        .unwrap();
+    let get = server.client.get_object().bucket(BUCKET).key("large").send().await.unwrap();
     assert_eq!(get.content_length(), Some(20_000_000));
     assert!(get.checksum_crc32().is_some(), "what the SDK sends unasked");
     assert!(get.body.collect().await.unwrap().to_vec() == body);
@@ -227,14 +190,7 @@ async fn every_algorithm_is_checked_and_kept() {
             .send()
             .await
             .unwrap();
-        let get = server
-            .client
-            .get_object()
-            .bucket(BUCKET)
-            .key(algorithm)
-            .send()
-            .await
-            .unwrap();
+        let get = server.client.get_object().bucket(BUCKET).key(algorithm).send().await.unwrap();
         let kept = [
             get.checksum_crc32(),
             get.checksum_crc32_c(),
@@ -258,31 +214,14 @@ async fn ranges() {
         ("bytes=-2", "89", "bytes 8-9/10"),
         ("bytes=8-99", "89", "bytes 8-9/10"),
     ] {
-        let get = server
-            .client
-            .get_object()
-            .bucket(BUCKET)
-            .key("digits")
-            .range(range);
+        let get = server.client.get_object().bucket(BUCKET).key("digits").range(range);
         let get = get.send().await.unwrap();
         assert_eq!(get.content_range(), Some(content_range));
         assert_eq!(get.content_length(), Some(expected.len() as i64));
-        assert_eq!(
-            get.checksum_crc32(),
-            None,
-            "the checksum is the whole object's"
-        );
-        assert_eq!(
-            get.body.collect().await.unwrap().to_vec(),
-            expected.as_bytes()
-        );
+        assert_eq!(get.checksum_crc32(), None, "the checksum is the whole object's");
+        assert_eq!(get.body.collect().await.unwrap().to_vec(), expected.as_bytes());
     }
-    let beyond = server
-        .client
-        .get_object()
-        .bucket(BUCKET)
-        .key("digits")
-        .range("bytes=10-");
+    let beyond = server.client.get_object().bucket(BUCKET).key("digits").range("bytes=10-");
     assert_eq!(refusal(beyond.send().await), refused(416, "InvalidRange"));
 }
 
@@ -312,37 +251,14 @@ async fn buckets_can_be_made_and_seen() {
     let server = Server::start().await;
     let create = || server.client.create_bucket().bucket("another").send();
     create().await.unwrap();
-    assert_eq!(
-        refusal(create().await),
-        refused(409, "BucketAlreadyOwnedByYou")
-    );
+    assert_eq!(refusal(create().await), refused(409, "BucketAlreadyOwnedByYou"));
 
     let list = server.client.list_buckets().send().await.unwrap();
-    let names: Vec<_> = list
-        .buckets()
-        .iter()
-        .map(|bucket| bucket.name().unwrap())
-        .collect();
+    let names: Vec<_> = list.buckets().iter().map(|bucket| bucket.name().unwrap()).collect();
     assert_eq!(names, ["another", BUCKET]);
-    assert!(
-        list.buckets()
-            .iter()
-            .all(|bucket| bucket.creation_date().is_some())
-    );
+    assert!(list.buckets().iter().all(|bucket| bucket.creation_date().is_some()));
 
-    server
-        .client
-        .head_bucket()
-        .bucket("another")
-        .send()
-        .await
-        .unwrap();
-    let versioning = server
-        .client
-        .get_bucket_versioning()
-        .bucket("another")
-        .send()
-        .await
-        .unwrap();
+    server.client.head_bucket().bucket("another").send().await.unwrap();
+    let versioning = server.client.get_bucket_versioning().bucket("another").send().await.unwrap();
     assert_eq!(versioning.status(), None);
 }

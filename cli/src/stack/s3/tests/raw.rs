@@ -22,9 +22,7 @@ impl Put<'_> {
     fn request(&self, address: SocketAddr) -> String {
         let Self { content, .. } = self;
         let path = format!("/{BUCKET}/{}", self.key);
-        let time = jiff::Timestamp::now()
-            .strftime("%Y%m%dT%H%M%SZ")
-            .to_string();
+        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let day = &time[..8];
         let signed = "host;x-amz-content-sha256;x-amz-date";
         let canonical = format!(
@@ -35,9 +33,7 @@ impl Put<'_> {
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{hash}");
         let key = [day, "us-east-1", "s3", "aws4_request"]
             .iter()
-            .fold(format!("AWS4{SECRET_KEY}").into_bytes(), |key, text| {
-                mac(&key, text)
-            });
+            .fold(format!("AWS4{SECRET_KEY}").into_bytes(), |key, text| mac(&key, text));
         let signature = hex(&mac(&key, &to_sign));
         format!(
             "PUT {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\
@@ -69,10 +65,7 @@ async fn exchange(address: SocketAddr, request: &str) -> String {
 
 fn is(response: &str, status: u16, code: &str) {
     let starts = response.starts_with(&format!("HTTP/1.1 {status} "));
-    assert!(
-        starts && response.contains(&format!("<Code>{code}</Code>")),
-        "{response}"
-    );
+    assert!(starts && response.contains(&format!("<Code>{code}</Code>")), "{response}");
 }
 
 async fn nothing_is_stored(server: &Server) {
@@ -88,13 +81,7 @@ fn sha256_hex(text: &str) -> String {
 async fn a_body_is_taken_if_it_is_what_was_signed() {
     let server = Server::start().await;
     let send = async |signed: &str| {
-        let put = Put {
-            key: "key",
-            content: &sha256_hex(signed),
-            headers: "",
-            length: 5,
-            body: "hello",
-        };
+        let put = Put { key: "key", content: &sha256_hex(signed), headers: "", length: 5, body: "hello" };
         put.send(&server).await
     };
     is(&send("other").await, 400, "IncompleteBody");
@@ -113,9 +100,7 @@ async fn a_chunked_body_is_taken_if_its_trailer_is_right() {
         let put = Put {
             key: "key",
             content: "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-            headers: &format!(
-                "x-amz-trailer: x-amz-checksum-sha256\r\nx-amz-decoded-content-length: {length}\r\n"
-            ),
+            headers: &format!("x-amz-trailer: x-amz-checksum-sha256\r\nx-amz-decoded-content-length: {length}\r\n"),
             length: body.len(),
             body: &body,
         };
@@ -136,13 +121,7 @@ async fn a_chunked_body_is_taken_if_its_trailer_is_right() {
 #[tokio::test]
 async fn a_client_that_goes_away_leaves_nothing() {
     let server = Server::start().await;
-    let put = Put {
-        key: "key",
-        content: "UNSIGNED-PAYLOAD",
-        headers: "",
-        length: 1000,
-        body: "the beginning",
-    };
+    let put = Put { key: "key", content: "UNSIGNED-PAYLOAD", headers: "", length: 1000, body: "the beginning" };
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = put.request(server.address);
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -152,12 +131,7 @@ async fn a_client_that_goes_away_leaves_nothing() {
     drop(stream);
 
     let folder = server.stop().await;
-    assert_eq!(
-        fs::read_dir(folder.path().join("temporary"))
-            .unwrap()
-            .count(),
-        0
-    );
+    assert_eq!(fs::read_dir(folder.path().join("temporary")).unwrap().count(), 0);
     nothing_is_stored(&Server::open(folder).await).await;
 }
 
@@ -165,13 +139,6 @@ async fn a_client_that_goes_away_leaves_nothing() {
 async fn an_unsigned_request_is_refused() {
     let server = Server::start().await;
     server.put("key", b"text").await;
-    let request = format!(
-        "GET /{BUCKET}/key HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
-        server.address
-    );
-    is(
-        &exchange(server.address, &request).await,
-        403,
-        "AccessDenied",
-    );
+    let request = format!("GET /{BUCKET}/key HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", server.address);
+    is(&exchange(server.address, &request).await, 403, "AccessDenied");
 }

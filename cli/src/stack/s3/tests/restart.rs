@@ -15,13 +15,7 @@ fn only_file(folder: &TempDir) -> PathBuf {
 #[tokio::test]
 async fn everything_is_there_when_the_folder_is_opened_again() {
     let server = Server::start().await;
-    server
-        .client
-        .create_bucket()
-        .bucket("another")
-        .send()
-        .await
-        .unwrap();
+    server.client.create_bucket().bucket("another").send().await.unwrap();
     let put = server.client.put_object().bucket(BUCKET).key("ключ");
     put.body(ByteStream::from_static(b"hello"))
         .content_type("application/pdf")
@@ -30,32 +24,12 @@ async fn everything_is_there_when_the_folder_is_opened_again() {
         .send()
         .await
         .unwrap();
-    let before = server
-        .client
-        .head_object()
-        .bucket(BUCKET)
-        .key("ключ")
-        .send()
-        .await
-        .unwrap();
+    let before = server.client.head_object().bucket(BUCKET).key("ключ").send().await.unwrap();
 
     let server = Server::open(server.stop().await).await;
-    server
-        .client
-        .head_bucket()
-        .bucket("another")
-        .send()
-        .await
-        .unwrap();
+    server.client.head_bucket().bucket("another").send().await.unwrap();
     assert_eq!(server.keys().await, ["ключ"]);
-    let get = server
-        .client
-        .get_object()
-        .bucket(BUCKET)
-        .key("ключ")
-        .send()
-        .await
-        .unwrap();
+    let get = server.client.get_object().bucket(BUCKET).key("ключ").send().await.unwrap();
     assert_eq!(get.content_type(), Some("application/pdf"));
     assert_eq!(get.metadata().unwrap()["provider"], "signeasy");
     assert_eq!(get.checksum_sha256(), Some(sha256(b"hello").as_str()));
@@ -64,16 +38,8 @@ async fn everything_is_there_when_the_folder_is_opened_again() {
     assert_eq!(get.body.collect().await.unwrap().to_vec(), b"hello");
 
     // The precondition sees objects of an earlier run.
-    let put = server
-        .client
-        .put_object()
-        .bucket(BUCKET)
-        .key("ключ")
-        .if_none_match("*");
-    assert_eq!(
-        refusal(put.send().await),
-        refused(412, "PreconditionFailed")
-    );
+    let put = server.client.put_object().bucket(BUCKET).key("ключ").if_none_match("*");
+    assert_eq!(refusal(put.send().await), refused(412, "PreconditionFailed"));
 }
 
 /// A process that is killed leaves files where `temporary_file` makes them: cut anywhere, or complete but not yet renamed.
@@ -102,16 +68,8 @@ async fn files_of_another_process_are_left_alone() {
 
     // Both see the same objects, and the file system decides between them.
     first.put("key", b"text").await;
-    let put = second
-        .client
-        .put_object()
-        .bucket(BUCKET)
-        .key("key")
-        .if_none_match("*");
-    assert_eq!(
-        refusal(put.send().await),
-        refused(412, "PreconditionFailed")
-    );
+    let put = second.client.put_object().bucket(BUCKET).key("key").if_none_match("*");
+    assert_eq!(refusal(put.send().await), refused(412, "PreconditionFailed"));
     assert_eq!(second.get("key").await, b"text");
 }
 
@@ -123,21 +81,9 @@ async fn a_damaged_file_is_an_error_and_not_an_object() {
     let whole = fs::read(&file).unwrap();
     let flipped_length = [&whole[..whole.len() - 1], &[0xff]].concat();
     let missing_middle = [&whole[..4], &whole[5..]].concat();
-    for damaged in [
-        &whole[..whole.len() - 1],
-        &whole[..5],
-        b"",
-        &flipped_length,
-        &missing_middle,
-    ] {
+    for damaged in [&whole[..whole.len() - 1], &whole[..5], b"", &flipped_length, &missing_middle] {
         fs::write(&file, damaged).unwrap();
-        let get = server
-            .client
-            .get_object()
-            .bucket(BUCKET)
-            .key("key")
-            .send()
-            .await;
+        let get = server.client.get_object().bucket(BUCKET).key("key").send().await;
         assert_eq!(refusal(get), refused(500, "InternalError"));
         let list = server.client.list_objects_v2().bucket(BUCKET).send().await;
         assert_eq!(refusal(list), refused(500, "InternalError"));
@@ -165,14 +111,7 @@ async fn a_response_under_way_is_finished_at_shutdown() {
     let server = Server::start().await;
     let body = pattern(8 << 20);
     server.put("key", &body).await;
-    let get = server
-        .client
-        .get_object()
-        .bucket(BUCKET)
-        .key("key")
-        .send()
-        .await
-        .unwrap();
+    let get = server.client.get_object().bucket(BUCKET).key("key").send().await.unwrap();
     let (received, _) = tokio::join!(get.body.collect(), server.stop());
     assert!(received.unwrap().to_vec() == body);
 }
