@@ -1,9 +1,9 @@
 //! One callback request, from how it came to what was proven of it.
 //!
 //! The type carries the proof. An [`Unproven`] request can only be measured and asked for its path token; with the
-//! right one it is [`Addressed`] to this stack, and a provider's own proof may look at its bytes; only that makes a
-//! [`Proven`] delivery, which is all that the parsers and the ledger take. So a receiver that forgets to verify does
-//! not compile.
+//! right one it is [`Addressed`] to this stack, and a provider's own proof may look at its bytes (once more, if it was
+//! refused and is replayed); only that makes a [`Proven`] delivery, which is all that the parsers and the ledger take. So
+//! a receiver that forgets to verify does not compile.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -174,6 +174,12 @@ impl Unproven {
         self.request.body.len()
     }
 
+    /// When it came in.
+    #[must_use]
+    pub const fn received_at(&self) -> Timestamp {
+        self.request.received_at
+    }
+
     /// Checks the path token.
     ///
     /// # Errors
@@ -194,6 +200,31 @@ pub struct Addressed {
 }
 
 impl Addressed {
+    /// A refused request that was kept with this body. Only what carried a right path token when it came in is kept, so
+    /// that part of the proof isn't asked for again: the token may have been rotated out since.
+    pub(crate) fn quarantined(
+        id: DeliveryId,
+        route: Route,
+        received_at: Timestamp,
+        envelope: Envelope,
+        body: Bytes,
+        token: usize,
+    ) -> Self {
+        Self { request: Request { id, route, received_at, envelope, body }, token }
+    }
+
+    /// Where it was posted to.
+    #[must_use]
+    pub const fn route(&self) -> Route {
+        self.request.route
+    }
+
+    /// Which of the configured path tokens it carried, from 0.
+    #[must_use]
+    pub const fn token(&self) -> usize {
+        self.token
+    }
+
     /// The delivery's id.
     #[must_use]
     pub const fn id(&self) -> &DeliveryId {

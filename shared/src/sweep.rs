@@ -1,4 +1,4 @@
-//! The sweep: finishes what was left. Deliveries that stayed accepted are recorded, waiting archive orders whose time
+//! The sweep: finishes what was left. Deliveries that wait in the bucket or stayed accepted are recorded, waiting archive orders whose time
 //! has come are due, and so are those that were handed over and never taken, or whose host is allowed by now.
 
 use jiff::{SignedDuration, Timestamp};
@@ -25,6 +25,8 @@ const MAX_ITEMS: usize = 500;
 pub struct Swept {
     /// Deliveries that were finished.
     pub recorded: usize,
+    /// Deliveries that had to wait in the bucket and were taken in.
+    pub taken_in: usize,
     /// Deliveries that still can't be.
     pub still_unfinished: usize,
     /// Archive orders that were made due.
@@ -50,15 +52,43 @@ impl Sweep {
     /// When DynamoDB can't be asked.
     pub async fn run(&self, now: Timestamp) -> Result<Swept, LedgerError> {
         let mut swept = Swept::default();
+        self.take_in_pending(&mut swept).await;
         self.finish_deliveries(now, &mut swept).await?;
         self.wake_orders(now, &mut swept).await?;
         tracing::info!(
             event = "swept",
             recorded = swept.recorded,
+            taken_in = swept.taken_in,
             still_unfinished = swept.still_unfinished,
             made_due = swept.made_due
         );
         Ok(swept)
+    }
+
+    /// Accepts what waited in the bucket while DynamoDB couldn't take it, and records it.
+    async fn take_in_pending(&self, swept: &mut Swept) {
+        let pending = match self.ledger.pending(MAX_ITEMS).await {
+            Ok(pending) => pending,
+            Err(problem) => {
+                // Everything else can still be swept.
+                tracing::error!(event = "pending_unknown", problem = %problem);
+                return;
+            }
+        };
+        for pending in pending {
+            let taken_in = match self.ledger.accept_pending(&pending).await {
+                Ok(Some(delivery)) => intake::record(&self.ledger, &delivery).await.map(drop),
+                Ok(None) => continue,
+                Err(problem) => Err(problem),
+            };
+            match taken_in {
+                Ok(()) => swept.taken_in += 1,
+                Err(problem) => {
+                    tracing::error!(event = "still_pending", problem = %problem);
+                    swept.still_unfinished += 1;
+                }
+            }
+        }
     }
 
     async fn finish_deliveries(&self, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {

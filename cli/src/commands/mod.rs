@@ -3,8 +3,11 @@
 mod archive;
 mod demo;
 mod documents;
+mod forget;
 mod output;
+mod quarantine;
 mod reconcile;
+mod replay;
 mod serve;
 mod storage;
 mod timeline;
@@ -48,8 +51,15 @@ enum Command {
     /// See archive orders, and have them done again
     #[command(subcommand)]
     Archive(archive::Archive),
-    /// Finish what was left: what deployed runs every 15 minutes
-    Reconcile,
+    /// See what was refused
+    #[command(subcommand)]
+    Quarantine(quarantine::Quarantine),
+    /// Take stored deliveries, or refused ones, through proof and recording again
+    Replay(replay::Replay),
+    /// Erase a subject's personal data where the law asks for it
+    Forget(forget::Forget),
+    /// Finish what was left and ask the services for what their callbacks didn't tell: what deployed runs on a schedule
+    Reconcile(reconcile::Reconcile),
 }
 
 /// Runs the process's command and says how it ended: 0 done, 1 failed, 2 usage, 3 not found.
@@ -74,7 +84,10 @@ pub async fn run() -> ExitCode {
         Command::Documents(documents) => documents.run(data).await,
         Command::Timeline(timeline) => timeline.run(data).await,
         Command::Archive(archive) => archive.run(data).await,
-        Command::Reconcile => reconcile::run(data).await,
+        Command::Quarantine(quarantine) => quarantine.run(data).await,
+        Command::Replay(replay) => replay.run(data).await,
+        Command::Forget(forget) => forget.run(data).await,
+        Command::Reconcile(reconcile) => reconcile.run(data).await,
     };
     match result {
         Ok(output) => output.print(json),

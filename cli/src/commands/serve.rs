@@ -12,7 +12,7 @@ use super::{
     output::{Failure, Output},
     storage,
 };
-use crate::stack::{Options, Secrets, Stack};
+use crate::stack::{self, Options, Secrets, Stack};
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -44,9 +44,7 @@ impl Serve {
             Some(secrets) => (Secrets::read(secrets)?, false),
             None => (Secrets::of_data_folder(folder.path())?, true),
         };
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let environment = stack::process_environment();
         let stack = Stack::start(folder, Options { port: self.port, environment, secrets, scheduled: true }).await?;
         if ours {
             // Only throw-away tokens are ever printed.

@@ -2,11 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use countersign::{aws::Aws, ledger::Ledger};
+use countersign::{aws::Aws, ledger::Ledger, settings::Settings};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::output::Failure;
-use crate::stack::{self, BUCKET, Endpoints, Folder, InUse, Storage, TABLE};
+use crate::stack::{self, BUCKET, Endpoints, Folder, InUse, Options, Secrets, Storage, TABLE};
 
 /// Another command holds the folder only for as long as it runs.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(10);
@@ -15,8 +15,15 @@ const WAIT_FOR_OTHERS: Duration = Duration::from_secs(10);
 pub struct Access {
     /// Clients of its DynamoDB and S3.
     pub aws: Aws,
-    // Held while they are needed: with them go the lock and the embedded services.
-    _opened: Option<(Folder, JoinSet<()>, watch::Sender<bool>)>,
+    source: Source,
+}
+
+/// Who serves them.
+enum Source {
+    /// The stack that runs on the folder.
+    Running(Box<Endpoints>),
+    /// This process. With these go the lock and the embedded services.
+    Opened { folder: Folder, parts: JoinSet<()>, stop: watch::Sender<bool> },
 }
 
 impl Access {
@@ -27,15 +34,40 @@ impl Access {
                 let (stop, stopping) = watch::channel(false);
                 let mut parts = JoinSet::new();
                 let storage = Storage::open(folder.path(), &mut parts, &stopping).await?;
-                Ok(Self { aws: storage.aws, _opened: Some((folder, parts, stop)) })
+                Ok(Self { aws: storage.aws, source: Source::Opened { folder, parts, stop } })
             }
-            Err(endpoints) => Ok(Self { aws: stack::clients(&endpoints.dynamodb, &endpoints.s3).await, _opened: None }),
+            Err(endpoints) => {
+                let aws = stack::clients(&endpoints.dynamodb, &endpoints.s3).await;
+                Ok(Self { aws, source: Source::Running(Box::new(endpoints)) })
+            }
         }
     }
 
     /// The ledger in it.
     pub fn ledger(&self) -> Ledger {
         Ledger::new(&self.aws, TABLE, BUCKET)
+    }
+
+    /// The settings of the stack that runs on the folder, or those that one would have; the secrets as they are now, in
+    /// `secrets` where it is given. The services' simulator runs as long as this does, if no stack's does.
+    pub async fn settings(&mut self, secrets: Option<&Path>) -> Result<Settings, Failure> {
+        let (environment, secrets, simulator) = match &mut self.source {
+            Source::Running(endpoints) => {
+                let secrets = Secrets::read(secrets.unwrap_or(&endpoints.secrets))?;
+                (endpoints.environment.clone().into_iter().collect(), secrets, endpoints.simulator.clone())
+            }
+            Source::Opened { folder, parts, stop } => {
+                let secrets = match secrets {
+                    Some(secrets) => Secrets::read(secrets)?,
+                    None => Secrets::of_data_folder(folder.path())?,
+                };
+                let (_, simulator) = stack::simulate(&secrets, parts, &stop.subscribe()).await?;
+                (stack::process_environment(), secrets, simulator)
+            }
+        };
+        let options = Options { port: 0, environment, secrets, scheduled: false };
+        let environment = stack::environment(&options, &simulator);
+        Ok(Settings::read(|name| environment.get(name).cloned())?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The data folder: who uses it, and where its stack can be reached.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, TryLockError},
     io::Write,
     path::{Path, PathBuf},
@@ -31,6 +32,9 @@ pub struct Endpoints {
     pub bucket: String,
     /// The folder with the secrets in use.
     pub secrets: PathBuf,
+    /// The functions' settings that are no secrets, as variables: commands follow them.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
     /// A region for clients that want one.
     pub region: String,
     /// What the embedded S3 wants to see; it protects nothing.

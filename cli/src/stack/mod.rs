@@ -13,7 +13,7 @@ mod queue;
 pub mod s3;
 mod secrets;
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::{BTreeMap, HashMap}, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use countersign::{aws::Aws, ledger::Ledger, provider::Provider, settings::Settings};
@@ -140,14 +140,7 @@ impl Stack {
         let mut parts = JoinSet::new();
         let storage = Storage::open(folder.path(), &mut parts, &stopping).await?;
 
-        let simulator = Simulator::new(options.secrets.api_credentials()?);
-        let (listener, simulator_url) = bind(0).await?;
-        let (simulated, shutdown) = (simulator.clone(), stopped(stopping.clone()));
-        parts.spawn(async move {
-            if let Err(problem) = simulator::serve(listener, simulated, shutdown).await {
-                tracing::error!(event = "simulator_ended", %problem);
-            }
-        });
+        let (simulator, simulator_url) = simulate(&options.secrets, &mut parts, &stopping).await?;
 
         let environment = environment(&options, &simulator_url);
         let settings = Settings::read(|name| environment.get(name).cloned())?;
@@ -174,6 +167,7 @@ impl Stack {
             table: TABLE.to_owned(),
             bucket: BUCKET.to_owned(),
             secrets: options.secrets.folder().to_owned(),
+            environment: open_settings(&environment),
             region: REGION.to_owned(),
             access_key_id: ACCESS_KEY.to_owned(),
             secret_access_key: SECRET_KEY.to_owned(),
@@ -206,8 +200,51 @@ impl Stack {
     }
 }
 
+/// Serves the simulated services on loopback until `stop` turns true. Gives them and their URL.
+///
+/// # Errors
+/// When a port can't be had.
+pub async fn simulate(
+    secrets: &Secrets,
+    parts: &mut JoinSet<()>,
+    stop: &watch::Receiver<bool>,
+) -> Result<(Simulator, String)> {
+    let simulator = Simulator::new(secrets.api_credentials()?);
+    let (listener, url) = bind(0).await?;
+    let (simulated, shutdown) = (simulator.clone(), stopped(stop.clone()));
+    parts.spawn(async move {
+        if let Err(problem) = simulator::serve(listener, simulated, shutdown).await {
+            tracing::error!(event = "simulator_ended", %problem);
+        }
+    });
+    Ok((simulator, url))
+}
+
+/// The process's environment, but for what isn't text.
+#[must_use]
+pub fn process_environment() -> HashMap<String, String> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+/// Settings that are no secrets. Nothing else of an environment may be written into a file.
+const OPEN_SETTINGS: [&str; 8] = [
+    "LEGALESIGN_API_URL",
+    "QUICKLYSIGN_API_URL",
+    "SIGNEASY_API_URL",
+    "DOWNLOAD_HOSTS",
+    "LEGALESIGN_REALTIME_PROOF",
+    "SIGNEASY_TOKEN",
+    "SIGNEASY_API_PATH",
+    "MAX_BODY_BYTES",
+];
+
+fn open_settings(environment: &HashMap<String, String>) -> BTreeMap<String, String> {
+    let set = OPEN_SETTINGS.into_iter().filter_map(|name| Some((name.to_owned(), environment.get(name)?.clone())));
+    set.collect()
+}
+
 /// The functions' environment: what the stack sets itself, over what it was given.
-fn environment(options: &Options, simulator: &str) -> HashMap<String, String> {
+pub fn environment(options: &Options, simulator: &str) -> HashMap<String, String> {
     let mut environment = options.environment.clone();
     let mut default = |name: &str, value: String| {
         environment.entry(name.to_owned()).or_insert(value);

@@ -17,7 +17,7 @@ pub use pdf::PdfFault;
 use crate::{
     aws::Aws,
     event::Kind,
-    ledger::{Claim, CurrentVersion, Ledger, LedgerError, OrderOutcome, Pdf, Role},
+    ledger::{FORGOTTEN, Claim, CurrentVersion, Ledger, LedgerError, OrderOutcome, Pdf, Role},
     outbound::{Client, Credential, OutboundError, Timeouts, UrlPolicy},
     providers::Apis,
     settings::Settings,
@@ -153,9 +153,13 @@ impl Archiver {
             tracing::info!(event = "order_not_due", provider = %subject.provider, subject = %subject.id);
             return Ok(());
         };
-        let outcome = match self.fetch(&claim).await? {
-            Ok(()) => OrderOutcome::Archived,
-            Err(obstacle) => outcome(obstacle, claim.order.attempts, time::now()),
+        let outcome = if claim.order.forgotten {
+            OrderOutcome::Foreign { reason: FORGOTTEN.to_owned() }
+        } else {
+            match self.fetch(&claim).await? {
+                Ok(()) => OrderOutcome::Archived,
+                Err(obstacle) => outcome(obstacle, claim.order.attempts, time::now()),
+            }
         };
         tracing::info!(event = "order_settled", provider = %subject.provider, subject = %subject.id, ?outcome);
         self.ledger.settle(&claim, &outcome).await

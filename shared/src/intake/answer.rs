@@ -24,6 +24,8 @@ pub enum Verdict {
     NotConfigured,
     /// Proven and kept, but it can't be read.
     SetAside,
+    /// Proven and durable; the sweep records it.
+    Accepted,
     /// Proven, and all its events were known.
     Duplicate,
     /// Proven and recorded.
@@ -44,6 +46,7 @@ impl Verdict {
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable"),
             Self::NotConfigured => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "not_configured"),
             Self::SetAside => (StatusCode::OK, "set_aside", "unreadable"),
+            Self::Accepted => (StatusCode::OK, "accepted", "out_of_time"),
             Self::Duplicate => (StatusCode::OK, "duplicate", "duplicate"),
             Self::Recorded => (StatusCode::OK, "recorded", "ok"),
         }

@@ -6,9 +6,11 @@
 //! read is nobody's to send again: it is kept, acknowledged, and somebody is called.
 
 mod answer;
+mod refused;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -16,6 +18,8 @@ use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 pub use answer::{Answer, Verdict};
+
+use refused::Refusals;
 
 use crate::{
     aws::Aws,
@@ -30,10 +34,16 @@ use crate::{
 /// A callback function ends at 25 s and a sender may give up at 30 s (SignEasy), so an answer leaves by then.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
+/// What DynamoDB hasn't taken by then is put into the bucket, where the provider isn't known to send again.
+const ACCEPT_WITHIN: Duration = Duration::from_secs(12);
+
 /// One provider's callback: how it is proven and read.
 pub trait Callback: Send + Sync + 'static {
     /// Where it is posted to.
     const ROUTE: Route;
+    /// Whether a delivery that couldn't be recorded in time is acknowledged and left to the sweep: right for a provider
+    /// that isn't known to send again.
+    const LEFT_TO_THE_SWEEP: bool = false;
     /// What proves it.
     type Secrets: Secret;
 
@@ -45,6 +55,12 @@ pub trait Callback: Send + Sync + 'static {
     /// # Errors
     /// When it is wrong, or can't be looked for.
     fn prove(&self, request: &Addressed, secrets: &Self::Secrets) -> Result<OwnProof, Refusal>;
+
+    /// The body as it may be kept when the proof failed: without any secret, wrong ones included; `None` when they can't
+    /// be found in it.
+    fn without_secrets(&self, request: &Addressed) -> Option<Bytes> {
+        Some(request.body().clone())
+    }
 }
 
 /// Why a request with the right path token isn't believed. The code is for the log.
@@ -54,6 +70,25 @@ pub enum Refusal {
     Unproven(&'static str),
     /// There is no place where a proof could stand.
     Malformed(&'static str),
+}
+
+impl Refusal {
+    /// The exact cause, as a stable code.
+    #[must_use]
+    pub const fn cause(self) -> &'static str {
+        match self {
+            Self::Unproven(cause) | Self::Malformed(cause) => cause,
+        }
+    }
+}
+
+/// Why a kept request can't be proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotProven {
+    /// There is nothing to compare its proof with.
+    NotConfigured(NotConfigured),
+    /// Its proof is still wrong.
+    Refused(Refusal),
 }
 
 /// A proven delivery that can't be read.
@@ -80,6 +115,17 @@ pub struct Receiver<C: Callback> {
     secrets: Cached<C::Secrets>,
     settings: Result<Settings, Problems>,
     ledger: Ledger,
+    refusals: Refusals,
+}
+
+/// Why a request isn't taken in.
+enum Refused {
+    /// The secrets can't be had.
+    NotConfigured(NotConfigured),
+    /// The path token is wrong.
+    PathToken,
+    /// The path token is right, and the provider's own proof isn't.
+    Proof(Addressed, Refusal),
 }
 
 impl<C: Callback> Receiver<C> {
@@ -95,7 +141,8 @@ impl<C: Callback> Receiver<C> {
             }
         };
         let secrets = Cached::new(secret, Some(aws.secrets.clone()));
-        Self { callback, secrets, ledger: Ledger::new(aws, table, bucket), settings }
+        let (ledger, refusals) = (Ledger::new(aws, table, bucket), Refusals::new(C::ROUTE));
+        Self { callback, secrets, ledger, refusals, settings }
     }
 
     /// Reads the secrets, so that the first request needn't wait for them.
@@ -126,24 +173,58 @@ impl<C: Callback> Receiver<C> {
         let Ok(settings) = &self.settings else {
             return self.not_configured(&NotConfigured("settings".to_owned()));
         };
-        if request.size() > settings.max_body_bytes {
-            tracing::warn!(event = "refused", reason = "too_large", size = request.size());
-            return Answer::nothing_kept(Verdict::TooLarge);
+        let (size, received_at) = (request.size(), request.received_at());
+        let anybody_s = |verdict, cause| self.refusals.anybody_s(&self.ledger, verdict, cause, size, received_at);
+        if size > settings.max_body_bytes {
+            return Answer::nothing_kept(anybody_s(Verdict::TooLarge, "too_large").await);
         }
-        let deadline = Instant::now() + ANSWER_WITHIN;
-        let delivery = match timeout_at(deadline, self.prove(request)).await {
+        let start = Instant::now();
+        let delivery = match timeout_at(start + ANSWER_WITHIN, self.prove(request)).await {
             Ok(Ok(delivery)) => delivery,
-            Ok(Err(verdict)) => return Answer::nothing_kept(verdict),
+            Ok(Err(Refused::NotConfigured(problem))) => return self.not_configured(&problem),
+            Ok(Err(Refused::PathToken)) => {
+                return Answer::nothing_kept(anybody_s(Verdict::Unproven, "path_token").await);
+            }
+            Ok(Err(Refused::Proof(request, refusal))) => {
+                let body = self.callback.without_secrets(&request);
+                let verdict = self.refusals.addressed(&self.ledger, &request, body.as_ref(), refusal).await;
+                return Answer::nothing_kept(verdict);
+            }
             Err(_) => return self.not_configured(&NotConfigured("reading the secrets took too long".to_owned())),
         };
-        let answer = timeout_at(deadline, take_in(&self.ledger, &delivery)).await;
-        let problem = match answer {
-            Ok(Ok(answer)) => return answer,
-            Ok(Err(problem)) => problem.to_string(),
-            Err(_) => "out of time".to_owned(),
-        };
-        tracing::error!(event = "unavailable", delivery = %delivery.id(), problem = %problem);
-        Answer::nothing_kept(Verdict::Unavailable)
+        self.take_in(start, &delivery).await
+    }
+
+    /// Accepts a proven delivery and records it.
+    async fn take_in(&self, start: Instant, delivery: &Proven) -> Answer {
+        let deadline = start + ANSWER_WITHIN;
+        // What must not be lost leaves time to put it elsewhere.
+        let accept_by = if C::LEFT_TO_THE_SWEEP { start + ACCEPT_WITHIN } else { deadline };
+        if let Err(problem) = in_time(accept_by, self.ledger.accept(delivery)).await {
+            if C::LEFT_TO_THE_SWEEP {
+                return self.leave_pending(deadline, delivery, &problem).await;
+            }
+            return unavailable(delivery, &problem);
+        }
+        match in_time(deadline, record(&self.ledger, delivery)).await {
+            Ok(answer) => answer,
+            Err(problem) if C::LEFT_TO_THE_SWEEP => {
+                tracing::warn!(event = "left_to_the_sweep", delivery = %delivery.id(), problem);
+                Answer { verdict: Verdict::Accepted, delivery: Some(delivery.id().clone()), events: 0 }
+            }
+            Err(problem) => unavailable(delivery, &problem),
+        }
+    }
+
+    /// Puts a delivery that DynamoDB can't take into the bucket, where the sweep finds it.
+    async fn leave_pending(&self, deadline: Instant, delivery: &Proven, problem: &str) -> Answer {
+        match in_time(deadline, self.ledger.leave_pending(delivery)).await {
+            Ok(()) => {
+                tracing::error!(event = "left_pending", delivery = %delivery.id(), problem);
+                Answer { verdict: Verdict::Accepted, delivery: Some(delivery.id().clone()), events: 0 }
+            }
+            Err(second) => unavailable(delivery, &format!("{problem}; {second}")),
+        }
     }
 
     fn not_configured(&self, problem: &NotConfigured) -> Answer {
@@ -151,46 +232,56 @@ impl<C: Callback> Receiver<C> {
         Answer::nothing_kept(Verdict::NotConfigured)
     }
 
-    async fn prove(&self, request: Unproven) -> Result<Proven, Verdict> {
-        let secrets = self.secrets.get().await.map_err(|problem| self.not_configured(&problem).verdict)?;
+    async fn prove(&self, request: Unproven) -> Result<Proven, Refused> {
+        let mut secrets = self.secrets.get().await.map_err(Refused::NotConfigured)?;
         let request = match request.address(C::path_tokens(&secrets)) {
             Ok(request) => request,
             // The token may be a new one that was set since the secret was read.
-            Err(request) => match self.secrets.reread().await {
-                Some(secrets) => request.address(C::path_tokens(&secrets)).map_err(|_| refuse_path_token())?,
-                None => return Err(refuse_path_token()),
-            },
+            Err(request) => {
+                secrets = self.secrets.reread().await.ok_or(Refused::PathToken)?;
+                request.address(C::path_tokens(&secrets)).map_err(|_| Refused::PathToken)?
+            }
         };
-        let proof = match self.callback.prove(&request, &secrets) {
-            Err(Refusal::Unproven(_)) => match self.secrets.reread().await {
-                Some(secrets) => self.callback.prove(&request, &secrets),
-                None => self.callback.prove(&request, &secrets),
-            },
-            answer => answer,
-        };
+        let mut proof = self.callback.prove(&request, &secrets);
+        if let Err(Refusal::Unproven(_)) = proof
+            && let Some(now) = self.secrets.reread().await
+        {
+            proof = self.callback.prove(&request, &now);
+        }
         match proof {
             Ok(proof) => Ok(request.prove(proof)),
-            Err(Refusal::Unproven(cause)) => {
-                tracing::warn!(event = "refused", reason = "unproven", cause);
-                Err(Verdict::Unproven)
-            }
-            Err(Refusal::Malformed(cause)) => {
-                tracing::warn!(event = "refused", reason = "malformed", cause);
-                Err(Verdict::Malformed)
-            }
+            Err(refusal) => Err(Refused::Proof(request, refusal)),
         }
     }
 }
 
-fn refuse_path_token() -> Verdict {
-    tracing::warn!(event = "refused", reason = "unproven", cause = "path_token");
-    Verdict::Unproven
+/// Asks for the own proof of a kept request, whose path token was right when it came in.
+///
+/// # Errors
+/// When it is wrong, or the secrets can't be had.
+pub async fn prove_again<C: Callback>(
+    callback: &C,
+    secrets: &Cached<C::Secrets>,
+    request: Addressed,
+) -> Result<Proven, NotProven> {
+    let secrets = secrets.get().await.map_err(NotProven::NotConfigured)?;
+    match callback.prove(&request, &secrets) {
+        Ok(proof) => Ok(request.prove(proof)),
+        Err(refusal) => Err(NotProven::Refused(refusal)),
+    }
 }
 
-/// Accepts a delivery and records it.
-async fn take_in(ledger: &Ledger, delivery: &Proven) -> Result<Answer, LedgerError> {
-    ledger.accept(delivery).await?;
-    record(ledger, delivery).await
+fn unavailable(delivery: &Proven, problem: &str) -> Answer {
+    tracing::error!(event = "unavailable", delivery = %delivery.id(), problem);
+    Answer::nothing_kept(Verdict::Unavailable)
+}
+
+/// What it gives, or why it doesn't until `deadline`.
+async fn in_time<T>(deadline: Instant, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, String> {
+    match timeout_at(deadline, work).await {
+        Ok(done) => done.map_err(|problem| problem.to_string()),
+        Err(_) => Err("out of time".to_owned()),
+    }
 }
 
 /// Reads an accepted delivery and records what it says. It is what a callback does, and what the sweep does again for

@@ -1,31 +1,24 @@
 //! Deliveries: each request that was proven, with its bytes, its proof and what became of it.
 
-use aws_lc_rs::digest;
 use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::AttributeValue};
-use aws_sdk_s3::{primitives::ByteStream, types::ChecksumAlgorithm};
-use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
     Item, Ledger, LedgerError, PARTITION_KEY, SORT_KEY,
+    bodies::{body_key, envelope_of},
     index::{self, List, Range},
 };
 use crate::{
-    delivery::{DeliveryId, Envelope, Proof, Proven, Route},
+    delivery::{DeliveryId, Proof, Proven, Route},
     provider::Provider,
     signature::Fingerprint,
     time,
 };
 
-/// Up to this size a body stands in the delivery's item: a PUT to S3 for every small callback would cost more than
-/// all the rest, and an item over 400 KB isn't possible.
-const MAX_INLINE_BODY: usize = 8 * 1024;
+pub(super) const SORT: &str = "DELIVERY";
 
-const SORT: &str = "DELIVERY";
-
-fn partition(id: &DeliveryId) -> String {
+pub(super) fn partition(id: &DeliveryId) -> String {
     format!("DELIVERY#{id}")
 }
 
@@ -103,7 +96,6 @@ impl Ledger {
     /// When DynamoDB, or S3 for a large body, can't take it.
     pub async fn accept(&self, delivery: &Proven) -> Result<(), LedgerError> {
         let body = delivery.body();
-        let hash = digest::digest(&digest::SHA256, body);
         let proof = delivery.proof();
         let envelope = delivery.envelope();
         let mut item = Item::default()
@@ -115,18 +107,10 @@ impl Ledger {
             .with("outcome", Outcome::Accepted.as_str())
             .with("headers", &envelope.headers)
             .with_some("event", envelope.event.as_deref())
-            .with("size", body.len())
-            .with("sha256", hex::encode(hash))
             .with("trust", delivery.trust().as_str())
             .with("token", proof.token)
             .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()));
-        if body.len() <= MAX_INLINE_BODY {
-            item = item.with("body", body.as_ref());
-        } else {
-            let key = body_key(delivery);
-            self.put_body(&key, body, hash.as_ref()).await?;
-            item = item.with("body_key", key);
-        }
+        item = self.with_body(item, &body_key("deliveries", delivery.route(), delivery.received_at(), delivery.id()), body).await?;
         let mut attributes = item.into_attributes();
         attributes.extend(index::accepted(delivery.id(), delivery.received_at()).into_attributes());
         let put = self
@@ -150,21 +134,6 @@ impl Ledger {
         }
     }
 
-    async fn put_body(&self, key: &str, body: &Bytes, hash: &[u8]) -> Result<(), LedgerError> {
-        self.s3
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .content_type("application/octet-stream")
-            .checksum_algorithm(ChecksumAlgorithm::Sha256)
-            .checksum_sha256(BASE64_STANDARD.encode(hash))
-            .body(ByteStream::from(body.clone()))
-            .send()
-            .await
-            .map(drop)
-            .map_err(LedgerError::unavailable("PutObject"))
-    }
-
     /// Writes what became of a delivery, and takes it off the list of those that still have to be recorded.
     ///
     /// # Errors
@@ -180,7 +149,7 @@ impl Ledger {
             .set("outcome", outcome.as_str())
             .set("reason", reason)
             .set("events", events)
-            .set("finished_at", time::now())
+            .set_all_if_absent(Item::default().with("finished_at", time::now()))
             .set_all(index::delivery(delivery.id(), delivery.received_at()))
             .send()
             .await
@@ -194,20 +163,9 @@ impl Ledger {
     pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, LedgerError> {
         let Some(item) = self.get(&partition(id), SORT).await? else { return Ok(None) };
         let record = record(id, &item)?;
-        let body = match item.attribute("body").and_then(|value| value.as_b().ok()) {
-            Some(body) => Bytes::copy_from_slice(body.as_ref()),
-            None => self.get_body(item.need("body_key")?).await?,
-        };
-        if hex::encode(digest::digest(&digest::SHA256, &body)) != record.sha256 {
-            return Err(LedgerError::BodyChanged);
-        }
+        let body = self.body_of(&item).await?;
         let route = item.parse("route", Route::from_path)?;
-        let headers = item.attribute("headers").and_then(|value| value.as_m().ok());
-        let headers = headers.into_iter().flatten();
-        let envelope = Envelope {
-            headers: headers.filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect(),
-            event: item.text("event").map(str::to_owned),
-        };
+        let envelope = envelope_of(&item);
         let certificate = record.certificate.as_deref().map(str::parse::<Fingerprint>).transpose();
         let certificate = certificate.map_err(|_| LedgerError::Corrupt { attribute: "certificate" })?;
         let proof = Proof { token: usize::try_from(record.token).unwrap_or(usize::MAX), certificate };
@@ -215,12 +173,12 @@ impl Ledger {
         Ok(Some(StoredDelivery { delivery, record }))
     }
 
-    async fn get_body(&self, key: &str) -> Result<Bytes, LedgerError> {
-        let answer = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
-        let object = answer.map_err(LedgerError::unavailable("GetObject"))?;
-        let body = object.body.collect().await;
-        body.map(aws_sdk_s3::primitives::AggregatedBytes::into_bytes)
-            .map_err(|_| LedgerError::Unavailable { operation: "GetObject", code: "response_error".to_owned() })
+    /// What is told of a delivery, without its body; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn delivery_record(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, LedgerError> {
+        self.get(&partition(id), SORT).await?.map(|item| record(id, &item)).transpose()
     }
 
     /// Deliveries that were accepted before `before` and not finished, the oldest first.
@@ -267,12 +225,6 @@ impl Ledger {
 fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
     let id = partition.strip_prefix("DELIVERY#").and_then(|id| id.parse().ok());
     id.ok_or(LedgerError::Corrupt { attribute: PARTITION_KEY })
-}
-
-/// Where a large body is kept: by provider and day, so that people find it too.
-fn body_key(delivery: &Proven) -> String {
-    let received_at = time::format(delivery.received_at());
-    format!("deliveries/{}/{}/{}", delivery.route().provider(), &received_at[..10], delivery.id())
 }
 
 fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {

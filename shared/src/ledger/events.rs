@@ -60,7 +60,8 @@ impl Ledger {
         self.order(delivery, &first.subject, events).await
     }
 
-    /// Writes one event; `true` when it wasn't known.
+    /// Writes one event; `true` when it wasn't known, or this is the delivery that told of it first: a replay finds what
+    /// the first time found.
     async fn put_event(&self, delivery: &Proven, event: &Event) -> Result<bool, LedgerError> {
         let trust = delivery.trust();
         let payload = (event.payload.len() <= MAX_PAYLOAD).then_some(event.payload.as_str());
@@ -87,8 +88,9 @@ impl Ledger {
             .send()
             .await?;
         Ok(match updated {
-            Updated::Done(before) => before.set_size("deliveries") == 0,
-            Updated::Refused(_) => false,
+            Updated::Done(before) | Updated::Refused(before) => {
+                before.text("delivery").is_none_or(|first| first == delivery.id().as_str())
+            }
         })
     }
 }

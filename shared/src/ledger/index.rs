@@ -1,6 +1,6 @@
 //! The one index: lists of documents, deliveries and archive orders.
 //!
-//! Its partition key is overloaded (`DOCUMENT#…`, `DELIVERY#…`, `ACCEPTED#…`, `ARCHIVE#…`) and sharded, since
+//! Its partition key is overloaded (`DOCUMENT#…`, `DELIVERY#…`, `ACCEPTED#…`, `ARCHIVE#…`, `QUARANTINE#…`) and sharded, since
 //! "everything of one provider in one status" would be one hot partition. A list is a query of every shard, merged.
 
 use std::cmp::Reverse;
@@ -36,6 +36,8 @@ pub(super) enum List {
     Accepted,
     /// Archive orders of a state, by the time at which they entered it, or at which they are due again.
     Archive(ArchiveState),
+    /// Refused requests that are kept, by time.
+    Quarantine,
 }
 
 impl List {
@@ -45,6 +47,7 @@ impl List {
             Self::Deliveries(day) => format!("DELIVERY#{day}#{shard}"),
             Self::Accepted => format!("ACCEPTED#{shard}"),
             Self::Archive(state) => format!("ARCHIVE#{}#{shard}", state.as_str()),
+            Self::Quarantine => format!("QUARANTINE#{shard}"),
         }
     }
 
@@ -76,6 +79,10 @@ pub(super) fn accepted(id: &DeliveryId, received_at: Timestamp) -> Item {
 pub(super) fn delivery(id: &DeliveryId, received_at: Timestamp) -> Item {
     let received_at = time::format(received_at);
     List::Deliveries(received_at[..10].to_owned()).entry(id.as_str(), format!("{received_at}#{id}"))
+}
+
+pub(super) fn quarantine(id: &DeliveryId, received_at: Timestamp) -> Item {
+    List::Quarantine.entry(id.as_str(), format!("{}#{id}", time::format(received_at)))
 }
 
 pub(super) fn archive(partition: &str, state: ArchiveState, at: Timestamp) -> Item {

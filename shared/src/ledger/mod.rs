@@ -8,12 +8,16 @@
 //! A crash in between leaves it `accepted`, where the sweep finds it and does all of it again. There is no
 //! transaction, because none is needed: no step depends on having been the first.
 
+mod bodies;
 mod deliveries;
 mod events;
+mod forget;
 mod index;
 mod item;
 mod orders;
 mod pdfs;
+mod pending;
+mod quarantine;
 mod read;
 mod status;
 mod update;
@@ -22,10 +26,13 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 pub use deliveries::{DeliveryRecord, Outcome, StoredDelivery};
 pub use events::Recorded;
+pub use forget::{Erased, FORGOTTEN, Forgetting};
 pub use index::{INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY};
 pub use item::Item;
 pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};
 pub use pdfs::{Pdf, Role};
+pub use pending::Pending;
+pub use quarantine::{QuarantineRecord, Quarantined, RefusedEntry};
 pub use read::{ArchiveView, Document, DocumentPage, EventView, SignerView, SubjectView, Timeline};
 
 use crate::aws::Aws;
@@ -74,6 +81,12 @@ pub enum LedgerError {
     /// A stored body's hash is not the one that was recorded.
     #[error("the stored body of a delivery is missing or was changed")]
     BodyChanged,
+    /// The body was erased because the person it is about asked for it.
+    #[error("the body of the delivery was erased on request")]
+    Forgotten,
+    /// A worker is just at the subject's archive order; its claim ends within a quarter of an hour.
+    #[error("the subject's documents are just being fetched: try again in a quarter of an hour")]
+    Busy,
 }
 
 impl LedgerError {

@@ -96,6 +96,8 @@ pub struct Order {
     revision: u64,
     /// The provider's host that isn't allowed, while the order is blocked.
     pub blocked_host: Option<String>,
+    /// Whether the subject's personal data was erased on request: nothing of it is fetched again.
+    pub forgotten: bool,
 }
 
 /// What is archived for one document in one role.
@@ -379,5 +381,6 @@ pub(super) fn order(subject: Subject, item: &Item) -> Result<Order, LedgerError>
         versions: versions.collect(),
         revision: number("revision"),
         blocked_host: item.text("blocked_host").map(str::to_owned),
+        forgotten: item.text("forgotten_at").is_some(),
     })
 }

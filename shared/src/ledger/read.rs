@@ -60,6 +60,8 @@ pub struct Document {
     pub archive: Option<ArchiveView>,
     /// How many PDFs of it are archived, old versions included.
     pub pdfs: usize,
+    /// When its personal data was erased on request, if it was.
+    pub forgotten_at: Option<Timestamp>,
 }
 
 /// A page of a list of documents.
@@ -195,6 +197,8 @@ impl Ledger {
                 status::SORT => state = Some(item),
                 orders::SORT => order = Some(orders::order(subject.clone(), item)?),
                 sort if sort.starts_with("EVENT#") => events.push(event(subject, item)?),
+                // What was erased isn't archived any more; that it was is told by the tombstone in the state.
+                sort if sort.starts_with(pdfs::PREFIX) && item.text("forgotten_at").is_some() => {}
                 sort if sort.starts_with(pdfs::PREFIX) => pdfs.push(pdfs::pdf(subject, item)?),
                 _ => {}
             }
@@ -236,6 +240,7 @@ fn document(subject: &Subject, state: &Item, events: usize, archive: Option<Arch
         conflict: state.set_size("terminals") > 1,
         archive,
         pdfs,
+        forgotten_at: time("forgotten_at"),
     }
 }
 

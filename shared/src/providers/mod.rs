@@ -2,15 +2,17 @@
 
 pub mod quicklysign;
 
+use quicklysign::callback::QuicklysignCallback;
+
 use crate::{
     archive::{Inspection, Obstacle},
     aws::Aws,
-    delivery::{Proven, Route},
+    delivery::{Addressed, Proven, Route},
     event::Event,
-    intake::Unreadable,
+    intake::{self, NotProven, Refusal, Unreadable},
     outbound::Client,
     provider::Provider,
-    secrets::Cached,
+    secrets::{Cached, Secret},
     settings::Settings,
     subject::Subject,
 };
@@ -48,6 +50,35 @@ impl Apis {
         match subject.provider {
             Provider::Quicklysign => self.quicklysign.inspect(&subject.id).await,
             Provider::Legalesign | Provider::Signeasy => Err(Obstacle::failed("no_api")),
+        }
+    }
+}
+
+/// What proves the services' callbacks, to prove kept requests again.
+pub struct Provers {
+    quicklysign: Cached<quicklysign::callback::ProofSecrets>,
+}
+
+impl Provers {
+    /// The proofs that these settings name.
+    #[must_use]
+    pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        fn cached<S: Secret>(provider: Provider, settings: &Settings, aws: &Aws) -> Cached<S> {
+            Cached::new(settings.provider(provider).proof.clone(), Some(aws.secrets.clone()))
+        }
+        Self { quicklysign: cached(Provider::Quicklysign, settings, aws) }
+    }
+
+    /// Asks for the own proof of a request whose path token was right.
+    ///
+    /// # Errors
+    /// When it is still wrong, or there is nothing to compare it with.
+    pub async fn prove(&self, request: Addressed) -> Result<Proven, NotProven> {
+        match request.route() {
+            Route::Quicklysign => intake::prove_again(&QuicklysignCallback, &self.quicklysign, request).await,
+            Route::LegalesignBatch | Route::LegalesignRealtime | Route::Signeasy => {
+                Err(NotProven::Refused(Refusal::Unproven("no_prover")))
+            }
         }
     }
 }

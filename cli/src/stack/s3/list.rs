@@ -1,4 +1,4 @@
-//! ListObjectsV2: sorts, groups by delimiter and cuts into pages.
+//! ListObjectsV2 and ListObjectVersions: sorts, groups by delimiter and cuts into pages.
 //!
 //! A listing is a row of items, each a key or a common prefix, in the order of their UTF-8 bytes. A page's continuation
 //! token is its last item, so that a listing goes on correctly whatever is put or deleted between two pages.
@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
-    ChecksumAlgorithm, CommonPrefix, ETag, EncodingType, ListObjectsV2Input, ListObjectsV2Output, Object,
-    ObjectStorageClass, Timestamp,
+    ChecksumAlgorithm, CommonPrefix, ETag, EncodingType, ListObjectVersionsInput, ListObjectVersionsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass, ObjectVersion, Timestamp,
 };
 use s3s::{S3Result, s3_error};
 
@@ -82,6 +82,35 @@ pub(super) fn page(objects: Vec<Properties>, input: ListObjectsV2Input) -> S3Res
         encoding_type: input.encoding_type,
         ..Default::default()
     })
+}
+
+/// One page of the versions of `objects`, all of which begin with the prefix asked for: each has one, `null`.
+pub(super) fn versions(mut objects: Vec<Properties>, input: ListObjectVersionsInput) -> ListObjectVersionsOutput {
+    objects.sort_by(|one, other| one.key.cmp(&other.key));
+    let limit = usize::try_from(input.max_keys.unwrap_or(MAX_KEYS).clamp(1, MAX_KEYS)).unwrap_or(1);
+    if let Some(marker) = input.key_marker.as_deref() {
+        objects.retain(|object| object.key.as_str() > marker);
+    }
+    let truncated = objects.len() > limit;
+    objects.truncate(limit);
+    let next = objects.last().filter(|_| truncated).map(|object| object.key.clone());
+    let version = |properties: Properties| ObjectVersion {
+        key: Some(properties.key),
+        size: i64::try_from(properties.size).ok(),
+        version_id: Some("null".to_owned()),
+        is_latest: Some(true),
+        ..Default::default()
+    };
+    ListObjectVersionsOutput {
+        name: Some(input.bucket),
+        prefix: input.prefix,
+        key_marker: input.key_marker,
+        is_truncated: Some(truncated),
+        next_version_id_marker: next.as_ref().map(|_| "null".to_owned()),
+        next_key_marker: next,
+        versions: Some(objects.into_iter().map(version).collect()),
+        ..Default::default()
+    }
 }
 
 fn items(mut objects: Vec<Properties>, prefix: &str, delimiter: Option<&str>, start_after: Option<&str>) -> Vec<Item> {

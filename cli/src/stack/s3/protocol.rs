@@ -164,6 +164,17 @@ impl S3 for Protocol {
         Ok(S3Response::new(list::page(objects, input)?))
     }
 
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        let input = request.input;
+        unsupported(input.delimiter.is_some() || input.encoding_type.is_some(), "Grouping or encoding versions")?;
+        let prefix = input.prefix.as_deref().unwrap_or_default();
+        let objects = self.store.scan(&input.bucket, prefix).await?;
+        Ok(S3Response::new(list::versions(objects, input)))
+    }
+
     async fn create_multipart_upload(
         &self,
         request: S3Request<CreateMultipartUploadInput>,

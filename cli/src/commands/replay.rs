@@ -1,0 +1,84 @@
+//! `countersign replay`: takes stored deliveries through proof and recording again, under their own ids.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use countersign::{
+    delivery::DeliveryId,
+    provider::Provider,
+    replay::{Replay as Replayer, Replayed, Selection},
+};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{
+    output::{Failure, Output, or_dash, table},
+    provider,
+    storage::Access,
+};
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The deliveries
+    #[arg(
+        value_name = "DELIVERY",
+        required_unless_present_any = ["since", "provider", "quarantined"],
+        conflicts_with_all = ["since", "provider"]
+    )]
+    deliveries: Vec<DeliveryId>,
+
+    /// All that came in from then on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+
+    /// All of one service
+    #[arg(long, value_parser = provider)]
+    provider: Option<Provider>,
+
+    /// Refused deliveries instead of stored ones: take in what can be proven by now
+    #[arg(long)]
+    quarantined: bool,
+
+    /// The folder with the secrets, if it isn't the stack's own
+    #[arg(long, value_name = "DIR")]
+    secrets: Option<PathBuf>,
+}
+
+impl Replay {
+    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
+        let mut access = Access::open(data).await?;
+        let settings = access.settings(self.secrets.as_deref()).await?;
+        let replayer = Replayer::new(&settings, &access.aws);
+        let selection = Selection { since: self.since, provider: self.provider };
+        let named = !self.deliveries.is_empty();
+        let ids = match (named, self.quarantined) {
+            (true, _) => self.deliveries,
+            (false, true) => replayer.quarantined(selection).await?,
+            (false, false) => replayer.stored(selection).await?,
+        };
+        let mut replayed = Vec::with_capacity(ids.len());
+        for id in ids {
+            let done = if self.quarantined { replayer.refused(&id).await? } else { replayer.delivery(&id).await? };
+            match done {
+                Some(done) => replayed.push(done),
+                None if named => return Err(Failure::not_found(format!("there is no delivery {id}"))),
+                // It expired since it was listed.
+                None => {}
+            }
+        }
+        // What still can't be proven was expected to be among the refused, unless it was named.
+        let ok = replayed.iter().all(|done| done.problem.is_none()) || (self.quarantined && !named);
+        Ok(Output::new(&json!({"replayed": replayed}), text(&replayed))?.failed_unless(ok))
+    }
+}
+
+fn text(replayed: &[Replayed]) -> String {
+    if replayed.is_empty() {
+        return "nothing to replay\n".to_owned();
+    }
+    let rows = replayed.iter().map(|done| {
+        let (before, outcome) = (done.before.to_owned(), done.outcome.to_owned());
+        [done.delivery.to_string(), before, outcome, done.events.to_string(), or_dash(done.problem.as_ref())]
+    });
+    table(["delivery", "before", "now", "events", "problem"], rows)
+}

@@ -1,0 +1,176 @@
+//! Replay: takes stored deliveries through proof and recording again, and refused ones that can be proven by now.
+//!
+//! A delivery keeps its id, so everything that it told the first time is found as its own: outcome, events, statuses and
+//! archive orders stay as they are. What it adds is what couldn't be read then and can be now. A refused request starts
+//! where it was refused: its path token was right, so the provider's own proof is asked for once more, with the secrets
+//! as they are now.
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde::Serialize;
+
+use crate::{
+    aws::Aws,
+    delivery::DeliveryId,
+    intake::{self, NotProven},
+    ledger::{Ledger, LedgerError, Outcome},
+    provider::Provider,
+    providers::{self, Provers},
+    settings::Settings,
+    time,
+};
+
+/// 2026-01-01, before Countersign took in its first delivery.
+const FIRST_DAY: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+/// What is to be replayed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selection {
+    /// Only what came in from then on.
+    pub since: Option<Timestamp>,
+    /// Only of this provider.
+    pub provider: Option<Provider>,
+}
+
+/// What a replay came to for one delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// What it was before: an outcome, or `quarantined`.
+    pub before: &'static str,
+    /// What it is now: an outcome, or `quarantined`.
+    pub outcome: &'static str,
+    /// How many events it holds.
+    pub events: usize,
+    /// Why it couldn't be replayed, as a stable code, if it couldn't.
+    pub problem: Option<String>,
+}
+
+/// Replays deliveries.
+pub struct Replay {
+    ledger: Ledger,
+    provers: Provers,
+}
+
+impl Replay {
+    /// A replay with these settings' secrets and storage.
+    #[must_use]
+    pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        let ledger = Ledger::new(aws, &settings.table, &settings.bucket);
+        Self { ledger, provers: Provers::new(settings, aws) }
+    }
+
+    /// The stored deliveries of a selection, the oldest day first. Those that are still to be finished are among them.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn stored(&self, selection: Selection) -> Result<Vec<DeliveryId>, LedgerError> {
+        let now = time::now();
+        let since = selection.since.unwrap_or(FIRST_DAY);
+        let mut ids = Vec::new();
+        for day in days(since, now) {
+            let mut records = self.ledger.deliveries(&day, usize::MAX - 1).await?;
+            records.reverse();
+            let wanted = records.into_iter().filter(|record| {
+                record.received_at >= since && selection.provider.is_none_or(|provider| record.provider == provider)
+            });
+            ids.extend(wanted.map(|record| record.id));
+        }
+        for id in self.ledger.unfinished(now, usize::MAX - 1).await? {
+            let Some(stored) = self.ledger.delivery_record(&id).await? else { continue };
+            if stored.received_at >= since && selection.provider.is_none_or(|provider| stored.provider == provider) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Replays one stored delivery; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// When the ledger can't be asked or written to; replaying it again is right.
+    pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<Replayed>, LedgerError> {
+        let stored = match self.ledger.delivery(id).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Ok(None),
+            // What the law wanted erased, or somebody changed, isn't there to be read; the others still are.
+            Err(problem @ (LedgerError::Forgotten | LedgerError::BodyChanged)) => {
+                let Some(record) = self.ledger.delivery_record(id).await? else { return Ok(None) };
+                let before = record.outcome.as_str();
+                let code = if problem == LedgerError::Forgotten { "forgotten" } else { "body_changed" };
+                return Ok(Some(failed(id, before, code)));
+            }
+            Err(problem) => return Err(problem),
+        };
+        let before = stored.record.outcome;
+        if matches!(before, Outcome::Recorded | Outcome::Duplicate)
+            && let Err(unreadable) = providers::read(&stored.delivery)
+        {
+            // It was read once, so what can't read it any more is this version: its record stays.
+            return Ok(Some(failed(id, before.as_str(), &format!("unreadable_now: {unreadable}"))));
+        }
+        let answer = intake::record(&self.ledger, &stored.delivery).await?;
+        let (_, outcome, _) = answer.verdict.parts();
+        let (delivery, before) = (id.clone(), before.as_str());
+        Ok(Some(Replayed { delivery, before, outcome, events: answer.events, problem: None }))
+    }
+
+    /// The refused requests of a selection, the oldest first.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn quarantined(&self, selection: Selection) -> Result<Vec<DeliveryId>, LedgerError> {
+        let records = self.ledger.quarantine_list(selection.provider, selection.since, usize::MAX - 1).await?;
+        Ok(records.into_iter().rev().map(|record| record.id).collect())
+    }
+
+    /// Takes a refused request in, if it can be proven by now; `None` when none of that id is kept.
+    ///
+    /// # Errors
+    /// When the ledger can't be asked or written to; doing it again is right.
+    pub async fn refused(&self, id: &DeliveryId) -> Result<Option<Replayed>, LedgerError> {
+        let Some(kept) = self.ledger.quarantined(id).await? else { return Ok(None) };
+        let Some(request) = kept.request else { return Ok(Some(failed(id, QUARANTINED, "body_not_kept"))) };
+        let delivery = match self.provers.prove(request).await {
+            Ok(delivery) => delivery,
+            Err(NotProven::NotConfigured(problem)) => {
+                tracing::error!(event = "not_configured", problem = %problem);
+                return Ok(Some(failed(id, QUARANTINED, "not_configured")));
+            }
+            Err(NotProven::Refused(refusal)) => return Ok(Some(failed(id, QUARANTINED, refusal.cause()))),
+        };
+        self.ledger.accept(&delivery).await?;
+        let answer = intake::record(&self.ledger, &delivery).await?;
+        self.ledger.note_taken_in(id).await?;
+        let (_, outcome, _) = answer.verdict.parts();
+        Ok(Some(Replayed { delivery: id.clone(), before: QUARANTINED, outcome, events: answer.events, problem: None }))
+    }
+}
+
+const QUARANTINED: &str = "quarantined";
+
+fn failed(id: &DeliveryId, before: &'static str, problem: &str) -> Replayed {
+    Replayed { delivery: id.clone(), before, outcome: before, events: 0, problem: Some(problem.to_owned()) }
+}
+
+/// The UTC days from one time to another, both included.
+fn days(from: Timestamp, to: Timestamp) -> impl Iterator<Item = String> {
+    let (from, last) = (from.to_zoned(TimeZone::UTC).date(), to.to_zoned(TimeZone::UTC).date());
+    let day = SignedDuration::from_hours(24);
+    let next = move |date: &jiff::civil::Date| date.checked_add(day).ok().filter(|date| *date <= last);
+    std::iter::successors(Some(from).filter(|first| *first <= last), next).map(|date| date.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_day_between_two_times_is_looked_at() {
+        let list = |from: &str, to: &str| days(from.parse().unwrap(), to.parse().unwrap()).collect::<Vec<_>>();
+        let three = ["2026-12-31", "2027-01-01", "2027-01-02"];
+        assert_eq!(list("2026-12-31T23:59:59Z", "2027-01-02T00:00:00Z"), three);
+        assert_eq!(list("2026-12-31T00:00:00Z", "2026-12-31T00:00:00Z"), ["2026-12-31"]);
+        assert!(list("2027-01-02T00:00:00Z", "2027-01-01T00:00:00Z").is_empty());
+    }
+}

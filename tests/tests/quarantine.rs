@@ -1,0 +1,214 @@
+//! What is refused: kept where its path token was right, remembered in a ring of fixed size where it wasn't.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use countersign::{
+    aws::Aws,
+    delivery::{Addressed, Envelope, OwnProof, Route, Unproven},
+    intake::{Callback, Receiver, Refusal, Verdict},
+    ledger::{Item, Ledger},
+    provider::Provider,
+    providers::quicklysign::callback::{ProofSecrets, QuicklysignCallback},
+    replay::{Replay, Selection},
+    sweep::Sweep,
+    time,
+    token::Tokens,
+};
+use countersign_cli::stack::{BUCKET, TABLE, clients};
+use end_to_end::{World, pack};
+
+/// QuicklySign's callback with a proof of its own, which the word `forged` breaks and the word `garbled` hides.
+struct Picky;
+
+impl Callback for Picky {
+    const ROUTE: Route = Route::Quicklysign;
+    type Secrets = ProofSecrets;
+
+    fn path_tokens(secrets: &ProofSecrets) -> &Tokens {
+        QuicklysignCallback::path_tokens(secrets)
+    }
+
+    fn prove(&self, request: &Addressed, _: &ProofSecrets) -> Result<OwnProof, Refusal> {
+        match std::str::from_utf8(request.body()).unwrap_or_default() {
+            body if body.contains("forged") => Err(Refusal::Unproven("signature_mismatch")),
+            body if body.contains("garbled") => Err(Refusal::Malformed("no_signature")),
+            _ => Ok(OwnProof::PathTokenOnly),
+        }
+    }
+
+    fn without_secrets(&self, request: &Addressed) -> Option<Bytes> {
+        let body = std::str::from_utf8(request.body()).ok()?;
+        (!body.contains("garbled")).then(|| body.replace("hush-hush", "*").into())
+    }
+}
+
+/// QuicklySign's callback as one that isn't sent again.
+struct Insistent;
+
+impl Callback for Insistent {
+    const ROUTE: Route = Route::Quicklysign;
+    const LEFT_TO_THE_SWEEP: bool = true;
+    type Secrets = ProofSecrets;
+
+    fn path_tokens(secrets: &ProofSecrets) -> &Tokens {
+        QuicklysignCallback::path_tokens(secrets)
+    }
+
+    fn prove(&self, _: &Addressed, _: &ProofSecrets) -> Result<OwnProof, Refusal> {
+        Ok(OwnProof::PathTokenOnly)
+    }
+}
+
+fn body(pack: &str, note: &str) -> String {
+    format!(r#"{{"entity_key":"{pack}","callback_event":"document_updated","note":"{note}"}}"#)
+}
+
+fn request(world: &World, token: Option<&str>, body: impl Into<Bytes>) -> Unproven {
+    let right = world.stack.secrets.url_token(Provider::Quicklysign).unwrap();
+    let token = token.unwrap_or(&right);
+    Unproven::new(Route::Quicklysign, token.into(), Envelope::default(), body.into(), time::now())
+}
+
+fn receiver<C: Callback>(callback: C, world: &World, aws: &Aws) -> Receiver<C> {
+    Receiver::new(callback, Ok(world.stack.settings.clone()), aws)
+}
+
+async fn items(world: &World, prefix: &str) -> Vec<Item> {
+    let items = world.items().await.into_iter();
+    items.filter(|item| item.text("pk").is_some_and(|pk| pk.starts_with(prefix))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_carried_a_right_path_token_is_kept_for_thirty_days_without_its_secrets() {
+    let world = World::start().await;
+    let receiver = receiver(Picky, &world, &world.stack.aws);
+    let ledger = world.ledger();
+    let padding = "x".repeat(9000);
+    for (text, verdict) in [
+        (body("p", "forged hush-hush"), Verdict::Unproven),
+        (body("p", &format!("forged hush-hush {padding}")), Verdict::Unproven),
+        (body("p", "garbled hush-hush"), Verdict::Malformed),
+    ] {
+        let answer = receiver.receive(request(&world, None, text)).await;
+        assert_eq!((answer.verdict, answer.delivery), (verdict, None));
+    }
+    let list = ledger.quarantine_list(None, None, 10).await.unwrap();
+    let causes: Vec<_> = list.iter().map(|kept| (kept.reason.as_str(), kept.cause.as_str())).collect();
+    assert_eq!(
+        causes,
+        [("malformed", "no_signature"), ("unproven", "signature_mismatch"), ("unproven", "signature_mismatch")]
+    );
+    let days = time::seconds_between(list[0].received_at, list[0].expires_at) / 86_400;
+    assert!((29..=30).contains(&days), "{days}");
+    for (kept, size) in list.iter().zip([None, Some(9000), Some(0)]) {
+        let request = ledger.quarantined(&kept.id).await.unwrap().unwrap().request;
+        assert_eq!(request.is_some(), size.is_some(), "where secrets can't be found nothing is kept");
+        if let (Some(request), Some(size)) = (request, size) {
+            assert!(request.body().len() > size && request.body().ends_with(b"\"}"));
+        }
+    }
+    let [key] = &world.keys().await[..] else { panic!("one body is large") };
+    assert!(key.starts_with("quarantine/quicklysign/"), "{key}");
+    assert!(!format!("{:?}", world.items().await).contains("hush-hush"));
+    assert!(!world.object(key).await.windows(9).any(|window| window == b"hush-hush"));
+    assert!(ledger.refused(Provider::Quicklysign).await.unwrap().is_empty());
+    assert!(items(&world, "DELIVERY#").await.is_empty());
+    assert!(ledger.quarantine_list(Some(Provider::Signeasy), None, 10).await.unwrap().is_empty());
+    assert_eq!(ledger.quarantine_list(None, None, 1).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_provable_by_now_is_taken_in_under_its_own_id() {
+    let world = World::start().await;
+    let receiver = receiver(Picky, &world, &world.stack.aws);
+    receiver.receive(request(&world, None, body("late", "forged"))).await;
+    let replay = Replay::new(&world.stack.settings, &world.stack.aws);
+    let kept = replay.quarantined(Selection::default()).await.unwrap();
+    // The function's own proof is the path token alone, so it holds now.
+    let done = replay.refused(&kept[0]).await.unwrap().unwrap();
+    assert_eq!((done.delivery.clone(), done.before, done.outcome), (kept[0].clone(), "quarantined", "recorded"));
+    let timeline = world.timeline(&pack("late")).await;
+    assert_eq!(timeline.events[0].delivery.as_deref(), Some(kept[0].as_str()));
+    assert!(replay.quarantined(Selection::default()).await.unwrap().is_empty());
+    let again = replay.refused(&kept[0]).await.unwrap().unwrap();
+    assert_eq!((again.outcome, world.timeline(&pack("late")).await.events.len()), ("recorded", 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_without_a_right_path_token_leaves_a_bounded_trace_and_no_token() {
+    let world = World::start().await;
+    let receiver = receiver(Picky, &world, &world.stack.aws);
+    let start = Instant::now();
+    for n in 0..300 {
+        let token = format!("guessed-token-{n}");
+        let answer = receiver.receive(request(&world, Some(&token), body("p", "forged"))).await;
+        assert_eq!(answer.verdict, Verdict::Unproven);
+    }
+    let oversized = vec![b' '; world.stack.settings.max_body_bytes + 1];
+    assert_eq!(receiver.receive(request(&world, None, oversized)).await.verdict, Verdict::TooLarge);
+    let seconds = usize::try_from(start.elapsed().as_secs()).unwrap();
+    let stored = world.items().await;
+    assert!((1..=seconds + 2).contains(&stored.len()), "{} items in {seconds} s", stored.len());
+    assert!(stored.iter().all(|item| item.text("pk") == Some("RING#quicklysign")));
+    let stored = format!("{stored:?}");
+    assert!(!stored.contains("guessed-token") && !stored.contains("forged"), "{stored}");
+    let ring = world.ledger().refused(Provider::Quicklysign).await.unwrap();
+    assert!(ring.iter().any(|entry| entry.cause == "path_token" && entry.route == Route::Quicklysign.path()));
+    assert!(world.keys().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_is_the_same_when_nothing_can_be_kept() {
+    let world = World::start().await;
+    let aws = Aws { dynamodb: nowhere().await.dynamodb, ..world.stack.aws.clone() };
+    let receiver = receiver(Picky, &world, &aws);
+    let forged = receiver.receive(request(&world, None, body("p", "forged"))).await;
+    let guessed = receiver.receive(request(&world, Some("a-guessed-token"), body("p", ""))).await;
+    assert_eq!((forged.verdict, guessed.verdict), (Verdict::Unproven, Verdict::Unproven));
+}
+
+/// Clients of services that aren't there.
+async fn nowhere() -> Aws {
+    clients("http://127.0.0.1:9", "http://127.0.0.1:9").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_sent_again_waits_in_the_bucket_while_dynamodb_is_away() {
+    let world = World::start().await;
+    let aws = Aws { dynamodb: nowhere().await.dynamodb, ..world.stack.aws.clone() };
+    let start = Instant::now();
+    let insistent = receiver(Insistent, &world, &aws);
+    let answer = insistent.receive(request(&world, None, body("waits", "\\u00e9"))).await;
+    assert_eq!(answer.verdict, Verdict::Accepted);
+    assert!(start.elapsed() < Duration::from_secs(20));
+    let delivery = answer.delivery.unwrap();
+    assert_eq!(world.keys().await, [format!("deliveries/pending/{delivery}")]);
+    assert!(world.items().await.is_empty());
+
+    // DynamoDB stays away for the sweep too: nothing is removed.
+    let away = Sweep::new(Ledger::new(&aws, TABLE, BUCKET), Default::default());
+    assert!(away.run(time::now()).await.is_err());
+    assert_eq!(world.keys().await.len(), 1);
+
+    let sweep = Sweep::new(world.ledger(), Default::default());
+    assert_eq!(sweep.run(time::now()).await.unwrap().taken_in, 1);
+    assert!(world.keys().await.is_empty());
+    let stored = world.ledger().delivery(&delivery).await.unwrap().unwrap();
+    assert_eq!(stored.delivery.body(), body("waits", "\\u00e9").as_bytes());
+    assert_eq!(stored.record.outcome.as_str(), "recorded");
+    assert_eq!(world.timeline(&pack("waits")).await.events.len(), 1);
+    assert_eq!(sweep.run(time::now()).await.unwrap().taken_in, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_take_or_is_sent_again_is_answered_503() {
+    let world = World::start().await;
+    let away = nowhere().await;
+    let insistent = receiver(Insistent, &world, &away);
+    assert_eq!(insistent.receive(request(&world, None, body("p", ""))).await.verdict, Verdict::Unavailable);
+    let aws = Aws { dynamodb: away.dynamodb, ..world.stack.aws.clone() };
+    let sent_again = receiver(QuicklysignCallback, &world, &aws);
+    assert_eq!(sent_again.receive(request(&world, None, body("p", ""))).await.verdict, Verdict::Unavailable);
+    assert!(world.keys().await.is_empty());
+}
