@@ -206,9 +206,7 @@ impl Subject {
     }
 
     pub fn name(&self, facts: &Facts) -> String {
-        self.name
-            .clone()
-            .unwrap_or_else(|| facts.title().to_owned())
+        self.name.clone().unwrap_or_else(|| facts.title().to_owned())
     }
 
     pub fn documents(&self, facts: &Facts) -> usize {
@@ -229,10 +227,7 @@ impl Subject {
 
     /// When anything of it last changed.
     pub fn last_updated(&self, facts: &Facts) -> Timestamp {
-        let newest = self
-            .document_versions
-            .iter()
-            .max_by_key(|(_, version)| **version);
+        let newest = self.document_versions.iter().max_by_key(|(_, version)| **version);
         self.updated(facts, newest.map_or(0, |(position, _)| *position))
     }
 }

@@ -39,11 +39,7 @@ impl Request {
 }
 
 /// Writes the request down, and answers it right here if it was scripted to fail.
-pub(super) async fn gate(
-    State(simulator): State<Simulator>,
-    request: axum::extract::Request,
-    next: Next,
-) -> Response {
+pub(super) async fn gate(State(simulator): State<Simulator>, request: axum::extract::Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut query = fields(request.uri().query());
     for (name, value) in &mut query {
@@ -51,11 +47,7 @@ pub(super) async fn gate(
             value.clear();
         }
     }
-    let headers: Vec<String> = request
-        .headers()
-        .keys()
-        .map(|name| name.as_str().to_owned())
-        .collect();
+    let headers: Vec<String> = request.headers().keys().map(|name| name.as_str().to_owned()).collect();
     let entry = Request {
         method: request.method().as_str().to_owned(),
         path: path.clone(),
@@ -84,12 +76,9 @@ pub(super) fn plain(status: u16) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let reason = status.canonical_reason().unwrap_or("scripted");
     match status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => (
-            status,
-            [(header::RETRY_AFTER, RETRY_AFTER.to_string())],
-            reason,
-        )
-            .into_response(),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            (status, [(header::RETRY_AFTER, RETRY_AFTER.to_string())], reason).into_response()
+        }
         _ => (status, reason).into_response(),
     }
 }
@@ -123,14 +112,8 @@ impl Call {
 impl FromRequestParts<Simulator> for Call {
     type Rejection = Infallible;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        simulator: &Simulator,
-    ) -> Result<Self, Infallible> {
-        let host = parts
-            .headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
+    async fn from_request_parts(parts: &mut Parts, simulator: &Simulator) -> Result<Self, Infallible> {
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let set = simulator.state().base_url.clone();
         let base = set.unwrap_or_else(|| format!("http://{}", host.unwrap_or("localhost")));
         Ok(Self {
@@ -143,14 +126,9 @@ impl FromRequestParts<Simulator> for Call {
 }
 
 fn fields(query: Option<&str>) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-        .into_owned()
-        .collect()
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect()
 }
 
 fn find<'a>(query: &'a [(String, String)], field: &str) -> Option<&'a str> {
-    query
-        .iter()
-        .find(|(name, _)| name == field)
-        .map(|(_, value)| value.as_str())
+    query.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
 }

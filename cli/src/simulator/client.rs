@@ -44,12 +44,7 @@ impl Server {
         let task = tokio::spawn(serve(listener, simulator.clone(), async {
             stopped.await.unwrap();
         }));
-        Self {
-            simulator,
-            host,
-            stop: Some(stop),
-            task,
-        }
+        Self { simulator, host, stop: Some(stop), task }
     }
 
     /// Ends the server, and waits for that.
@@ -71,13 +66,8 @@ impl Server {
 
     /// Sends a request, and reads no answer.
     pub async fn open(&self, method: &str, path: &str, headers: &[&str], body: &str) -> TcpStream {
-        let path = path
-            .strip_prefix(&format!("http://{}", self.host))
-            .unwrap_or(path);
-        let mut request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-            self.host
-        );
+        let path = path.strip_prefix(&format!("http://{}", self.host)).unwrap_or(path);
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.host);
         for header in headers {
             request.push_str(&format!("{header}\r\n"));
         }
@@ -99,9 +89,7 @@ impl Reply {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -118,49 +106,26 @@ pub(super) async fn receive(mut stream: TcpStream, most: usize) -> Reply {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), reading)
-        .await
-        .expect("an end of the answer");
+    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("an end of the answer");
     parse(&bytes)
 }
 
 fn parse(bytes: &[u8]) -> Reply {
-    let end = bytes
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .expect("a head");
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
     let mut lines = head.split("\r\n");
-    let status = lines
-        .next()
-        .unwrap()
-        .split(' ')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let mut headers = http::HeaderMap::new();
     for line in lines {
         let (name, value) = line.split_once(": ").unwrap();
-        headers.append(
-            http::HeaderName::try_from(name).unwrap(),
-            value.parse().unwrap(),
-        );
+        headers.append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap());
     }
     let body = &bytes[end + 4..];
     let (body, whole) = match headers.get("content-length") {
-        Some(length) => (
-            body.to_vec(),
-            length.to_str().unwrap() == body.len().to_string(),
-        ),
+        Some(length) => (body.to_vec(), length.to_str().unwrap() == body.len().to_string()),
         None => chunks(body),
     };
-    Reply {
-        status,
-        headers,
-        body,
-        whole,
-    }
+    Reply { status, headers, body, whole }
 }
 
 fn chunks(mut raw: &[u8]) -> (Vec<u8>, bool) {

@@ -25,11 +25,7 @@ pub(super) fn routes() -> Router<Simulator> {
 
 /// `GET /files/{name}`: a short-lived location. It stands for the storage host that a real service redirects to,
 /// which knows nothing of the service's credentials; some refuse requests that carry any, and this one does, with 400.
-async fn location(
-    State(simulator): State<Simulator>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+async fn location(State(simulator): State<Simulator>, Path(name): Path<String>, headers: HeaderMap) -> Response {
     let found = {
         let state = simulator.state();
         let found = state.locations.iter().find(|(known, ..)| *known == name);
@@ -56,18 +52,15 @@ pub(super) fn respond(simulator: &Simulator, download: Download, paper: Paper) -
         Download::Bytes(bytes) => ([(header::CONTENT_TYPE, PDF)], bytes).into_response(),
         Download::Empty => ([(header::CONTENT_TYPE, PDF)], Bytes::new()).into_response(),
         Download::Html => {
-            let page = "<!doctype html><html><head><title>Sign in</title></head><body>Your session has ended.</body></html>";
+            let page =
+                "<!doctype html><html><head><title>Sign in</title></head><body>Your session has ended.</body></html>";
             ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
         }
         Download::NoTrailer => {
             let file = paper.render(simulator);
             let half = file.size / 2;
             let pieces = Box::new(first(file.pieces, half));
-            send(File {
-                size: half,
-                pieces,
-                content_type: file.content_type,
-            })
+            send(File { size: half, pieces, content_type: file.content_type })
         }
         Download::Truncated => {
             let file = paper.render(simulator);
@@ -88,17 +81,11 @@ pub(super) fn respond(simulator: &Simulator, download: Download, paper: Paper) -
         Download::Stall => {
             let file = paper.render(simulator);
             let head = stream::iter(first(file.pieces, 1_024).map(Ok));
-            streamed(
-                Some(file.size),
-                until_closed(simulator, head.chain(stream::pending())),
-            )
+            streamed(Some(file.size), until_closed(simulator, head.chain(stream::pending())))
         }
         Download::Drip { every } => {
             let file = paper.render(simulator);
-            streamed(
-                Some(file.size),
-                until_closed(simulator, drip(file.pieces, every)),
-            )
+            streamed(Some(file.size), until_closed(simulator, drip(file.pieces, every)))
         }
         Download::Moved => {
             let path = simulator.state().new_location(Download::Pdf, paper);
@@ -106,11 +93,7 @@ pub(super) fn respond(simulator: &Simulator, download: Download, paper: Paper) -
         }
         Download::Redirect(to) => redirect(&to),
         Download::Status(status) => plain(status),
-        Download::Dearchiving => (
-            StatusCode::CREATED,
-            "Being de-archived, available in 4 hours",
-        )
-            .into_response(),
+        Download::Dearchiving => (StatusCode::CREATED, "Being de-archived, available in 4 hours").into_response(),
     }
 }
 
@@ -125,10 +108,7 @@ pub(super) fn redirect(to: &str) -> Response {
 
 fn send(file: File) -> Response {
     let mut response = streamed(Some(file.size), stream::iter(file.pieces.map(Ok)));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static(file.content_type),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(file.content_type));
     response
 }
 
@@ -137,32 +117,22 @@ type Piece = Result<Bytes, std::io::Error>;
 fn streamed(length: Option<u64>, pieces: impl Stream<Item = Piece> + Send + 'static) -> Response {
     let mut response = ([(header::CONTENT_TYPE, PDF)], Body::from_stream(pieces)).into_response();
     if let Some(length) = length {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_LENGTH, length.into());
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
     response
 }
 
 /// The first so many bytes.
-fn first(
-    pieces: impl Iterator<Item = Bytes> + Send,
-    bytes: u64,
-) -> impl Iterator<Item = Bytes> + Send {
+fn first(pieces: impl Iterator<Item = Bytes> + Send, bytes: u64) -> impl Iterator<Item = Bytes> + Send {
     let mut left = bytes;
     pieces.map_while(move |piece| {
-        let size = usize::try_from(left)
-            .unwrap_or(piece.len())
-            .min(piece.len());
+        let size = usize::try_from(left).unwrap_or(piece.len()).min(piece.len());
         left -= size as u64;
         (size > 0).then(|| piece.slice(..size))
     })
 }
 
-fn drip(
-    pieces: impl Iterator<Item = Bytes> + Send,
-    every: Duration,
-) -> impl Stream<Item = Piece> + Send {
+fn drip(pieces: impl Iterator<Item = Bytes> + Send, every: Duration) -> impl Stream<Item = Piece> + Send {
     let bytes = pieces.flat_map(|piece| (0..piece.len()).map(move |at| piece.slice(at..=at)));
     stream::iter(bytes).then(move |byte| async move {
         if !every.is_zero() {
@@ -179,11 +149,7 @@ fn until_closed(
 ) -> impl Stream<Item = Piece> + Send + 'static {
     let simulator = simulator.clone();
     let closed = Box::pin(async move { simulator.closed().await });
-    pieces
-        .take_until(closed)
-        .chain(stream::once(future::ready(Err(std::io::Error::other(
-            "the server ends",
-        )))))
+    pieces.take_until(closed).chain(stream::once(future::ready(Err(std::io::Error::other("the server ends")))))
 }
 
 #[cfg(test)]

@@ -72,10 +72,7 @@ impl Facts {
     /// The facts of the subject that this service knows by this id.
     #[must_use]
     pub fn new(service: Service, id: &str) -> Self {
-        Self {
-            seed: format!("{}/{id}", service.name()),
-            service,
-        }
+        Self { seed: format!("{}/{id}", service.name()), service }
     }
 
     /// What the agreement is called.
@@ -111,9 +108,7 @@ impl Facts {
         let people = PEOPLE.len() as u64;
         let first = self.draw("party") % people;
         let second = (first + 1 + self.draw("other party") % (people - 1)) % people;
-        [first, second]
-            .map(|index| party(pick(&PEOPLE, index)))
-            .to_vec()
+        [first, second].map(|index| party(pick(&PEOPLE, index))).to_vec()
     }
 
     /// When the last of them signed, to the second.
@@ -140,11 +135,7 @@ impl Facts {
     /// A number drawn for a purpose; other purposes draw other numbers.
     fn draw(&self, purpose: &str) -> u64 {
         let bytes = self.digest(purpose);
-        bytes
-            .as_ref()
-            .iter()
-            .take(8)
-            .fold(0, |number, byte| number << 8 | u64::from(*byte))
+        bytes.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
     fn digest(&self, purpose: &str) -> digest::Digest {
@@ -158,11 +149,7 @@ impl Facts {
 
 fn party((first, last): (&'static str, &'static str)) -> Party {
     let address: String = format!("{first}.{last}").to_lowercase().replace(' ', "");
-    Party {
-        first,
-        last,
-        email: format!("{address}@example.com"),
-    }
+    Party { first, last, email: format!("{address}@example.com") }
 }
 
 fn pick<T: Copy>(from: &[T], number: u64) -> T {
@@ -176,10 +163,7 @@ mod tests {
 
     #[test]
     fn the_same_id_has_the_same_facts() {
-        let (one, again) = (
-            Facts::new(Service::Quicklysign, "a-Pack_1"),
-            Facts::new(Service::Quicklysign, "a-Pack_1"),
-        );
+        let (one, again) = (Facts::new(Service::Quicklysign, "a-Pack_1"), Facts::new(Service::Quicklysign, "a-Pack_1"));
         assert_eq!(one.title(), again.title());
         assert_eq!(one.parties(), again.parties());
         assert_eq!(one.completed(), again.completed());

@@ -48,9 +48,7 @@ impl Simulator {
 
     /// Why this signer refused. A signer nobody spoke of has a reason too.
     pub fn reject(&self, signer_id: &str, reason: &str) {
-        self.state()
-            .rejections
-            .insert(signer_id.to_owned(), reason.to_owned());
+        self.state().rejections.insert(signer_id.to_owned(), reason.to_owned());
     }
 }
 
@@ -64,16 +62,8 @@ struct Document {
 
 impl Document {
     fn new(simulator: &Simulator, id: &str, subject: Subject) -> Self {
-        let group = subject
-            .group
-            .clone()
-            .unwrap_or_else(|| simulator.state().group.clone());
-        Self {
-            id: id.to_owned(),
-            group,
-            facts: Facts::new(SERVICE, id),
-            subject,
-        }
+        let group = subject.group.clone().unwrap_or_else(|| simulator.state().group.clone());
+        Self { id: id.to_owned(), group, facts: Facts::new(SERVICE, id), subject }
     }
 
     /// The document, or the answer that has to be given instead of one about it.
@@ -93,9 +83,7 @@ impl Document {
     }
 
     fn created(&self) -> Timestamp {
-        self.modified()
-            .checked_sub(SignedDuration::from_hours(24))
-            .unwrap_or_else(|_| self.modified())
+        self.modified().checked_sub(SignedDuration::from_hours(24)).unwrap_or_else(|_| self.modified())
     }
 
     fn sheet(&self, kind: Kind) -> Sheet {
@@ -112,25 +100,14 @@ impl Document {
 
     /// The final PDF, which is made once per version; before that a draft.
     fn paper(&self) -> Paper {
-        let kind = if self.subject.finished() {
-            Kind::Contract
-        } else {
-            Kind::Draft
-        };
-        Paper {
-            size: self.subject.size,
-            stable: true,
-            ..Paper::new(vec![self.sheet(kind)])
-        }
+        let kind = if self.subject.finished() { Kind::Contract } else { Kind::Draft };
+        Paper { size: self.subject.size, stable: true, ..Paper::new(vec![self.sheet(kind)]) }
     }
 
     fn hash_value(&self) -> Option<String> {
         let paper = match self.subject.promise {
             Promise::Right => self.paper(),
-            Promise::Wrong => Paper {
-                stable: true,
-                ..Paper::new(vec![self.sheet(Kind::Draft)])
-            },
+            Promise::Wrong => Paper { stable: true, ..Paper::new(vec![self.sheet(Kind::Draft)]) },
             Promise::Missing => return None,
         };
         self.subject.finished().then(|| paper.sha256())
@@ -148,12 +125,7 @@ impl Document {
     }
 
     fn to_json(&self) -> Value {
-        let signers = self
-            .facts
-            .parties()
-            .into_iter()
-            .enumerate()
-            .map(|(order, party)| self.signer(order, &party));
+        let signers = self.facts.parties().into_iter().enumerate().map(|(order, party)| self.signer(order, &party));
         let (arrays, objects): (Vec<Value>, Vec<Value>) = signers.unzip();
         let mut document = self.to_status();
         let more = json!({
@@ -177,10 +149,7 @@ impl Document {
     /// A signer as the nested array and as the object.
     fn signer(&self, order: usize, party: &Party) -> (Value, Value) {
         let id = self.facts.key(&format!("signer {order}"));
-        let (uri, status) = (
-            format!("/api/v1/signer/{id}/"),
-            signer_code(self.subject.status, order),
-        );
+        let (uri, status) = (format!("/api/v1/signer/{id}/"), signer_code(self.subject.status, order));
         let Party { first, last, email } = party;
         let array = json!([uri, first, last, email, "", true, status, order]);
         let object = json!({
@@ -221,10 +190,7 @@ async fn pdf(call: Call, Path(id): Path<String>) -> Response {
     };
     let simulator = &call.simulator;
     let download = simulator.download(SERVICE, &id, Part::Document(0));
-    let here = matches!(
-        download,
-        Download::Redirect(_) | Download::Status(_) | Download::Dearchiving
-    );
+    let here = matches!(download, Download::Redirect(_) | Download::Status(_) | Download::Dearchiving);
     if here || document.subject.inline {
         return respond(simulator, download, document.paper());
     }
@@ -237,11 +203,7 @@ async fn audit_log(call: Call, Path(id): Path<String>) -> Response {
     match Document::find(&call, &id) {
         Ok(document) => {
             let download = call.simulator.download(SERVICE, &id, Part::Record);
-            respond(
-                &call.simulator,
-                download,
-                Paper::new(vec![document.sheet(Kind::AuditLog)]),
-            )
+            respond(&call.simulator, download, Paper::new(vec![document.sheet(Kind::AuditLog)]))
         }
         Err(response) => response,
     }
@@ -287,66 +249,37 @@ impl Filter {
         let time = |field| call.query(field).map(moment).transpose();
         let number = |field| call.query(field).map(str::parse::<usize>).transpose();
         Ok(Self {
-            group: group
-                .trim_end_matches('/')
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            group: group.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
             modified_gt: time("modified_gt").map_err(|()| "modified_gt is no time")?,
             created_gt: time("created_gt").map_err(|()| "created_gt is no time")?,
-            status: call
-                .query("status")
-                .map(str::parse)
-                .transpose()
-                .map_err(|_| "status is no number")?,
-            limit: number("limit")
-                .map_err(|_| "limit is no number")?
-                .unwrap_or(20)
-                .clamp(1, 1_000),
-            offset: number("offset")
-                .map_err(|_| "offset is no number")?
-                .unwrap_or(0),
+            status: call.query("status").map(str::parse).transpose().map_err(|_| "status is no number")?,
+            limit: number("limit").map_err(|_| "limit is no number")?.unwrap_or(20).clamp(1, 1_000),
+            offset: number("offset").map_err(|_| "offset is no number")?.unwrap_or(0),
         })
     }
 
     fn takes(&self, document: &Document) -> bool {
         document.group == self.group
             && document.subject.answer != Some(Answer::Unknown)
-            && self
-                .modified_gt
-                .is_none_or(|time| document.modified() > time)
+            && self.modified_gt.is_none_or(|time| document.modified() > time)
             && self.created_gt.is_none_or(|time| document.created() > time)
-            && self
-                .status
-                .is_none_or(|status| code(document.subject.status) == status)
+            && self.status.is_none_or(|status| code(document.subject.status) == status)
     }
 }
 
 fn list(call: &Call, filter: &Filter) -> Value {
     let scripted: Vec<(String, Subject)> = {
         let state = call.simulator.state();
-        let own = state
-            .subjects
-            .iter()
-            .filter(|((service, _), _)| *service == SERVICE);
-        own.map(|((_, id), subject)| (id.clone(), subject.clone()))
-            .collect()
+        let own = state.subjects.iter().filter(|((service, _), _)| *service == SERVICE);
+        own.map(|((_, id), subject)| (id.clone(), subject.clone())).collect()
     };
-    let known = scripted
-        .into_iter()
-        .map(|(id, subject)| Document::new(&call.simulator, &id, subject));
+    let known = scripted.into_iter().map(|(id, subject)| Document::new(&call.simulator, &id, subject));
     let mut documents: Vec<Document> = known.filter(|document| filter.takes(document)).collect();
     // Ids come out of the map in their order; the sort keeps it among documents of the same second.
     documents.sort_by_key(Document::modified);
     let (total, Filter { limit, offset, .. }) = (documents.len(), filter);
     let page = documents.iter().skip(*offset).take(*limit);
-    let link = |offset: usize| {
-        format!(
-            "/api/v1/document/?group={}&limit={limit}&offset={offset}",
-            filter.group
-        )
-    };
+    let link = |offset: usize| format!("/api/v1/document/?group={}&limit={limit}&offset={offset}", filter.group);
     json!({
         "meta": {
             "limit": limit,
@@ -389,15 +322,8 @@ fn local(time: Timestamp) -> String {
 
 fn moment(text: &str) -> Result<Timestamp, ()> {
     let zoned = text.parse::<Timestamp>().ok();
-    let local = || {
-        text.parse::<civil::DateTime>()
-            .ok()?
-            .to_zoned(TimeZone::UTC)
-            .ok()
-    };
-    zoned
-        .or_else(|| local().map(|zoned| zoned.timestamp()))
-        .ok_or(())
+    let local = || text.parse::<civil::DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+    zoned.or_else(|| local().map(|zoned| zoned.timestamp())).ok_or(())
 }
 
 pub(super) fn authorised(call: &Call) -> bool {
@@ -412,15 +338,11 @@ fn instead(answer: &Answer) -> Response {
         Answer::Unauthorised => plain(401),
         Answer::RateLimited { retry_after } => {
             let mut response = plain(429);
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, (*retry_after).into());
+            response.headers_mut().insert(header::RETRY_AFTER, (*retry_after).into());
             response
         }
         Answer::Status(status) | Answer::Envelope(status) => plain(*status),
-        Answer::Json(text) => {
-            ([(header::CONTENT_TYPE, "application/json")], text.clone()).into_response()
-        }
+        Answer::Json(text) => ([(header::CONTENT_TYPE, "application/json")], text.clone()).into_response(),
     }
 }
 

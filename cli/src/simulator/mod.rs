@@ -103,11 +103,7 @@ impl Simulator {
     /// Services that accept exactly these credentials, with nothing scripted.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
-        Self(Arc::new(Inner {
-            credentials,
-            state: Mutex::new(State::default()),
-            closing: watch::Sender::new(false),
-        }))
+        Self(Arc::new(Inner { credentials, state: Mutex::new(State::default()), closing: watch::Sender::new(false) }))
     }
 
     /// All three services, under `/quicklysign/v1/…`, `/legalesign/api/v1/…` and `/signeasy/v3/…`, and `/files/…`,
@@ -148,10 +144,7 @@ impl Simulator {
     pub fn requests_to(&self, prefix: &str) -> Vec<Request> {
         let state = self.state();
         let asked = state.requests.iter();
-        asked
-            .filter(|request| request.path.starts_with(prefix))
-            .cloned()
-            .collect()
+        asked.filter(|request| request.path.starts_with(prefix)).cloned().collect()
     }
 
     /// Forgets the requests so far.

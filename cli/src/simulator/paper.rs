@@ -32,21 +32,13 @@ pub(super) struct File {
 impl Paper {
     /// One PDF with these pages.
     pub fn new(sheets: Vec<Sheet>) -> Self {
-        Self {
-            sheets,
-            size: None,
-            stable: false,
-            split: false,
-        }
+        Self { sheets, size: None, stable: false, split: false }
     }
 
     /// Renders it for one download.
     pub fn render(&self, simulator: &Simulator) -> File {
         let number = simulator.state().next_rendering();
-        let rendering = Rendering {
-            number,
-            at: Timestamp::now(),
-        };
+        let rendering = Rendering { number, at: Timestamp::now() };
         self.file((!self.stable).then_some(rendering))
     }
 
@@ -62,11 +54,7 @@ impl Paper {
     fn file(&self, rendering: Option<Rendering>) -> File {
         if self.split {
             let member = |(index, sheet): (usize, &Sheet)| {
-                let name = format!(
-                    "{} {}.pdf",
-                    index + 1,
-                    sheet.title.replace(['/', '\\', ':'], " ")
-                );
+                let name = format!("{} {}.pdf", index + 1, sheet.title.replace(['/', '\\', ':'], " "));
                 (name, pdf::render(std::slice::from_ref(sheet), rendering))
             };
             let members: Vec<zip::Member> = self.sheets.iter().enumerate().map(member).collect();
@@ -77,11 +65,7 @@ impl Paper {
             None => whole(file, "application/pdf"),
             Some(size) => {
                 let bulk = Bulk::new(file, size);
-                File {
-                    size: bulk.size(),
-                    pieces: Box::new(bulk.pieces()),
-                    content_type: "application/pdf",
-                }
+                File { size: bulk.size(), pieces: Box::new(bulk.pieces()), content_type: "application/pdf" }
             }
         }
     }
@@ -89,11 +73,7 @@ impl Paper {
 
 fn whole(bytes: Vec<u8>, content_type: &'static str) -> File {
     let size = bytes.len() as u64;
-    File {
-        size,
-        pieces: Box::new(std::iter::once(Bytes::from(bytes))),
-        content_type,
-    }
+    File { size, pieces: Box::new(std::iter::once(Bytes::from(bytes))), content_type }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

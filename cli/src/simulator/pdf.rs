@@ -73,22 +73,14 @@ pub struct Rendering {
 /// Makes the file: one page per sheet.
 #[must_use]
 pub fn render(sheets: &[Sheet], rendering: Option<Rendering>) -> Vec<u8> {
-    let [catalog, tree, info, helvetica, bold, times, courier] =
-        [1, 2, 3, 4, 5, 6, 7].map(Ref::new);
+    let [catalog, tree, info, helvetica, bold, times, courier] = [1, 2, 3, 4, 5, 6, 7].map(Ref::new);
     let mut next = (8..).map(Ref::new);
     let mut pdf = Pdf::new();
     pdf.catalog(catalog).pages(tree).lang(TextStr("en-GB"));
-    let fonts = [
-        (Font::Helvetica, helvetica),
-        (Font::Bold, bold),
-        (Font::Times, times),
-        (Font::Courier, courier),
-    ];
+    let fonts = [(Font::Helvetica, helvetica), (Font::Bold, bold), (Font::Times, times), (Font::Courier, courier)];
     for (font, id) in fonts {
         let name = font.base_font();
-        pdf.type1_font(id)
-            .base_font(name)
-            .encoding_predefined(Name(b"WinAnsiEncoding"));
+        pdf.type1_font(id).base_font(name).encoding_predefined(Name(b"WinAnsiEncoding"));
     }
     let mut kids = Vec::new();
     for (index, sheet) in sheets.iter().enumerate() {
@@ -97,9 +89,7 @@ pub fn render(sheets: &[Sheet], rendering: Option<Rendering>) -> Vec<u8> {
         };
         kids.push(page_id);
         let mut page = pdf.page(page_id);
-        page.media_box(Rect::new(0.0, 0.0, WIDTH, HEIGHT))
-            .parent(tree)
-            .contents(content_id);
+        page.media_box(Rect::new(0.0, 0.0, WIDTH, HEIGHT)).parent(tree).contents(content_id);
         let mut resources = page.resources();
         let mut dictionary = resources.fonts();
         for (font, id) in fonts {
@@ -113,9 +103,7 @@ pub fn render(sheets: &[Sheet], rendering: Option<Rendering>) -> Vec<u8> {
     }
     let count = i32::try_from(kids.len()).unwrap_or(i32::MAX);
     pdf.pages(tree).kids(kids).count(count);
-    let made = rendering
-        .map(|rendering| rendering.at)
-        .or(sheets.first().map(|sheet| sheet.completed));
+    let made = rendering.map(|rendering| rendering.at).or(sheets.first().map(|sheet| sheet.completed));
     let mut information = pdf.document_info(info);
     if let Some(sheet) = sheets.first() {
         information.title(TextStr(&sheet.title));
@@ -130,20 +118,8 @@ pub fn render(sheets: &[Sheet], rendering: Option<Rendering>) -> Vec<u8> {
 
 fn draw(sheet: &Sheet, number: (usize, usize), rendering: Option<Rendering>) -> Content {
     let mut page = Page::new();
-    page.text(
-        Font::Bold,
-        9.0,
-        GREY,
-        LEFT,
-        &format!("{}  (simulated)", sheet.service.title()),
-    );
-    page.text(
-        Font::Helvetica,
-        9.0,
-        GREY,
-        RIGHT - 52.0,
-        &format!("Page {} of {}", number.0, number.1),
-    );
+    page.text(Font::Bold, 9.0, GREY, LEFT, &format!("{}  (simulated)", sheet.service.title()));
+    page.text(Font::Helvetica, 9.0, GREY, RIGHT - 52.0, &format!("Page {} of {}", number.0, number.1));
     page.down(14.0);
     page.rule(GREY);
     page.down(40.0);
@@ -166,10 +142,7 @@ fn draw(sheet: &Sheet, number: (usize, usize), rendering: Option<Rendering>) -> 
         Some(Rendering { number, at }) => format!("Rendering {number}, made {at:.0}."),
         None => format!("Version {}.", sheet.version),
     };
-    page.footer(&format!(
-        "{made} Made by a simulator of {}; it binds nobody.",
-        sheet.service.title()
-    ));
+    page.footer(&format!("{made} Made by a simulator of {}; it binds nobody.", sheet.service.title()));
     page.content
 }
 
@@ -186,11 +159,7 @@ fn facts(page: &mut Page, sheet: &Sheet) {
     page.labelled(label, Font::Helvetica, &time);
     page.labelled("Version", Font::Helvetica, &sheet.version.to_string());
     for party in &sheet.parties {
-        page.labelled(
-            "Party",
-            Font::Helvetica,
-            &format!("{}, {}", party.name(), party.email),
-        );
+        page.labelled("Party", Font::Helvetica, &format!("{}, {}", party.name(), party.email));
     }
     page.down(10.0);
     page.rule(GREY);
@@ -199,10 +168,7 @@ fn facts(page: &mut Page, sheet: &Sheet) {
 
 fn contract(page: &mut Page, sheet: &Sheet) {
     let mut names = sheet.parties.iter().map(Party::name);
-    let (first, second) = (
-        names.next().unwrap_or_default(),
-        names.next().unwrap_or_default(),
-    );
+    let (first, second) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
     let clauses = [
         ("1. Subject", format!("{first} and {second} agree on what is set out in this document, called \"{}\". It takes effect on the day on which the last of them signs it, and replaces whatever they agreed on the same matter before.", sheet.title)),
         ("2. Duties", format!("{first} provides what was agreed, in the quality that is usual in the trade, and on time. {second} accepts it and pays for it within thirty days of the invoice. Neither may pass these duties on to somebody else without the other's consent in writing.")),
@@ -219,11 +185,7 @@ fn contract(page: &mut Page, sheet: &Sheet) {
         match sheet.kind {
             Kind::Draft => page.signature(&party.name(), "waiting for a signature", None),
             _ => {
-                let who = format!(
-                    "Signed by {}, {}",
-                    party.email,
-                    moment(signed(sheet, index))
-                );
+                let who = format!("Signed by {}, {}", party.email, moment(signed(sheet, index)));
                 page.signature(&party.name(), &who, Some("SIGNED"));
             }
         }
@@ -237,42 +199,23 @@ fn history(page: &mut Page, sheet: &Sheet) {
     page.text(Font::Bold, 11.0, BLACK, LEFT, "What happened");
     page.down(20.0);
     for (index, party) in sheet.parties.iter().enumerate() {
-        let steps = [
-            (8, "received the request by e-mail"),
-            (4, "opened the document"),
-            (0, "signed the document"),
-        ];
+        let steps = [(8, "received the request by e-mail"), (4, "opened the document"), (0, "signed the document")];
         for (minutes, deed) in steps {
             let at = earlier(signed(sheet, index), minutes);
             page.text(Font::Courier, 9.0, GREY, LEFT, &moment(at));
-            page.text(
-                Font::Helvetica,
-                10.0,
-                BLACK,
-                LEFT + 150.0,
-                &format!("{} {deed}", party.name()),
-            );
+            page.text(Font::Helvetica, 10.0, BLACK, LEFT + 150.0, &format!("{} {deed}", party.name()));
             page.down(17.0);
         }
     }
     page.text(Font::Courier, 9.0, GREY, LEFT, &moment(sheet.completed));
-    page.text(
-        Font::Bold,
-        10.0,
-        GREEN,
-        LEFT + 150.0,
-        "All signatures are there; the document was sealed",
-    );
+    page.text(Font::Bold, 10.0, GREEN, LEFT + 150.0, "All signatures are there; the document was sealed");
     page.down(30.0);
 }
 
 /// When this party signed: the last one's signature completes the document, the others sign half an hour apart.
 fn signed(sheet: &Sheet, party: usize) -> Timestamp {
     let after = sheet.parties.len().saturating_sub(party + 1);
-    earlier(
-        sheet.completed,
-        30 * i64::try_from(after).unwrap_or_default(),
-    )
+    earlier(sheet.completed, 30 * i64::try_from(after).unwrap_or_default())
 }
 
 fn earlier(time: Timestamp, minutes: i64) -> Timestamp {

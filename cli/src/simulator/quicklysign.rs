@@ -39,12 +39,7 @@ pub(super) fn routes() -> Router<Simulator> {
 /// they hold here until [`Simulator::expire_tokens`] or [`Simulator::tokens_last`] says otherwise.
 async fn access_token(call: Call, body: Bytes) -> Response {
     match serde_json::from_slice::<QuicklysignCredentials>(&body) {
-        Err(_) => refusal(
-            &call,
-            400,
-            "bad_request",
-            "client_id, client_secret and api_key are required",
-        ),
+        Err(_) => refusal(&call, 400, "bad_request", "client_id, client_secret and api_key are required"),
         Ok(given) => {
             let own = &call.simulator.credentials().quicklysign;
             let same = given.client_id == own.client_id
@@ -54,12 +49,7 @@ async fn access_token(call: Call, body: Bytes) -> Response {
                 let token = call.simulator.state().new_access_token();
                 envelope(json!({ "access_token": token }), None)
             } else {
-                refusal(
-                    &call,
-                    401,
-                    "unauthorised",
-                    "client_id, client_secret or api_key is wrong",
-                )
+                refusal(&call, 401, "unauthorised", "client_id, client_secret or api_key is wrong")
             }
         }
     }
@@ -68,12 +58,7 @@ async fn access_token(call: Call, body: Bytes) -> Response {
 /// `GET /v1/document_packs/{key}`. Confirmed but for the nesting, see above.
 async fn document_pack(call: Call, Path(key): Path<String>) -> Response {
     if !has_token(&call) {
-        return refusal(
-            &call,
-            401,
-            "invalid_access_token",
-            "The access token is missing, wrong or expired",
-        );
+        return refusal(&call, 401, "invalid_access_token", "The access token is missing, wrong or expired");
     }
     let subject = call.simulator.subject(SERVICE, &key);
     if let Some(answer) = &subject.answer {
@@ -81,23 +66,10 @@ async fn document_pack(call: Call, Path(key): Path<String>) -> Response {
     }
     let facts = Facts::new(SERVICE, &key);
     let count = subject.documents(&facts);
-    let start = call
-        .query("cursor")
-        .and_then(|cursor| cursor.parse().ok())
-        .unwrap_or(0)
-        .min(count);
-    let end = subject
-        .page_size
-        .map_or(count, |size| count.min(start + size));
-    let documents = (start..end)
-        .map(|position| document(&call, &key, &subject, &facts, position))
-        .collect();
-    let next = (end < count).then(|| {
-        format!(
-            "{}/quicklysign/v1/document_packs/{key}?cursor={end}",
-            call.base
-        )
-    });
+    let start = call.query("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0).min(count);
+    let end = subject.page_size.map_or(count, |size| count.min(start + size));
+    let documents = (start..end).map(|position| document(&call, &key, &subject, &facts, position)).collect();
+    let next = (end < count).then(|| format!("{}/quicklysign/v1/document_packs/{key}?cursor={end}", call.base));
     envelope(nested(&key, &subject, &facts, documents), next)
 }
 
@@ -112,8 +84,7 @@ fn nested(key: &str, subject: &Subject, facts: &Facts, documents: Value) -> Valu
             "documents": documents,
         } });
     };
-    let wrap =
-        |inner: Value, field: &String| Value::Object(Map::from_iter([(field.clone(), inner)]));
+    let wrap = |inner: Value, field: &String| Value::Object(Map::from_iter([(field.clone(), inner)]));
     fields.iter().rev().fold(documents, wrap)
 }
 
@@ -126,11 +97,7 @@ fn document(call: &Call, pack: &str, subject: &Subject, facts: &Facts, position:
     };
     let finished = subject.finished();
     let signatory = |party: super::facts::Party| {
-        let signed = if finished {
-            "complete"
-        } else {
-            "awaiting_signatures"
-        };
+        let signed = if finished { "complete" } else { "awaiting_signatures" };
         json!({ "first_name": party.first, "last_name": party.last, "email": party.email, "status": signed })
     };
     json!({
@@ -156,15 +123,9 @@ async fn serve_pdf(call: Call, Path((key, position)): Path<(String, usize)>) -> 
     if subject.protected && !has_token(&call) {
         return plain(401);
     }
-    let download = call
-        .simulator
-        .download(SERVICE, &key, Part::Document(position));
+    let download = call.simulator.download(SERVICE, &key, Part::Document(position));
     let sheet = Sheet {
-        kind: if subject.finished() {
-            Kind::Contract
-        } else {
-            Kind::Draft
-        },
+        kind: if subject.finished() { Kind::Contract } else { Kind::Draft },
         service: SERVICE,
         id: facts.key(&position.to_string()),
         title: document_name(&subject, &facts, position),
@@ -172,14 +133,7 @@ async fn serve_pdf(call: Call, Path((key, position)): Path<(String, usize)>) -> 
         completed: subject.updated(&facts, position),
         version: subject.version_of(position),
     };
-    respond(
-        &call.simulator,
-        download,
-        Paper {
-            size: subject.size,
-            ..Paper::new(vec![sheet])
-        },
-    )
+    respond(&call.simulator, download, Paper { size: subject.size, ..Paper::new(vec![sheet]) })
 }
 
 fn document_name(subject: &Subject, facts: &Facts, position: usize) -> String {
@@ -203,8 +157,7 @@ fn word(status: Status) -> &'static str {
 }
 
 fn has_token(call: &Call) -> bool {
-    call.header("access_token")
-        .is_some_and(|token| call.simulator.state().accepts_token(token))
+    call.header("access_token").is_some_and(|token| call.simulator.state().accepts_token(token))
 }
 
 /// The client's id and secret, as every webhook call brings them.
@@ -218,10 +171,7 @@ impl Client {
     /// Those in the query.
     pub fn of(call: &Call) -> Option<Self> {
         let (id, secret) = (call.query("client_id")?, call.query("client_secret")?);
-        Some(Self {
-            client_id: id.to_owned(),
-            client_secret: secret.to_owned(),
-        })
+        Some(Self { client_id: id.to_owned(), client_secret: secret.to_owned() })
     }
 
     /// Whether they are the account's.
@@ -234,34 +184,21 @@ impl Client {
 fn instead(call: &Call, answer: &Answer) -> Response {
     match answer {
         Answer::Unknown => refusal(call, 404, "not_found", "There is no such entity"),
-        Answer::Unauthorised => refusal(
-            call,
-            401,
-            "unauthorised",
-            "This entity is another account's",
-        ),
+        Answer::Unauthorised => refusal(call, 401, "unauthorised", "This entity is another account's"),
         Answer::RateLimited { retry_after } => {
             let mut response = refusal(call, 429, "too_many_requests", "Slow down");
-            response
-                .headers_mut()
-                .insert("retry-after", (*retry_after).into());
+            response.headers_mut().insert("retry-after", (*retry_after).into());
             response
         }
         Answer::Status(status) => {
             let mut response = refusal(call, *status, code(*status), "Scripted");
             if matches!(status, 429 | 503) {
-                response
-                    .headers_mut()
-                    .insert("retry-after", RETRY_AFTER.into());
+                response.headers_mut().insert("retry-after", RETRY_AFTER.into());
             }
             response
         }
-        Answer::Envelope(status) => {
-            Json(errors(*status, code(*status), "Scripted")).into_response()
-        }
-        Answer::Json(text) => {
-            ([("content-type", "application/json")], text.clone()).into_response()
-        }
+        Answer::Envelope(status) => Json(errors(*status, code(*status), "Scripted")).into_response(),
+        Answer::Json(text) => ([("content-type", "application/json")], text.clone()).into_response(),
     }
 }
 
@@ -285,14 +222,8 @@ pub(super) fn envelope(data: Value, next: Option<String>) -> Response {
 
 /// An error in the envelope, under the same HTTP status unless the caller asked for 200.
 pub(super) fn refusal(call: &Call, status: u16, code: &str, message: &str) -> Response {
-    let always = call
-        .query("always_use_http_status_code_200")
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let http = if always {
-        Ok(StatusCode::OK)
-    } else {
-        StatusCode::from_u16(status)
-    };
+    let always = call.query("always_use_http_status_code_200").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let http = if always { Ok(StatusCode::OK) } else { StatusCode::from_u16(status) };
     let http = http.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (http, Json(errors(status, code, message))).into_response()
 }

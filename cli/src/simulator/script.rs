@@ -35,11 +35,7 @@ impl Simulator {
     }
 
     fn script(&self, service: Service, id: &str) -> Script {
-        let script = Script {
-            simulator: self.clone(),
-            service,
-            id: id.to_owned(),
-        };
+        let script = Script { simulator: self.clone(), service, id: id.to_owned() };
         script.set(|_| ());
         script
     }
@@ -157,21 +153,13 @@ impl Script {
 
     /// The id of the signed file of a SignEasy request, if it is not the request's own.
     pub fn signed_as(&self, signed_id: &str) -> &Self {
-        self.simulator
-            .state()
-            .signed
-            .insert(signed_id.to_owned(), self.id.clone());
+        self.simulator.state().signed.insert(signed_id.to_owned(), self.id.clone());
         self.set(|subject| subject.signed_as = Some(signed_id.to_owned()))
     }
 
     fn set(&self, change: impl FnOnce(&mut Subject)) -> &Self {
         let mut state = self.simulator.state();
-        change(
-            state
-                .subjects
-                .entry((self.service, self.id.clone()))
-                .or_default(),
-        );
+        change(state.subjects.entry((self.service, self.id.clone())).or_default());
         drop(state);
         self
     }

@@ -79,20 +79,13 @@ impl State {
     }
 
     pub fn fail_next(&mut self, times: usize, prefix: &str, status: u16) {
-        self.failures.push_back(Failure {
-            prefix: prefix.to_owned(),
-            status,
-            left: times,
-        });
+        self.failures.push_back(Failure { prefix: prefix.to_owned(), status, left: times });
     }
 
     /// The status that a request to this path has to fail with, if it has to; uses up one failure.
     pub fn failure(&mut self, path: &str) -> Option<u16> {
         self.failures.retain(|failure| failure.left > 0);
-        let failure = self
-            .failures
-            .iter_mut()
-            .find(|failure| path.starts_with(&failure.prefix))?;
+        let failure = self.failures.iter_mut().find(|failure| path.starts_with(&failure.prefix))?;
         failure.left -= 1;
         Some(failure.status)
     }
@@ -112,10 +105,7 @@ impl State {
 
     /// Whether the token holds; uses up one of its calls.
     pub fn accepts_token(&mut self, token: &str) -> bool {
-        let known = self
-            .access_tokens
-            .iter_mut()
-            .find(|(known, _)| known == token);
+        let known = self.access_tokens.iter_mut().find(|(known, _)| known == token);
         match known {
             Some((_, 0)) | None => false,
             Some((_, left)) => {
@@ -143,10 +133,7 @@ impl Simulator {
             Some(subject) => {
                 let next = subject.next_answers.pop_front();
                 let held = subject.answer.clone();
-                Subject {
-                    answer: next.or(held),
-                    ..subject.clone()
-                }
+                Subject { answer: next.or(held), ..subject.clone() }
             }
             None => Subject::default(),
         };

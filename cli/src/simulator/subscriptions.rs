@@ -42,10 +42,7 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/legalesign/api/v1/notifications/", get(notifications))
         .route("/legalesign/api/v1/subscribe/", post(subscribe))
         .route("/legalesign/api/v1/unsubscribe/", post(unsubscribe))
-        .route(
-            "/legalesign/api/v1/unsubscribe/{id}/",
-            delete(unsubscribe_one),
-        )
+        .route("/legalesign/api/v1/unsubscribe/{id}/", delete(unsubscribe_one))
 }
 
 /// `GET /notifications/`.
@@ -54,11 +51,7 @@ async fn notifications(call: Call) -> Response {
         return plain(401);
     }
     let state = call.simulator.state();
-    let objects: Vec<Value> = state
-        .subscriptions
-        .iter()
-        .map(Subscription::to_json)
-        .collect();
+    let objects: Vec<Value> = state.subscriptions.iter().map(Subscription::to_json).collect();
     let meta = json!({ "limit": 20, "offset": 0, "total_count": objects.len(), "next": null, "previous": null });
     Json(json!({ "meta": meta, "objects": objects })).into_response()
 }
@@ -82,11 +75,7 @@ async fn subscribe(call: Call, body: Bytes) -> Response {
     let mut state = call.simulator.state();
     state.keys += 1;
     let id = state.keys;
-    state.subscriptions.push(Subscription {
-        id,
-        notify_when,
-        wanted,
-    });
+    state.subscriptions.push(Subscription { id, notify_when, wanted });
     let location = format!("{}/legalesign/api/v1/unsubscribe/{id}/", call.base);
     (StatusCode::CREATED, [(header::LOCATION, location)]).into_response()
 }
@@ -101,19 +90,10 @@ async fn unsubscribe(call: Call, body: Bytes) -> Response {
     };
     let same = |wanted: &Wanted| {
         wanted.url == unwanted.url
-            && unwanted
-                .event_filter
-                .as_ref()
-                .is_none_or(|filter| wanted.event_filter.as_ref() == Some(filter))
-            && unwanted
-                .group
-                .as_ref()
-                .is_none_or(|group| wanted.group.as_ref() == Some(group))
+            && unwanted.event_filter.as_ref().is_none_or(|filter| wanted.event_filter.as_ref() == Some(filter))
+            && unwanted.group.as_ref().is_none_or(|group| wanted.group.as_ref() == Some(group))
     };
-    call.simulator
-        .state()
-        .subscriptions
-        .retain(|subscription| !same(&subscription.wanted));
+    call.simulator.state().subscriptions.retain(|subscription| !same(&subscription.wanted));
     StatusCode::OK.into_response()
 }
 
@@ -124,14 +104,8 @@ async fn unsubscribe_one(call: Call, Path(id): Path<u64>) -> Response {
     }
     let mut state = call.simulator.state();
     let before = state.subscriptions.len();
-    state
-        .subscriptions
-        .retain(|subscription| subscription.id != id);
-    if state.subscriptions.len() < before {
-        StatusCode::OK.into_response()
-    } else {
-        plain(404)
-    }
+    state.subscriptions.retain(|subscription| subscription.id != id);
+    if state.subscriptions.len() < before { StatusCode::OK.into_response() } else { plain(404) }
 }
 
 impl Subscription {

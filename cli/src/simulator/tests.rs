@@ -6,30 +6,14 @@ const FILE: &str = "/quicklysign/serve_pdf/a-Pack_1/0";
 #[tokio::test]
 async fn requests_are_written_down_without_their_secrets() {
     let server = Server::start().await;
-    server
-        .send("GET", PACK, &["access_token: s3cret"], "")
-        .await;
-    server
-        .send("POST", FILE, &["Authorization: Bearer s3cret"], "s3cret")
-        .await;
+    server.send("GET", PACK, &["access_token: s3cret"], "").await;
+    server.send("POST", FILE, &["Authorization: Bearer s3cret"], "s3cret").await;
     let query = "client_id=id&client_secret=s3cret&entity_key=x";
-    server
-        .get(&format!("/quicklysign/v1/webhooks?{query}"))
-        .await;
+    server.get(&format!("/quicklysign/v1/webhooks?{query}")).await;
     let requests = server.simulator.requests();
-    let seen: Vec<_> = requests
-        .iter()
-        .map(|it| (it.method.as_str(), it.path.as_str(), it.credentials))
-        .collect();
+    let seen: Vec<_> = requests.iter().map(|it| (it.method.as_str(), it.path.as_str(), it.credentials)).collect();
     let hooks = "/quicklysign/v1/webhooks";
-    assert_eq!(
-        seen,
-        [
-            ("GET", PACK, true),
-            ("POST", FILE, true),
-            ("GET", hooks, false)
-        ]
-    );
+    assert_eq!(seen, [("GET", PACK, true), ("POST", FILE, true), ("GET", hooks, false)]);
     assert_eq!(requests[2].query("entity_key"), Some("x"));
     assert!(requests[0].headers.contains(&"access_token".to_owned()));
     assert!(!format!("{requests:?}").contains("s3cret"));
@@ -41,17 +25,9 @@ async fn requests_are_written_down_without_their_secrets() {
 #[tokio::test]
 async fn the_next_requests_fail_as_often_as_told() {
     let server = Server::start().await;
-    server
-        .simulator
-        .fail_next(2, "/quicklysign/v1/document_packs", 503);
+    server.simulator.fail_next(2, "/quicklysign/v1/document_packs", 503);
     server.simulator.fail_next(1, "/quicklysign", 429);
-    assert_eq!(
-        server
-            .get("/legalesign/api/v1/document/")
-            .await
-            .header("retry-after"),
-        ""
-    );
+    assert_eq!(server.get("/legalesign/api/v1/document/").await.header("retry-after"), "");
     let mut seen = Vec::new();
     for _ in 0..4 {
         let reply = server.get(PACK).await;

@@ -45,53 +45,25 @@ pub(super) struct Callback {
 pub(super) fn routes() -> Router<Simulator> {
     let one = get(webhook).delete(delete_webhook);
     Router::new()
-        .route(
-            "/quicklysign/v1/webhooks",
-            post(create_webhook).get(webhooks).delete(delete_webhooks),
-        )
+        .route("/quicklysign/v1/webhooks", post(create_webhook).get(webhooks).delete(delete_webhooks))
         .route("/quicklysign/v1/webhooks/{key}", one.clone())
-        .route(
-            "/quicklysign/v1/webhook",
-            axum::routing::delete(delete_webhooks),
-        )
+        .route("/quicklysign/v1/webhook", axum::routing::delete(delete_webhooks))
         .route("/quicklysign/v1/webhook/{key}", one)
-        .route(
-            "/quicklysign/v1/webhook_callback_logs",
-            get(webhook_callback_logs),
-        )
+        .route("/quicklysign/v1/webhook_callback_logs", get(webhook_callback_logs))
 }
 
 impl Simulator {
     /// Enters a callback into the logs of every webhook on this pack: the URL called was the webhook's own.
     pub fn log_callback(&self, entity_key: &str, event: &str, http_status: u16) {
         let mut state = self.state();
-        let hooks: Vec<Webhook> = state
-            .webhooks
-            .iter()
-            .filter(|hook| hook.entity_key == entity_key)
-            .cloned()
-            .collect();
+        let hooks: Vec<Webhook> = state.webhooks.iter().filter(|hook| hook.entity_key == entity_key).cloned().collect();
         for hook in hooks {
-            let outcome = if http_status == 200 {
-                "Successful"
-            } else {
-                "Unsuccessful"
-            };
-            let log = format!(
-                "{outcome} call to url {} . Received {http_status} response",
-                hook.callback
-            );
+            let outcome = if http_status == 200 { "Successful" } else { "Unsuccessful" };
+            let log = format!("{outcome} call to url {} . Received {http_status} response", hook.callback);
             let key = new_key(&mut state, "log", entity_key);
             let (webhook_key, entity_key) = (hook.key, hook.entity_key);
             let event = event.to_owned();
-            state.record_callback(Callback {
-                key,
-                webhook_key,
-                entity_key,
-                event,
-                log,
-                created: now(),
-            });
+            state.record_callback(Callback { key, webhook_key, entity_key, event, log, created: now() });
         }
     }
 }
@@ -112,36 +84,18 @@ struct CreateWebhook {
 /// `POST /v1/webhooks`.
 async fn create_webhook(call: Call, body: Bytes) -> Response {
     let Ok(Create { client, webhook }) = serde_json::from_slice(&body) else {
-        return refusal(
-            &call,
-            400,
-            "bad_request",
-            "client_id, client_secret and webhook are required",
-        );
+        return refusal(&call, 400, "bad_request", "client_id, client_secret and webhook are required");
     };
     if !client.accepted(&call.simulator) {
         return unauthorised(&call);
     }
     if !well_formed(&webhook.entity_key) || webhook.callback.is_empty() {
-        return refusal(
-            &call,
-            400,
-            "bad_request",
-            "entity_key or callback is not usable",
-        );
+        return refusal(&call, 400, "bad_request", "entity_key or callback is not usable");
     }
     let mut state = call.simulator.state();
     let key = new_key(&mut state, "webhook", &webhook.entity_key);
-    let CreateWebhook {
-        entity_key,
-        callback,
-    } = webhook;
-    let hook = Webhook {
-        key,
-        entity_key,
-        callback,
-        created: now(),
-    };
+    let CreateWebhook { entity_key, callback } = webhook;
+    let hook = Webhook { key, entity_key, callback, created: now() };
     let answer = envelope(json!({ "webhook": hook.to_json() }), None);
     state.webhooks.push(hook);
     answer
@@ -166,14 +120,8 @@ async fn webhooks(call: Call) -> Response {
     }
     let entity = call.query("entity_key");
     let state = call.simulator.state();
-    let hooks = state
-        .webhooks
-        .iter()
-        .filter(|hook| entity.is_none_or(|entity| hook.entity_key == entity));
-    envelope(
-        json!({ "webhooks": hooks.map(Webhook::to_json).collect::<Vec<_>>() }),
-        None,
-    )
+    let hooks = state.webhooks.iter().filter(|hook| entity.is_none_or(|entity| hook.entity_key == entity));
+    envelope(json!({ "webhooks": hooks.map(Webhook::to_json).collect::<Vec<_>>() }), None)
 }
 
 /// `DELETE /v1/webhook/{key}`.
@@ -196,11 +144,7 @@ fn delete(call: &Call, which: impl Fn(&Webhook) -> bool) -> Response {
     let mut state = call.simulator.state();
     let before = state.webhooks.len();
     state.webhooks.retain(|hook| !which(hook));
-    if state.webhooks.len() < before {
-        envelope(json!({}), None)
-    } else {
-        unknown(call)
-    }
+    if state.webhooks.len() < before { envelope(json!({}), None) } else { unknown(call) }
 }
 
 /// `GET /v1/webhook_callback_logs`, of one entity or webhook if the query names it.
@@ -211,13 +155,9 @@ async fn webhook_callback_logs(call: Call) -> Response {
     let (entity, webhook) = (call.query("entity_key"), call.query("webhook_key"));
     let state = call.simulator.state();
     let logs = state.callbacks.iter().filter(|log| {
-        entity.is_none_or(|entity| log.entity_key == entity)
-            && webhook.is_none_or(|webhook| log.webhook_key == webhook)
+        entity.is_none_or(|entity| log.entity_key == entity) && webhook.is_none_or(|webhook| log.webhook_key == webhook)
     });
-    envelope(
-        json!({ "webhook_callback_logs": logs.map(Callback::to_json).collect::<Vec<_>>() }),
-        None,
-    )
+    envelope(json!({ "webhook_callback_logs": logs.map(Callback::to_json).collect::<Vec<_>>() }), None)
 }
 
 impl Webhook {
@@ -259,12 +199,7 @@ fn authorised(call: &Call) -> bool {
 }
 
 fn unauthorised(call: &Call) -> Response {
-    refusal(
-        call,
-        401,
-        "unauthorised",
-        "client_id or client_secret is wrong",
-    )
+    refusal(call, 401, "unauthorised", "client_id or client_secret is wrong")
 }
 
 fn unknown(call: &Call) -> Response {

@@ -15,21 +15,9 @@ pub(super) fn archive(members: &[Member]) -> Vec<u8> {
     for (name, bytes) in members {
         let offset = size(file.len());
         let mut about = Vec::new();
-        about.extend(
-            [VERSION, FLAGS, 0, 0, DATE]
-                .into_iter()
-                .flat_map(u16::to_le_bytes),
-        );
-        about.extend(
-            [crc32(bytes), size(bytes.len()), size(bytes.len())]
-                .into_iter()
-                .flat_map(u32::to_le_bytes),
-        );
-        about.extend(
-            [short(name.len()), 0]
-                .into_iter()
-                .flat_map(u16::to_le_bytes),
-        );
+        about.extend([VERSION, FLAGS, 0, 0, DATE].into_iter().flat_map(u16::to_le_bytes));
+        about.extend([crc32(bytes), size(bytes.len()), size(bytes.len())].into_iter().flat_map(u32::to_le_bytes));
+        about.extend([short(name.len()), 0].into_iter().flat_map(u16::to_le_bytes));
         file.extend_from_slice(b"PK\x03\x04");
         file.extend_from_slice(&about);
         file.extend_from_slice(name.as_bytes());
@@ -42,11 +30,7 @@ pub(super) fn archive(members: &[Member]) -> Vec<u8> {
         directory.extend_from_slice(&offset.to_le_bytes());
         directory.extend_from_slice(name.as_bytes());
     }
-    let (start, length, count) = (
-        size(file.len()),
-        size(directory.len()),
-        short(members.len()),
-    );
+    let (start, length, count) = (size(file.len()), size(directory.len()), short(members.len()));
     file.extend(directory);
     file.extend_from_slice(b"PK\x05\x06\0\0\0\0");
     file.extend([count, count].into_iter().flat_map(u16::to_le_bytes));
@@ -67,9 +51,7 @@ fn short(length: usize) -> u16 {
 /// CRC-32 as zip uses it (ISO-HDLC: reflected 0x04C11DB7).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-        })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
     })
 }
 
@@ -86,10 +68,7 @@ mod tests {
 
     #[test]
     fn the_end_record_leads_to_the_directory_and_that_to_the_members() {
-        let zip = archive(&[
-            ("a.pdf".to_owned(), b"first".to_vec()),
-            ("b.pdf".to_owned(), b"second one".to_vec()),
-        ]);
+        let zip = archive(&[("a.pdf".to_owned(), b"first".to_vec()), ("b.pdf".to_owned(), b"second one".to_vec())]);
         let number = |at: usize| u32::from_le_bytes(zip[at..at + 4].try_into().unwrap()) as usize;
         let end = zip.len() - 22;
         assert!(zip[end..].starts_with(b"PK\x05\x06"));

@@ -31,9 +31,8 @@ pub async fn create_table(client: &Client, table: &str) -> Result<()> {
     if tables.table_names().iter().any(|name| name == table) {
         return Ok(());
     }
-    let attribute = |name: &str| {
-        AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
-    };
+    let attribute =
+        |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
     let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
     let index = GlobalSecondaryIndex::builder()
         .index_name(INDEX)

@@ -5,9 +5,9 @@
 //! called; a schedule calls `reconcile`. A simulator answers the services' APIs unless their real URLs are set.
 
 pub mod dynamodb;
-pub mod gateway;
 mod folder;
 mod functions;
+pub mod gateway;
 mod pipe;
 mod queue;
 pub mod s3;
@@ -107,7 +107,8 @@ impl Storage {
         });
         let store = s3::Store::open(folder.join("s3"), &[BUCKET]).await.context("the embedded S3's folder")?;
         let (listener, s3) = bind(0).await?;
-        let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned().into() };
+        let credentials =
+            s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned().into() };
         parts.spawn(s3::serve(listener, store, credentials, stopped(stop.clone())));
         let aws = clients(&dynamodb, &s3).await;
         dynamodb::create_table(&aws.dynamodb, TABLE).await?;

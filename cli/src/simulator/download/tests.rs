@@ -22,10 +22,7 @@ async fn downloads_fail_as_scripted() {
     assert!(reply.whole && reply.header("content-type").starts_with("text/html"));
     script.download(Download::Empty);
     let reply = download(&server).await;
-    assert_eq!(
-        (reply.body.len(), reply.header("content-type")),
-        (0, "application/pdf")
-    );
+    assert_eq!((reply.body.len(), reply.header("content-type")), (0, "application/pdf"));
     script.download(Download::ContentType("application/zip".into()));
     let reply = download(&server).await;
     assert_eq!(reply.header("content-type"), "application/zip");
@@ -45,13 +42,8 @@ async fn downloads_fail_as_scripted() {
     assert_eq!(download(&server).await.code(), 201);
     script.download(Download::Redirect("http://169.254.169.254/latest".into()));
     let reply = download(&server).await;
-    assert_eq!(
-        (reply.code(), reply.header("location")),
-        (302, "http://169.254.169.254/latest")
-    );
-    script.download(Download::Drip {
-        every: Duration::ZERO,
-    });
+    assert_eq!((reply.code(), reply.header("location")), (302, "http://169.254.169.254/latest"));
+    script.download(Download::Drip { every: Duration::ZERO });
     let reply = download(&server).await;
     assert!(reply.whole);
     check(&reply.body);
@@ -61,15 +53,8 @@ async fn downloads_fail_as_scripted() {
 async fn scripts_can_be_for_one_file_or_one_time() {
     let server = Server::start().await;
     let script = server.simulator.pack("a-Pack_1");
-    script
-        .download_of(Part::Document(1), Download::Empty)
-        .next_download(Download::Html);
-    assert!(
-        download(&server)
-            .await
-            .header("content-type")
-            .starts_with("text/html")
-    );
+    script.download_of(Part::Document(1), Download::Empty).next_download(Download::Html);
+    assert!(download(&server).await.header("content-type").starts_with("text/html"));
     check(&download(&server).await.body);
     assert!(server.get(SECOND).await.body.is_empty());
     check(&server.get("/quicklysign/serve_pdf/other/1").await.body);
@@ -83,10 +68,7 @@ async fn a_moved_download_refuses_credentials() {
     let location = reply.header("location");
     assert_eq!(reply.code(), 302);
     for credential in ["access_token: x", "Authorization: ApiKey x:y"] {
-        assert_eq!(
-            server.send("GET", location, &[credential], "").await.code(),
-            400
-        );
+        assert_eq!(server.send("GET", location, &[credential], "").await.code(), 400);
     }
     check(&server.get(location).await.body);
     server.simulator.expire_tokens();
@@ -97,9 +79,7 @@ async fn a_moved_download_refuses_credentials() {
 async fn bodies_without_end_last_until_the_server_ends() {
     let server = Server::start().await;
     let script = server.simulator.pack("a-Pack_1");
-    script
-        .next_download(Download::Endless)
-        .next_download(Download::Stall);
+    script.next_download(Download::Endless).next_download(Download::Stall);
     let stream = server.open("GET", FIRST, &[], "").await;
     let reply = receive(stream, 4 * 1024 * 1024).await;
     assert!(reply.header("content-length").is_empty() && reply.body.len() > 3 * 1024 * 1024);

@@ -12,9 +12,7 @@ const KEY: &str = "Authorization: ApiKey user:s3cret";
 const ID: &str = "d0c-1";
 
 async fn get(server: &Server, path: &str) -> Reply {
-    server
-        .send("GET", &format!("{API}{path}"), &[KEY], "")
-        .await
+    server.send("GET", &format!("{API}{path}"), &[KEY], "").await
 }
 
 async fn document(server: &Server) -> Value {
@@ -36,19 +34,10 @@ fn sha256(bytes: &[u8]) -> String {
 async fn a_document_nobody_spoke_of_is_signed_and_keeps_its_hash() {
     let server = Server::start().await;
     let said = document(&server).await;
-    assert_eq!(
-        (said["status"].as_u64(), said["download_final"].as_bool()),
-        (Some(30), Some(true))
-    );
-    assert_eq!(
-        (said["uuid"].as_str(), said["group"].as_str()),
-        (Some(ID), Some("/api/v1/group/simulator/"))
-    );
+    assert_eq!((said["status"].as_u64(), said["download_final"].as_bool()), (Some(30), Some(true)));
+    assert_eq!((said["uuid"].as_str(), said["group"].as_str()), (Some(ID), Some("/api/v1/group/simulator/")));
     assert_eq!(said["signers"][1][6], 40);
-    assert_eq!(
-        said["signer_objects"][1]["uuid"].as_str().unwrap().len(),
-        26
-    );
+    assert_eq!(said["signer_objects"][1]["uuid"].as_str().unwrap().len(), 26);
     let (first, second) = (final_pdf(&server).await, final_pdf(&server).await);
     check(&first.body);
     assert_eq!(first.body, second.body);
@@ -73,18 +62,12 @@ async fn promises_can_be_wrong_missing_or_of_a_large_file() {
     let server = Server::start().await;
     let script = server.simulator.document(ID);
     script.promise(Promise::Wrong);
-    assert_ne!(
-        document(&server).await["hash_value"],
-        sha256(&final_pdf(&server).await.body)
-    );
+    assert_ne!(document(&server).await["hash_value"], sha256(&final_pdf(&server).await.body));
     script.promise(Promise::Missing);
     assert_eq!(document(&server).await["hash_value"], Value::Null);
     script.promise(Promise::Right).size(300_000);
     let large = final_pdf(&server).await.body;
-    assert_eq!(
-        (large.len(), document(&server).await["hash_value"].as_str()),
-        (300_000, Some(&*sha256(&large)))
-    );
+    assert_eq!((large.len(), document(&server).await["hash_value"].as_str()), (300_000, Some(&*sha256(&large))));
 }
 
 #[tokio::test]
@@ -99,14 +82,8 @@ async fn every_route_wants_the_key() {
         "/signer/a/rejection/",
     ];
     for path in paths {
-        for headers in [
-            &[][..],
-            &["Authorization: ApiKey user:wrong"],
-            &["Authorization: Bearer s3cret"],
-        ] {
-            let reply = server
-                .send("GET", &format!("{API}{path}"), headers, "")
-                .await;
+        for headers in [&[][..], &["Authorization: ApiKey user:wrong"], &["Authorization: Bearer s3cret"]] {
+            let reply = server.send("GET", &format!("{API}{path}"), headers, "").await;
             assert_eq!(reply.code(), 401, "{path}");
         }
         assert_ne!(get(&server, path).await.code(), 401, "{path}");
@@ -138,10 +115,7 @@ async fn the_pdf_can_come_at_once_later_or_from_elsewhere() {
     assert_eq!(get(&server, &pdf).await.code(), 201);
     assert_eq!(document(&server).await["archived"], true);
     script.download(Download::Redirect("https://files.example.org/x.pdf".into()));
-    assert_eq!(
-        get(&server, &pdf).await.header("location"),
-        "https://files.example.org/x.pdf"
-    );
+    assert_eq!(get(&server, &pdf).await.header("location"), "https://files.example.org/x.pdf");
     script.download(Download::Truncated);
     assert!(!final_pdf(&server).await.whole);
 }
@@ -162,21 +136,12 @@ async fn an_unfinished_document_has_only_a_draft() {
     for (status, code, signer) in codes {
         script.status(status);
         let said = document(&server).await;
-        assert_eq!(
-            (said["status"].as_u64(), said["signers"][1][6].as_u64()),
-            (Some(code), Some(signer))
-        );
-        assert_eq!(
-            (&said["download_final"], &said["hash_value"]),
-            (&Value::Bool(false), &Value::Null)
-        );
+        assert_eq!((said["status"].as_u64(), said["signers"][1][6].as_u64()), (Some(code), Some(signer)));
+        assert_eq!((&said["download_final"], &said["hash_value"]), (&Value::Bool(false), &Value::Null));
     }
     script.status(Status::Complete).ready(false);
     let said = get(&server, &format!("/status/{ID}/")).await.json();
-    assert_eq!(
-        (said["status"].as_u64(), said["download_final"].as_bool()),
-        (Some(30), Some(false))
-    );
+    assert_eq!((said["status"].as_u64(), said["download_final"].as_bool()), (Some(30), Some(false)));
     assert_ne!(final_pdf(&server).await.body, finished);
 }
 
@@ -184,22 +149,11 @@ async fn an_unfinished_document_has_only_a_draft() {
 async fn audit_logs_differ_each_time() {
     let server = Server::start().await;
     let path = format!("/document/{ID}/auditlog/");
-    let (first, second) = (
-        get(&server, &path).await.body,
-        get(&server, &path).await.body,
-    );
+    let (first, second) = (get(&server, &path).await.body, get(&server, &path).await.body);
     check(&first);
     assert_ne!(first, second);
-    server
-        .simulator
-        .document(ID)
-        .download_of(Part::Record, Download::Html);
-    assert!(
-        get(&server, &path)
-            .await
-            .header("content-type")
-            .starts_with("text/html")
-    );
+    server.simulator.document(ID).download_of(Part::Record, Download::Html);
+    assert!(get(&server, &path).await.header("content-type").starts_with("text/html"));
     check(&final_pdf(&server).await.body);
 }
 
@@ -210,10 +164,7 @@ async fn refusals_have_a_reason() {
     assert!(!said["reason"].as_str().unwrap().is_empty());
     server.simulator.reject("s1", "Too dear");
     let said = get(&server, "/signer/s1/rejection/").await.json();
-    assert_eq!(
-        (said["status"].as_u64(), said["reason"].as_str()),
-        (Some(60), Some("Too dear"))
-    );
+    assert_eq!((said["status"].as_u64(), said["reason"].as_str()), (Some(60), Some("Too dear")));
 }
 
 #[tokio::test]
@@ -221,17 +172,11 @@ async fn the_api_errs_as_scripted() {
     let server = Server::start().await;
     let script = server.simulator.document(ID);
     let path = format!("/status/{ID}/");
-    for (answer, code) in [
-        (Answer::Unknown, 404),
-        (Answer::Unauthorised, 401),
-        (Answer::Status(500), 500),
-    ] {
+    for (answer, code) in [(Answer::Unknown, 404), (Answer::Unauthorised, 401), (Answer::Status(500), 500)] {
         script.answer(answer);
         assert_eq!(get(&server, &path).await.code(), code);
     }
-    script
-        .recover()
-        .next_answer(Answer::RateLimited { retry_after: 60 });
+    script.recover().next_answer(Answer::RateLimited { retry_after: 60 });
     let reply = get(&server, &path).await;
     assert_eq!((reply.code(), reply.header("retry-after")), (429, "60"));
     assert_eq!(get(&server, &path).await.code(), 200);
@@ -242,9 +187,7 @@ async fn list(server: &Server, query: &str) -> (Vec<String>, Value) {
     let reply = get(server, &format!("/document/?{query}")).await;
     assert_eq!(reply.code(), 200, "{query}");
     let objects = reply.json()["objects"].as_array().unwrap().clone();
-    let ids = objects
-        .into_iter()
-        .map(|object| object["uuid"].as_str().unwrap().to_owned());
+    let ids = objects.into_iter().map(|object| object["uuid"].as_str().unwrap().to_owned());
     (ids.collect(), reply.json()["meta"].clone())
 }
 
@@ -254,54 +197,23 @@ async fn the_list_has_the_scripted_documents_of_a_group_page_by_page() {
     let start: Timestamp = "2025-03-01T10:00:00Z".parse().unwrap();
     for number in 0..45 {
         let minutes = jiff::SignedDuration::from_mins(number);
-        server
-            .simulator
-            .document(&format!("d{number:02}"))
-            .group("sales")
-            .modified(start + minutes);
+        server.simulator.document(&format!("d{number:02}")).group("sales").modified(start + minutes);
     }
     server.simulator.document("d44").status(Status::Declined);
     server.simulator.document("elsewhere").group("other");
-    server
-        .simulator
-        .document("gone")
-        .group("sales")
-        .answer(Answer::Unknown);
+    server.simulator.document("gone").group("sales").answer(Answer::Unknown);
     document(&server).await;
 
     let (ids, meta) = list(&server, "group=sales&cache=1").await;
-    assert_eq!(
-        (
-            ids.len(),
-            meta["total_count"].as_u64(),
-            meta["limit"].as_u64()
-        ),
-        (20, Some(45), Some(20))
-    );
-    assert_eq!(
-        meta["next"],
-        "/api/v1/document/?group=sales&limit=20&offset=20"
-    );
+    assert_eq!((ids.len(), meta["total_count"].as_u64(), meta["limit"].as_u64()), (20, Some(45), Some(20)));
+    assert_eq!(meta["next"], "/api/v1/document/?group=sales&limit=20&offset=20");
     let (ids, meta) = list(&server, "group=/api/v1/group/sales/&limit=20&offset=40").await;
     assert_eq!((ids.len(), &meta["next"]), (5, &Value::Null));
-    assert_eq!(
-        meta["previous"],
-        "/api/v1/document/?group=sales&limit=20&offset=20"
-    );
+    assert_eq!(meta["previous"], "/api/v1/document/?group=sales&limit=20&offset=20");
     for after in ["2025-03-01T10:42:00", "2025-03-01T10:42:00Z"] {
-        assert_eq!(
-            list(&server, &format!("group=sales&modified_gt={after}"))
-                .await
-                .0,
-            ["d43", "d44"]
-        );
+        assert_eq!(list(&server, &format!("group=sales&modified_gt={after}")).await.0, ["d43", "d44"]);
     }
-    assert_eq!(
-        list(&server, "group=sales&created_gt=2025-02-28T10:43:00")
-            .await
-            .0,
-        ["d44"]
-    );
+    assert_eq!(list(&server, "group=sales&created_gt=2025-02-28T10:43:00").await.0, ["d44"]);
     assert_eq!(list(&server, "group=sales&status=50").await.0, ["d44"]);
     assert_eq!(list(&server, "group=none").await.0, [""; 0]);
 }
@@ -309,19 +221,9 @@ async fn the_list_has_the_scripted_documents_of_a_group_page_by_page() {
 #[tokio::test]
 async fn a_list_without_a_group_or_with_a_wrong_filter_is_a_bad_request() {
     let server = Server::start().await;
-    for query in [
-        "",
-        "group=a&modified_gt=yesterday",
-        "group=a&limit=x",
-        "group=a&offset=-1",
-        "group=a&status=x",
-    ] {
+    for query in ["", "group=a&modified_gt=yesterday", "group=a&limit=x", "group=a&offset=-1", "group=a&status=x"] {
         let reply = get(&server, &format!("/document/?{query}")).await;
-        assert_eq!(
-            (reply.code(), reply.body.is_empty()),
-            (400, false),
-            "{query}"
-        );
+        assert_eq!((reply.code(), reply.body.is_empty()), (400, false), "{query}");
     }
 }
 

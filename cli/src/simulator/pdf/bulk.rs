@@ -35,8 +35,7 @@ impl Bulk {
         // The numbers in head and tail depend on each other's lengths. All are written with the digits that they
         // would have in a file of the wanted size, so that one pass is enough.
         let digits = bytes.max(offset + 1_000).to_string().len();
-        let open =
-            |padding: u64| format!("{object} 0 obj\n<</Length {padding:0digits$}>>\nstream\n");
+        let open = |padding: u64| format!("{object} 0 obj\n<</Length {padding:0digits$}>>\nstream\n");
         let around = offset + open(0).len() as u64 + close.len() as u64;
         let after = tail(0).len() as u64 - 1 - close.len() as u64 + digits as u64;
         let padding = bytes.saturating_sub(around + after);
@@ -46,11 +45,7 @@ impl Bulk {
         let short = digits.saturating_sub(xref.to_string().len());
         tail.extend(std::iter::repeat_n('\n', short));
         pdf.extend_from_slice(open(padding).as_bytes());
-        Self {
-            head: pdf.into(),
-            padding,
-            tail: tail.into(),
-        }
+        Self { head: pdf.into(), padding, tail: tail.into() }
     }
 
     /// Its size in bytes.
@@ -68,32 +63,20 @@ impl Bulk {
             left -= size as u64;
             (size > 0).then(|| filler.slice(..size))
         });
-        std::iter::once(self.head.clone())
-            .chain(padding)
-            .chain(std::iter::once(self.tail.clone()))
+        std::iter::once(self.head.clone()).chain(padding).chain(std::iter::once(self.tail.clone()))
     }
 }
 
 /// The offset of the cross-reference table, as the end of the file gives it.
 fn previous(pdf: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(&pdf[pdf.len().saturating_sub(64)..]);
-    let number = text
-        .rsplit_once("startxref")
-        .and_then(|(_, end)| end.split_whitespace().next());
-    number
-        .and_then(|number| number.parse().ok())
-        .unwrap_or_default()
+    let number = text.rsplit_once("startxref").and_then(|(_, end)| end.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
 /// How many objects that table lists, which is the next free number.
 fn objects(pdf: &[u8], table: u64) -> u64 {
-    let table = usize::try_from(table)
-        .ok()
-        .and_then(|start| pdf.get(start..))
-        .unwrap_or_default();
+    let table = usize::try_from(table).ok().and_then(|start| pdf.get(start..)).unwrap_or_default();
     let text = String::from_utf8_lossy(&table[..table.len().min(64)]);
-    text.split_whitespace()
-        .nth(2)
-        .and_then(|number| number.parse().ok())
-        .unwrap_or_default()
+    text.split_whitespace().nth(2).and_then(|number| number.parse().ok()).unwrap_or_default()
 }

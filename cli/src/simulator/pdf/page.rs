@@ -43,10 +43,7 @@ pub(super) struct Page {
 
 impl Page {
     pub fn new() -> Self {
-        Self {
-            content: Content::new(),
-            y: HEIGHT - 56.0,
-        }
+        Self { content: Content::new(), y: HEIGHT - 56.0 }
     }
 
     pub fn down(&mut self, points: f32) {
@@ -54,32 +51,18 @@ impl Page {
     }
 
     /// One line of text on the current height.
-    pub fn text(
-        &mut self,
-        font: Font,
-        size: f32,
-        [red, green, blue]: [f32; 3],
-        x: f32,
-        text: &str,
-    ) {
+    pub fn text(&mut self, font: Font, size: f32, [red, green, blue]: [f32; 3], x: f32, text: &str) {
         let y = self.y;
         self.content.begin_text();
-        self.content
-            .set_font(font.name(), size)
-            .set_fill_rgb(red, green, blue);
+        self.content.set_font(font.name(), size).set_fill_rgb(red, green, blue);
         self.content.next_line(x, y).show(Str(&win_ansi(text)));
         self.content.end_text();
     }
 
     /// A line from margin to margin.
     pub fn rule(&mut self, [red, green, blue]: [f32; 3]) {
-        self.content
-            .set_stroke_rgb(red, green, blue)
-            .set_line_width(0.6);
-        self.content
-            .move_to(LEFT, self.y)
-            .line_to(RIGHT, self.y)
-            .stroke();
+        self.content.set_stroke_rgb(red, green, blue).set_line_width(0.6);
+        self.content.move_to(LEFT, self.y).line_to(RIGHT, self.y).stroke();
     }
 
     /// A label, and beside it a text that may take several lines.
@@ -107,14 +90,9 @@ impl Page {
     pub fn signature(&mut self, name: &str, caption: &str, mark: Option<&str>) {
         let (height, width) = (70.0, RIGHT - LEFT);
         let bottom = self.y - height;
-        self.content
-            .set_stroke_rgb(GREY[0], GREY[1], GREY[2])
-            .set_line_width(0.8);
+        self.content.set_stroke_rgb(GREY[0], GREY[1], GREY[2]).set_line_width(0.8);
         self.content.rect(LEFT, bottom, width, height).stroke();
-        self.content
-            .move_to(LEFT + 14.0, bottom + 24.0)
-            .line_to(LEFT + 300.0, bottom + 24.0)
-            .stroke();
+        self.content.move_to(LEFT + 14.0, bottom + 24.0).line_to(LEFT + 300.0, bottom + 24.0).stroke();
         let top = self.y;
         if let Some(mark) = mark {
             self.y = bottom + 32.0;
@@ -131,42 +109,26 @@ impl Page {
 
     /// A pen's stroke under a name.
     fn flourish(&mut self, x: f32, y: f32) {
-        self.content
-            .set_stroke_rgb(INK[0], INK[1], INK[2])
-            .set_line_width(1.1);
+        self.content.set_stroke_rgb(INK[0], INK[1], INK[2]).set_line_width(1.1);
         self.content.move_to(x, y);
-        self.content
-            .cubic_to(x + 60.0, y - 7.0, x + 120.0, y + 9.0, x + 190.0, y - 1.0);
-        self.content
-            .cubic_to(x + 205.0, y - 3.0, x + 180.0, y - 6.0, x + 165.0, y - 4.0)
-            .stroke();
+        self.content.cubic_to(x + 60.0, y - 7.0, x + 120.0, y + 9.0, x + 190.0, y - 1.0);
+        self.content.cubic_to(x + 205.0, y - 3.0, x + 180.0, y - 6.0, x + 165.0, y - 4.0).stroke();
     }
 
     fn tick(&mut self, x: f32, y: f32) {
-        self.content
-            .set_stroke_rgb(GREEN[0], GREEN[1], GREEN[2])
-            .set_line_width(3.0);
-        self.content
-            .move_to(x, y + 4.0)
-            .line_to(x + 6.0, y - 2.0)
-            .line_to(x + 19.0, y + 13.0)
-            .stroke();
+        self.content.set_stroke_rgb(GREEN[0], GREEN[1], GREEN[2]).set_line_width(3.0);
+        self.content.move_to(x, y + 4.0).line_to(x + 6.0, y - 2.0).line_to(x + 19.0, y + 13.0).stroke();
     }
 
     /// A word across the upper right corner.
     pub fn stamp(&mut self, word: &str, [red, green, blue]: [f32; 3]) {
         let (sin, cos) = 0.26_f32.sin_cos();
         self.content.save_state();
-        self.content
-            .transform([cos, sin, -sin, cos, RIGHT - 130.0, HEIGHT - 140.0]);
-        self.content
-            .set_stroke_rgb(red, green, blue)
-            .set_line_width(2.0);
+        self.content.transform([cos, sin, -sin, cos, RIGHT - 130.0, HEIGHT - 140.0]);
+        self.content.set_stroke_rgb(red, green, blue).set_line_width(2.0);
         self.content.rect(-10.0, -9.0, 122.0, 42.0).stroke();
         self.content.begin_text();
-        self.content
-            .set_font(Font::Bold.name(), 32.0)
-            .set_fill_rgb(red, green, blue);
+        self.content.set_font(Font::Bold.name(), 32.0).set_fill_rgb(red, green, blue);
         self.content.show(Str(&win_ansi(word)));
         self.content.end_text();
         self.content.restore_state();
@@ -201,10 +163,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
 
 fn pieces(word: &str, width: usize) -> Vec<String> {
     let letters: Vec<char> = word.chars().collect();
-    letters
-        .chunks(width)
-        .map(|piece| piece.iter().collect())
-        .collect()
+    letters.chunks(width).map(|piece| piece.iter().collect()).collect()
 }
 
 /// The fonts' encoding; what it lacks becomes a question mark.

@@ -20,81 +20,42 @@ pub(crate) fn check(file: &[u8]) -> usize {
     assert!(file.starts_with(b"%PDF-1."));
     assert!(file.trim_ascii_end().ends_with(b"%%EOF"));
     // One letter per byte, so that offsets stay what they are.
-    let text: String = file
-        .iter()
-        .map(|byte| {
-            if byte.is_ascii() {
-                char::from(*byte)
-            } else {
-                '.'
-            }
-        })
-        .collect();
+    let text: String = file.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '.' }).collect();
     let mut table: Option<usize> = Some(number(text.rsplit_once("startxref").unwrap().1));
     let mut found = 0;
     while let Some(start) = table {
-        let (rows, trailer) = text[start..]
-            .strip_prefix("xref\n")
-            .unwrap()
-            .split_once("trailer")
-            .unwrap();
+        let (rows, trailer) = text[start..].strip_prefix("xref\n").unwrap().split_once("trailer").unwrap();
         let mut rows = rows.lines();
         let (first, count) = rows.next().unwrap().split_once(' ').unwrap();
         let first = first.parse::<usize>().unwrap();
         for (object, row) in (first..).zip(rows.take(count.parse().unwrap())) {
             if row.trim_end().ends_with('n') {
                 let object_start = format!("{object} 0 obj");
-                assert!(
-                    text[number(row)..].starts_with(&object_start),
-                    "{object_start} isn't where {row} says"
-                );
+                assert!(text[number(row)..].starts_with(&object_start), "{object_start} isn't where {row} says");
                 found += 1;
             }
         }
-        table = trailer
-            .split_once(">>")
-            .unwrap()
-            .0
-            .split_once("/Prev")
-            .map(|(_, offset)| number(offset));
+        table = trailer.split_once(">>").unwrap().0.split_once("/Prev").map(|(_, offset)| number(offset));
     }
     found
 }
 
 fn number(text: &str) -> usize {
-    let digits: String = text
-        .trim_start()
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect();
+    let digits: String = text.trim_start().chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap()
 }
 
 fn rendering(number: u64) -> Option<Rendering> {
-    Some(Rendering {
-        number,
-        at: Timestamp::from_second(1_760_000_000).unwrap(),
-    })
+    Some(Rendering { number, at: Timestamp::from_second(1_760_000_000).unwrap() })
 }
 
 #[test]
 fn every_kind_is_a_readable_file() {
-    for kind in [
-        Kind::Contract,
-        Kind::Draft,
-        Kind::Certificate,
-        Kind::AuditLog,
-    ] {
+    for kind in [Kind::Contract, Kind::Draft, Kind::Certificate, Kind::AuditLog] {
         // Catalogue, page tree, information, four fonts; a page and its content.
         assert_eq!(check(&render(&[sheet(kind)], rendering(1))), 9);
     }
-    assert_eq!(
-        check(&render(
-            &[sheet(Kind::Contract), sheet(Kind::Certificate)],
-            None
-        )),
-        11
-    );
+    assert_eq!(check(&render(&[sheet(Kind::Contract), sheet(Kind::Certificate)], None)), 11);
 }
 
 #[test]
@@ -102,19 +63,13 @@ fn renderings_differ_and_a_version_does_not() {
     let sheets = [sheet(Kind::Contract)];
     assert_ne!(render(&sheets, rendering(1)), render(&sheets, rendering(2)));
     assert_eq!(render(&sheets, None), render(&sheets, None));
-    let newer = [Sheet {
-        version: 1,
-        ..sheet(Kind::Contract)
-    }];
+    let newer = [Sheet { version: 1, ..sheet(Kind::Contract) }];
     assert_ne!(render(&sheets, None), render(&newer, None));
 }
 
 #[test]
 fn a_name_outside_the_encoding_does_not_break_the_file() {
-    let sheet = Sheet {
-        title: "Mietvertrag (\u{201e}Küche\u{201c}) \\ \u{4e2d}".to_owned(),
-        ..sheet(Kind::Contract)
-    };
+    let sheet = Sheet { title: "Mietvertrag (\u{201e}Küche\u{201c}) \\ \u{4e2d}".to_owned(), ..sheet(Kind::Contract) };
     assert_eq!(check(&render(&[sheet], None)), 9);
 }
 
@@ -123,18 +78,7 @@ fn a_file_of_any_size_is_readable_and_has_that_size() {
     let small = render(&[sheet(Kind::Contract)], None);
     let least = small.len() as u64 + 300;
     // Around powers of ten the numbers in the file get longer.
-    for size in [
-        least,
-        9_999,
-        10_000,
-        10_001,
-        99_999,
-        100_000,
-        100_150,
-        100_300,
-        1_000_000,
-        3 * 1024 * 1024 + 7,
-    ] {
+    for size in [least, 9_999, 10_000, 10_001, 99_999, 100_000, 100_150, 100_300, 1_000_000, 3 * 1024 * 1024 + 7] {
         let bulk = Bulk::new(small.clone(), size.max(least));
         let file: Vec<u8> = bulk.pieces().flatten().collect();
         assert_eq!(file.len() as u64, bulk.size());

@@ -7,17 +7,11 @@ use crate::simulator::{Answer, Status};
 const PACK: &str = "/quicklysign/v1/document_packs/a-Pack_1";
 
 async fn token(server: &Server) -> String {
-    let body = json!({ "client_id": "id", "client_secret": "client-s3cret", "api_key": "key" })
-        .to_string();
-    let reply = server
-        .send("POST", "/quicklysign/v1/access_tokens", &[], &body)
-        .await;
+    let body = json!({ "client_id": "id", "client_secret": "client-s3cret", "api_key": "key" }).to_string();
+    let reply = server.send("POST", "/quicklysign/v1/access_tokens", &[], &body).await;
     assert_eq!(reply.status, 200);
     assert_eq!(reply.json()["status"]["status_code"], 200);
-    format!(
-        "access_token: {}",
-        reply.json()["data"]["access_token"].as_str().unwrap()
-    )
+    format!("access_token: {}", reply.json()["data"]["access_token"].as_str().unwrap())
 }
 
 async fn pack(server: &Server) -> Reply {
@@ -29,26 +23,18 @@ async fn pack(server: &Server) -> Reply {
 async fn documents(server: &Server) -> Vec<Value> {
     let reply = pack(server).await;
     assert_eq!(reply.status, 200, "{reply:?}");
-    reply.json()["data"]["document_pack"]["documents"]
-        .as_array()
-        .unwrap()
-        .clone()
+    reply.json()["data"]["document_pack"]["documents"].as_array().unwrap().clone()
 }
 
 /// The first document's PDF, as it comes.
 async fn download(server: &Server) -> Reply {
     let documents = documents(server).await;
-    server
-        .get(documents[0]["serve_pdf_url"].as_str().unwrap())
-        .await
+    server.get(documents[0]["serve_pdf_url"].as_str().unwrap()).await
 }
 
 fn error(reply: &Reply) -> (u64, String) {
     let status = &reply.json()["status"];
-    (
-        status["status_code"].as_u64().unwrap(),
-        status["errors"][0]["code"].as_str().unwrap().to_owned(),
-    )
+    (status["status_code"].as_u64().unwrap(), status["errors"][0]["code"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -62,13 +48,8 @@ async fn a_pack_nobody_spoke_of_is_complete_and_has_several_real_pdfs() {
         assert!(document["date_updated"].as_i64().unwrap() > 1_700_000_000_000);
         assert!(!document["document_name"].as_str().unwrap().is_empty());
         keys.insert(document["key"].as_str().unwrap().to_owned());
-        let pdf = server
-            .get(document["serve_pdf_url"].as_str().unwrap())
-            .await;
-        assert_eq!(
-            (pdf.code(), pdf.header("content-type"), pdf.whole),
-            (200, "application/pdf", true)
-        );
+        let pdf = server.get(document["serve_pdf_url"].as_str().unwrap()).await;
+        assert_eq!((pdf.code(), pdf.header("content-type"), pdf.whole), (200, "application/pdf", true));
         check(&pdf.body);
     }
     assert_eq!(keys.len(), documents.len());
@@ -92,26 +73,13 @@ async fn a_restart_changes_nothing_but_the_rendering() {
 async fn wrong_credentials_get_no_token_and_no_pack() {
     let server = Server::start().await;
     let body = json!({ "client_id": "id", "client_secret": "wrong", "api_key": "key" }).to_string();
-    let reply = server
-        .send("POST", "/quicklysign/v1/access_tokens", &[], &body)
-        .await;
-    assert_eq!(
-        (reply.code(), error(&reply)),
-        (401, (401, "unauthorised".into()))
-    );
-    let reply = server
-        .send("POST", "/quicklysign/v1/access_tokens", &[], "client_id=id")
-        .await;
-    assert_eq!(
-        (reply.code(), error(&reply)),
-        (400, (400, "bad_request".into()))
-    );
+    let reply = server.send("POST", "/quicklysign/v1/access_tokens", &[], &body).await;
+    assert_eq!((reply.code(), error(&reply)), (401, (401, "unauthorised".into())));
+    let reply = server.send("POST", "/quicklysign/v1/access_tokens", &[], "client_id=id").await;
+    assert_eq!((reply.code(), error(&reply)), (400, (400, "bad_request".into())));
     for headers in [&[][..], &["access_token: wrong"][..]] {
         let reply = server.send("GET", PACK, headers, "").await;
-        assert_eq!(
-            (reply.code(), error(&reply)),
-            (401, (401, "invalid_access_token".into()))
-        );
+        assert_eq!((reply.code(), error(&reply)), (401, (401, "invalid_access_token".into())));
     }
 }
 
@@ -121,10 +89,7 @@ async fn tokens_end_when_told_to() {
     server.simulator.tokens_last(2);
     let token = token(&server).await;
     for expected in [200, 200, 401] {
-        assert_eq!(
-            server.send("GET", PACK, &[&token], "").await.status,
-            expected
-        );
+        assert_eq!(server.send("GET", PACK, &[&token], "").await.status, expected);
     }
     let fresh = self::token(&server).await;
     server.simulator.expire_tokens();
@@ -134,59 +99,34 @@ async fn tokens_end_when_told_to() {
 #[tokio::test]
 async fn fifty_documents_come_in_pages() {
     let server = Server::start().await;
-    server
-        .simulator
-        .pack("a-Pack_1")
-        .documents(50)
-        .page_size(20);
+    server.simulator.pack("a-Pack_1").documents(50).page_size(20);
     let token = token(&server).await;
     let mut next = Some(PACK.to_owned());
     let mut sizes = Vec::new();
     let mut urls = std::collections::BTreeSet::new();
     while let Some(path) = next {
         let page = server.send("GET", &path, &[&token], "").await.json();
-        let documents = page["data"]["document_pack"]["documents"]
-            .as_array()
-            .unwrap()
-            .clone();
+        let documents = page["data"]["document_pack"]["documents"].as_array().unwrap().clone();
         sizes.push(documents.len());
-        urls.extend(
-            documents
-                .into_iter()
-                .map(|document| document["serve_pdf_url"].as_str().unwrap().to_owned()),
-        );
+        urls.extend(documents.into_iter().map(|document| document["serve_pdf_url"].as_str().unwrap().to_owned()));
         next = page["pagination"]["next"].as_str().map(str::to_owned);
     }
     assert_eq!((sizes, urls.len()), (vec![20, 20, 10], 50));
     let last = server.get("/quicklysign/serve_pdf/a-Pack_1/49").await;
     check(&last.body);
-    assert_eq!(
-        server
-            .get("/quicklysign/serve_pdf/a-Pack_1/50")
-            .await
-            .status,
-        404
-    );
+    assert_eq!(server.get("/quicklysign/serve_pdf/a-Pack_1/50").await.status, 404);
 }
 
 #[tokio::test]
 async fn a_new_version_has_another_marker() {
     let server = Server::start().await;
     let marks = |documents: Vec<Value>| -> Vec<i64> {
-        documents
-            .iter()
-            .map(|document| document["date_updated"].as_i64().unwrap())
-            .collect()
+        documents.iter().map(|document| document["date_updated"].as_i64().unwrap()).collect()
     };
     let before = marks(documents(&server).await);
     server.simulator.pack("a-Pack_1").regenerate();
     let after = marks(documents(&server).await);
-    assert!(
-        before
-            .iter()
-            .zip(&after)
-            .all(|(before, after)| before < after)
-    );
+    assert!(before.iter().zip(&after).all(|(before, after)| before < after));
     server.simulator.pack("a-Pack_1").regenerate_document(1);
     let last = marks(documents(&server).await);
     assert_eq!(last[0], after[0]);
@@ -208,10 +148,7 @@ async fn an_unfinished_pack_says_so() {
     }
     server.simulator.pack("a-Pack_1").ready(false);
     assert_eq!(documents(&server).await[0]["serve_pdf_url"], Value::Null);
-    assert_eq!(
-        server.get("/quicklysign/serve_pdf/a-Pack_1/0").await.status,
-        404
-    );
+    assert_eq!(server.get("/quicklysign/serve_pdf/a-Pack_1/0").await.status, 404);
 }
 
 #[tokio::test]
@@ -233,9 +170,7 @@ async fn the_api_errs_as_scripted() {
     }
     script.answer(Answer::Json("{\"status\": ".into()));
     assert_eq!(pack(&server).await.body, b"{\"status\": ");
-    script
-        .answer(Answer::Unknown)
-        .next_answer(Answer::Status(500));
+    script.answer(Answer::Unknown).next_answer(Answer::Status(500));
     assert_eq!(pack(&server).await.status, 500);
     assert_eq!(pack(&server).await.status, 404);
     script.recover();
@@ -249,11 +184,7 @@ async fn ids_that_are_none_are_unknown_and_the_caller_may_want_200() {
     let long = "a".repeat(201);
     for id in ["a%20b", "a.b", "%2e%2e%2fx", &long] {
         let path = format!("/quicklysign/v1/document_packs/{id}");
-        assert_eq!(
-            server.send("GET", &path, &[&token], "").await.status,
-            404,
-            "{id}"
-        );
+        assert_eq!(server.send("GET", &path, &[&token], "").await.status, 404, "{id}");
     }
     let path = "/quicklysign/v1/document_packs/a.b?always_use_http_status_code_200=true";
     let reply = server.send("GET", path, &[&token], "").await;
@@ -264,26 +195,15 @@ async fn ids_that_are_none_are_unknown_and_the_caller_may_want_200() {
 async fn the_pdfs_url_can_be_anywhere() {
     let server = Server::start().await;
     let script = server.simulator.pack("a-Pack_1");
-    script
-        .serve_pdf_url("https://files.example.org/{n}.pdf")
-        .nested_under(&["packs", "children"]);
+    script.serve_pdf_url("https://files.example.org/{n}.pdf").nested_under(&["packs", "children"]);
     let data = pack(&server).await.json()["data"].clone();
-    assert_eq!(
-        data["packs"]["children"][1]["serve_pdf_url"],
-        "https://files.example.org/1.pdf"
-    );
+    assert_eq!(data["packs"]["children"][1]["serve_pdf_url"], "https://files.example.org/1.pdf");
     server.simulator.set_base_url("https://simulator.example/");
     server.simulator.pack("other");
     let token = token(&server).await;
-    let other = server
-        .send("GET", "/quicklysign/v1/document_packs/other", &[&token], "")
-        .await
-        .json();
+    let other = server.send("GET", "/quicklysign/v1/document_packs/other", &[&token], "").await.json();
     let url = &other["data"]["document_pack"]["documents"][0]["serve_pdf_url"];
-    assert_eq!(
-        url,
-        "https://simulator.example/quicklysign/serve_pdf/other/0"
-    );
+    assert_eq!(url, "https://simulator.example/quicklysign/serve_pdf/other/0");
 }
 
 #[tokio::test]
@@ -292,10 +212,5 @@ async fn pdfs_can_ask_for_the_token() {
     server.simulator.pack("a-Pack_1").protected(true);
     assert_eq!(download(&server).await.status, 401);
     let token = token(&server).await;
-    check(
-        &server
-            .send("GET", "/quicklysign/serve_pdf/a-Pack_1/0", &[&token], "")
-            .await
-            .body,
-    );
+    check(&server.send("GET", "/quicklysign/serve_pdf/a-Pack_1/0", &[&token], "").await.body);
 }

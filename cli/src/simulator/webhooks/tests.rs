@@ -27,23 +27,11 @@ async fn count(server: &Server, query: &str) -> usize {
 #[tokio::test]
 async fn webhooks_are_created_and_listed() {
     let server = Server::start().await;
-    let keys = [
-        created(&server, "one").await,
-        created(&server, "one").await,
-        created(&server, "two").await,
-    ];
+    let keys = [created(&server, "one").await, created(&server, "one").await, created(&server, "two").await];
     assert_ne!(keys[0], keys[1]);
-    assert_eq!(
-        (
-            count(&server, "").await,
-            count(&server, "&entity_key=one").await
-        ),
-        (3, 2)
-    );
+    assert_eq!((count(&server, "").await, count(&server, "&entity_key=one").await), (3, 2));
     for spelling in ["webhook", "webhooks"] {
-        let one = server
-            .get(&format!("/quicklysign/v1/{spelling}/{}?{CLIENT}", keys[2]))
-            .await;
+        let one = server.get(&format!("/quicklysign/v1/{spelling}/{}?{CLIENT}", keys[2])).await;
         assert_eq!(one.json()["data"]["webhook"]["key"], keys[2]);
     }
 }
@@ -53,43 +41,16 @@ async fn webhooks_are_deleted_by_key_or_entity_in_both_spellings() {
     let server = Server::start().await;
     for spelling in ["webhook", "webhooks"] {
         let key = created(&server, "one").await;
-        let (one, all) = (
-            format!("/quicklysign/v1/{spelling}/{key}"),
-            format!("/quicklysign/v1/{spelling}"),
-        );
-        assert_eq!(
-            server
-                .send("DELETE", &format!("{one}?{CLIENT}"), &[], "")
-                .await
-                .code(),
-            200
-        );
-        assert_eq!(
-            server
-                .send("DELETE", &format!("{one}?{CLIENT}"), &[], "")
-                .await
-                .code(),
-            404
-        );
+        let (one, all) = (format!("/quicklysign/v1/{spelling}/{key}"), format!("/quicklysign/v1/{spelling}"));
+        assert_eq!(server.send("DELETE", &format!("{one}?{CLIENT}"), &[], "").await.code(), 200);
+        assert_eq!(server.send("DELETE", &format!("{one}?{CLIENT}"), &[], "").await.code(), 404);
         created(&server, "one").await;
         created(&server, "two").await;
-        assert_eq!(
-            server
-                .send("DELETE", &format!("{all}?{CLIENT}"), &[], "")
-                .await
-                .code(),
-            400
-        );
+        assert_eq!(server.send("DELETE", &format!("{all}?{CLIENT}"), &[], "").await.code(), 400);
         let entity = format!("{all}?{CLIENT}&entity_key=one");
         assert_eq!(server.send("DELETE", &entity, &[], "").await.code(), 200);
         assert_eq!(count(&server, "").await, 1);
-        assert_eq!(
-            server
-                .send("DELETE", &format!("{all}?{CLIENT}&entity_key=two"), &[], "")
-                .await
-                .code(),
-            200
-        );
+        assert_eq!(server.send("DELETE", &format!("{all}?{CLIENT}&entity_key=two"), &[], "").await.code(), 200);
     }
 }
 
@@ -107,13 +68,7 @@ async fn every_webhook_call_needs_the_client() {
         }
         assert_eq!(server.send("DELETE", &one, &[], "").await.code(), 401);
     }
-    assert_eq!(
-        server
-            .send("DELETE", &format!("{HOOKS}?{wrong}"), &[], "")
-            .await
-            .code(),
-        401
-    );
+    assert_eq!(server.send("DELETE", &format!("{HOOKS}?{wrong}"), &[], "").await.code(), 401);
     assert_eq!(count(&server, "").await, 1);
 }
 
@@ -129,26 +84,16 @@ async fn what_is_no_webhook_is_a_bad_request() {
 async fn callbacks_are_logged_for_each_webhook_of_the_pack() {
     let server = Server::start().await;
     let (first, _second) = (created(&server, "one").await, created(&server, "one").await);
-    server
-        .simulator
-        .log_callback("one", "final_document_generated", 200);
-    server
-        .simulator
-        .log_callback("two", "final_document_generated", 200);
+    server.simulator.log_callback("one", "final_document_generated", 200);
+    server.simulator.log_callback("two", "final_document_generated", 200);
     let logs = async |query: &str| {
         let path = format!("/quicklysign/v1/webhook_callback_logs?{CLIENT}&{query}");
-        server.get(&path).await.json()["data"]["webhook_callback_logs"]
-            .as_array()
-            .unwrap()
-            .clone()
+        server.get(&path).await.json()["data"]["webhook_callback_logs"].as_array().unwrap().clone()
     };
     assert_eq!(logs("entity_key=one").await.len(), 2);
     assert_eq!(logs("entity_key=two").await.len(), 0);
     let of_first = logs(&format!("webhook_key={first}")).await;
     assert_eq!(of_first.len(), 1);
     assert_eq!(of_first[0]["callback_event"], "final_document_generated");
-    assert_eq!(
-        of_first[0]["log"],
-        "Successful call to url https://example.com/hook . Received 200 response"
-    );
+    assert_eq!(of_first[0]["log"], "Successful call to url https://example.com/hook . Received 200 response");
 }

@@ -23,7 +23,11 @@ const MAX_BODY: usize = 10 * 1024 * 1024;
 const MAX_EVENT: usize = 6 * 1024 * 1024;
 
 /// Serves until `shutdown`; requests under way are finished.
-pub async fn serve(listener: TcpListener, functions: Arc<Functions>, shutdown: impl Future<Output = ()> + Send + 'static) {
+pub async fn serve(
+    listener: TcpListener,
+    functions: Arc<Functions>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
     let router = Router::new().fallback(handle).with_state(functions);
     if let Err(problem) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
         tracing::error!(event = "gateway_ended", %problem);
