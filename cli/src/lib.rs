@@ -1,4 +1,5 @@
 //! The command line and the local stack of Countersign, as a library so that tests run the very same stack.
 
+pub mod commands;
 pub mod simulator;
 pub mod stack;

@@ -1,2 +1,8 @@
-//! x
-fn main() {}
+//! The binary `countersign`.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    countersign_cli::commands::run().await
+}

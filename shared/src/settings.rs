@@ -13,9 +13,9 @@ const MAX_BODY_BYTES: usize = 4_500_000;
 /// The live hosts of the services' APIs, and the domains that final documents are taken from when nothing else is
 /// said. (Hosts of `serve_pdf_url` and of redirects are not documented.)
 const LIVE: [(Provider, &str, &str); 3] = [
-    (Provider::Legalesign, "https://eu-api.legalesign.com/api/v1", "*.legalesign.com"),
-    (Provider::Quicklysign, "https://api.quicklysign.com", "*.quicklysign.com"),
-    (Provider::Signeasy, "https://api.signeasy.com", "*.signeasy.com"),
+    (Provider::Legalesign, "https://eu-api.legalesign.com/api/v1", "legalesign.com,*.legalesign.com"),
+    (Provider::Quicklysign, "https://api.quicklysign.com", "quicklysign.com,*.quicklysign.com"),
+    (Provider::Signeasy, "https://api.signeasy.com", "signeasy.com,*.signeasy.com"),
 ];
 
 /// Where a secret is read from.

@@ -5,11 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    aws::Aws,
     intake,
     ledger::{ArchiveState, Ledger, LedgerError},
     outbound::HostPatterns,
-    settings::Settings,
     time,
 };
 
@@ -40,11 +38,10 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// A sweep with these settings.
+    /// A sweep of this ledger; orders that wait for a host go on when `download_hosts` allows it.
     #[must_use]
-    pub fn new(settings: &Settings, aws: &Aws) -> Self {
-        let ledger = Ledger::new(aws, &settings.table, &settings.bucket);
-        Self { ledger, download_hosts: settings.download_hosts.clone() }
+    pub const fn new(ledger: Ledger, download_hosts: HostPatterns) -> Self {
+        Self { ledger, download_hosts }
     }
 
     /// One run, as if it were `now`. It may run at any time, also twice at once.

@@ -8,15 +8,15 @@
 //! the fields of `signer_objects` (they are the realtime webhook's), `Retry-After`, 404 for unknown ids, the body of errors, the form of
 //! `meta.next`, the order of lists, and that an expired document counts as removed.
 //!
-//! A list has the documents that were scripted ([`Simulator::document`]) and none of the others, which are without end.
+//! [`list`] answers what reconciliation asks.
 
 use axum::Json;
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Simulator;
@@ -28,11 +28,13 @@ use super::paper::Paper;
 use super::pdf::{Kind, Sheet};
 use super::state::well_formed;
 
+mod list;
+
 const SERVICE: Service = Service::Legalesign;
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
-        .route("/legalesign/api/v1/document/", get(documents))
+        .route("/legalesign/api/v1/document/", get(list::documents))
         .route("/legalesign/api/v1/document/{id}/", get(document))
         .route("/legalesign/api/v1/document/{id}/auditlog/", get(audit_log))
         .route("/legalesign/api/v1/status/{id}/", get(status))
@@ -67,13 +69,13 @@ impl Document {
     }
 
     /// The document, or the answer that has to be given instead of one about it.
-    fn find(call: &Call, id: &str) -> Result<Self, Response> {
+    fn find(call: &Call, id: &str) -> Result<Self, Refusal> {
         if !authorised(call) {
-            return Err(plain(401));
+            return Err(Refusal(Answer::Unauthorised));
         }
         let subject = call.simulator.subject(SERVICE, id);
-        match &subject.answer {
-            Some(answer) => Err(instead(answer)),
+        match subject.answer {
+            Some(answer) => Err(Refusal(answer)),
             None => Ok(Self::new(&call.simulator, id, subject)),
         }
     }
@@ -166,130 +168,50 @@ impl Document {
 }
 
 /// `GET /document/{id}/`. Confirmed.
-async fn document(call: Call, Path(id): Path<String>) -> Response {
-    match Document::find(&call, &id) {
-        Ok(document) => Json(document.to_json()).into_response(),
-        Err(response) => response,
-    }
+async fn document(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let document = Document::find(&call, &id)?;
+    Ok(Json(document.to_json()).into_response())
 }
 
 /// `GET /status/{id}/`, the quicker one. Confirmed.
-async fn status(call: Call, Path(id): Path<String>) -> Response {
-    match Document::find(&call, &id) {
-        Ok(document) => Json(document.to_status()).into_response(),
-        Err(response) => response,
-    }
+async fn status(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let document = Document::find(&call, &id)?;
+    Ok(Json(document.to_status()).into_response())
 }
 
 /// `GET /pdf/{id}/`. Confirmed: draft or final PDF, whichever there is, by 302, 200 or 201. That the short-lived
 /// location refuses an `Authorization` header is inferred from "do not use Legalesign authentication".
-async fn pdf(call: Call, Path(id): Path<String>) -> Response {
-    let document = match Document::find(&call, &id) {
-        Ok(document) => document,
-        Err(response) => return response,
-    };
+async fn pdf(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let document = Document::find(&call, &id)?;
     let simulator = &call.simulator;
     let download = simulator.download(SERVICE, &id, Part::Document(0));
     let here = matches!(download, Download::Redirect(_) | Download::Status(_) | Download::Dearchiving);
     if here || document.subject.inline {
-        return respond(simulator, download, document.paper());
+        return Ok(respond(simulator, download, document.paper()));
     }
     let path = simulator.state().new_location(download, document.paper());
-    redirect(&format!("{}{path}", call.base))
+    Ok(redirect(&format!("{}{path}", call.base)))
 }
 
 /// `GET /document/{id}/auditlog/`. Confirmed: a PDF. Every download renders it anew.
-async fn audit_log(call: Call, Path(id): Path<String>) -> Response {
-    match Document::find(&call, &id) {
-        Ok(document) => {
-            let download = call.simulator.download(SERVICE, &id, Part::Record);
-            respond(&call.simulator, download, Paper::new(vec![document.sheet(Kind::AuditLog)]))
-        }
-        Err(response) => response,
-    }
+async fn audit_log(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let document = Document::find(&call, &id)?;
+    let download = call.simulator.download(SERVICE, &id, Part::Record);
+    let paper = Paper::new(vec![document.sheet(Kind::AuditLog)]);
+    Ok(respond(&call.simulator, download, paper))
 }
 
 /// `GET /signer/{id}/rejection/`. Confirmed: `{status, reason}`.
-async fn rejection(call: Call, Path(id): Path<String>) -> Response {
+async fn rejection(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
     if !authorised(&call) {
-        return plain(401);
+        return Err(Refusal(Answer::Unauthorised));
     }
     if !well_formed(&id) {
-        return plain(404);
+        return Err(Refusal(Answer::Unknown));
     }
     let reason = call.simulator.state().rejections.get(&id).cloned();
     let reason = reason.unwrap_or_else(|| "Clause 2 is not what we agreed on.".to_owned());
-    Json(json!({ "status": 60, "reason": reason })).into_response()
-}
-
-/// `GET /document/?group=…`. Confirmed: `group` (a slug, or the group's URI), `modified_gt`, `created_gt`, `status`,
-/// `limit`, `offset`, and `cache=1` in older versions, which changes nothing here.
-async fn documents(call: Call) -> Response {
-    if !authorised(&call) {
-        return plain(401);
-    }
-    match Filter::of(&call) {
-        Ok(filter) => Json(list(&call, &filter)).into_response(),
-        Err(reason) => (StatusCode::BAD_REQUEST, reason).into_response(),
-    }
-}
-
-struct Filter {
-    group: String,
-    modified_gt: Option<Timestamp>,
-    created_gt: Option<Timestamp>,
-    status: Option<u64>,
-    limit: usize,
-    offset: usize,
-}
-
-impl Filter {
-    fn of(call: &Call) -> Result<Self, &'static str> {
-        let group = call.query("group").ok_or("group is required")?;
-        let time = |field| call.query(field).map(moment).transpose();
-        let number = |field| call.query(field).map(str::parse::<usize>).transpose();
-        Ok(Self {
-            group: group.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
-            modified_gt: time("modified_gt").map_err(|()| "modified_gt is no time")?,
-            created_gt: time("created_gt").map_err(|()| "created_gt is no time")?,
-            status: call.query("status").map(str::parse).transpose().map_err(|_| "status is no number")?,
-            limit: number("limit").map_err(|_| "limit is no number")?.unwrap_or(20).clamp(1, 1_000),
-            offset: number("offset").map_err(|_| "offset is no number")?.unwrap_or(0),
-        })
-    }
-
-    fn takes(&self, document: &Document) -> bool {
-        document.group == self.group
-            && document.subject.answer != Some(Answer::Unknown)
-            && self.modified_gt.is_none_or(|time| document.modified() > time)
-            && self.created_gt.is_none_or(|time| document.created() > time)
-            && self.status.is_none_or(|status| code(document.subject.status) == status)
-    }
-}
-
-fn list(call: &Call, filter: &Filter) -> Value {
-    let scripted: Vec<(String, Subject)> = {
-        let state = call.simulator.state();
-        let own = state.subjects.iter().filter(|((service, _), _)| *service == SERVICE);
-        own.map(|((_, id), subject)| (id.clone(), subject.clone())).collect()
-    };
-    let known = scripted.into_iter().map(|(id, subject)| Document::new(&call.simulator, &id, subject));
-    let mut documents: Vec<Document> = known.filter(|document| filter.takes(document)).collect();
-    // Ids come out of the map in their order; the sort keeps it among documents of the same second.
-    documents.sort_by_key(Document::modified);
-    let (total, Filter { limit, offset, .. }) = (documents.len(), filter);
-    let page = documents.iter().skip(*offset).take(*limit);
-    let link = |offset: usize| format!("/api/v1/document/?group={}&limit={limit}&offset={offset}", filter.group);
-    json!({
-        "meta": {
-            "limit": limit,
-            "offset": offset,
-            "total_count": total,
-            "next": (offset + limit < total).then(|| link(offset + limit)),
-            "previous": (*offset > 0).then(|| link(offset.saturating_sub(*limit))),
-        },
-        "objects": page.map(Document::to_json).collect::<Vec<_>>(),
-    })
+    Ok(Json(json!({ "status": 60, "reason": reason })).into_response())
 }
 
 /// A document's status code. 10 is everything that is under way.
@@ -320,29 +242,29 @@ fn local(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-fn moment(text: &str) -> Result<Timestamp, ()> {
-    let zoned = text.parse::<Timestamp>().ok();
-    let local = || text.parse::<civil::DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
-    zoned.or_else(|| local().map(|zoned| zoned.timestamp())).ok_or(())
-}
-
 pub(super) fn authorised(call: &Call) -> bool {
     let own = &call.simulator.credentials().legalesign;
     let expected = format!("ApiKey {}:{}", own.username, own.secret);
     call.header(header::AUTHORIZATION) == Some(expected.as_str())
 }
 
-fn instead(answer: &Answer) -> Response {
-    match answer {
-        Answer::Unknown => plain(404),
-        Answer::Unauthorised => plain(401),
-        Answer::RateLimited { retry_after } => {
-            let mut response = plain(429);
-            response.headers_mut().insert(header::RETRY_AFTER, (*retry_after).into());
-            response
+/// An answer instead of the documented one.
+struct Refusal(Answer);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self.0 {
+            Answer::Unknown => plain(404),
+            Answer::Unauthorised => plain(401),
+            Answer::RateLimited { retry_after } => {
+                let mut response = plain(429);
+                let headers = response.headers_mut();
+                headers.insert(header::RETRY_AFTER, retry_after.into());
+                response
+            }
+            Answer::Status(status) | Answer::Envelope(status) => plain(status),
+            Answer::Json(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
         }
-        Answer::Status(status) | Answer::Envelope(status) => plain(*status),
-        Answer::Json(text) => ([(header::CONTENT_TYPE, "application/json")], text.clone()).into_response(),
     }
 }
 

@@ -27,7 +27,7 @@ pub use behaviour::{Answer, Download, Part, Promise, Service, Status};
 pub use call::Request;
 pub use script::Script;
 
-pub mod behaviour;
+mod behaviour;
 mod call;
 mod download;
 pub mod facts;
@@ -36,6 +36,7 @@ mod paper;
 pub mod pdf;
 mod quicklysign;
 mod script;
+mod signeasy;
 mod state;
 mod subscriptions;
 mod webhooks;
@@ -52,6 +53,7 @@ use state::State;
 ///
 /// There is no `Debug`: a derived one would print the secrets.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Credentials {
     /// Legalesign's user name and secret.
     pub legalesign: LegalesignCredentials,
@@ -114,6 +116,7 @@ impl Simulator {
             .merge(webhooks::routes())
             .merge(legalesign::routes())
             .merge(subscriptions::routes())
+            .merge(signeasy::routes())
             .merge(download::routes())
             .fallback(call::no_such_route)
             .layer(middleware::from_fn_with_state(self.clone(), call::gate))

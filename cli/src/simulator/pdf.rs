@@ -140,7 +140,7 @@ fn draw(sheet: &Sheet, number: (usize, usize), rendering: Option<Rendering>) -> 
     }
     let made = match rendering {
         Some(Rendering { number, at }) => format!("Rendering {number}, made {at:.0}."),
-        None => format!("Version {}.", sheet.version),
+        None => format!("Version {}.", sheet.version + 1),
     };
     page.footer(&format!("{made} Made by a simulator of {}; it binds nobody.", sheet.service.title()));
     page.content
@@ -157,7 +157,7 @@ fn facts(page: &mut Page, sheet: &Sheet) {
         _ => ("Completed", moment(sheet.completed)),
     };
     page.labelled(label, Font::Helvetica, &time);
-    page.labelled("Version", Font::Helvetica, &sheet.version.to_string());
+    page.labelled("Version", Font::Helvetica, &(sheet.version + 1).to_string());
     for party in &sheet.parties {
         page.labelled("Party", Font::Helvetica, &format!("{}, {}", party.name(), party.email));
     }

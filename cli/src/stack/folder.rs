@@ -29,6 +29,8 @@ pub struct Endpoints {
     pub table: String,
     /// The bucket.
     pub bucket: String,
+    /// The folder with the secrets in use.
+    pub secrets: PathBuf,
     /// A region for clients that want one.
     pub region: String,
     /// What the embedded S3 wants to see; it protects nothing.

@@ -107,8 +107,12 @@ impl Storage {
         });
         let store = s3::Store::open(folder.join("s3"), &[BUCKET]).await.context("the embedded S3's folder")?;
         let (listener, s3) = bind(0).await?;
+<<<<<<< HEAD
         let credentials =
             s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned().into() };
+=======
+        let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
+>>>>>>> main
         parts.spawn(s3::serve(listener, store, credentials, stopped(stop.clone())));
         let aws = clients(&dynamodb, &s3).await;
         dynamodb::create_table(&aws.dynamodb, TABLE).await?;
@@ -174,6 +178,7 @@ impl Stack {
             simulator: simulator_url,
             table: TABLE.to_owned(),
             bucket: BUCKET.to_owned(),
+            secrets: options.secrets.folder().to_owned(),
             region: REGION.to_owned(),
             access_key_id: ACCESS_KEY.to_owned(),
             secret_access_key: SECRET_KEY.to_owned(),

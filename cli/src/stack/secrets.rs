@@ -1,6 +1,9 @@
 //! The local stack's secrets: given in a folder, or throw-away ones that are made at the first start.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::rand;
@@ -12,7 +15,10 @@ use crate::simulator::Credentials;
 
 /// For each service, what proves its callbacks (`proof`) and what its API wants to see (`api`).
 #[derive(Clone)]
-pub struct Secrets([Value; 3]);
+pub struct Secrets {
+    secrets: [Value; 3],
+    folder: PathBuf,
+}
 
 impl Secrets {
     /// Reads `<provider>.json` = `{"proof": {…}, "api": {…}}` for each provider from `folder`. A provider without a file
@@ -32,7 +38,7 @@ impl Secrets {
                     .map_err(|error| anyhow::anyhow!("{}: not JSON at line {}", file.display(), error.line()))?;
             }
         }
-        Ok(Self(secrets))
+        Ok(Self { secrets, folder: folder.canonicalize()? })
     }
 
     /// Reads the secrets under the data folder, after making them if this is the first start.
@@ -45,7 +51,7 @@ impl Secrets {
             // All files or none: a start that was interrupted makes them anew.
             let made = tempfile::tempdir_in(data)?;
             let secrets = Self::throw_away()?;
-            for (provider, secret) in Provider::ALL.into_iter().zip(&secrets.0) {
+            for (provider, secret) in Provider::ALL.into_iter().zip(&secrets.secrets) {
                 write_private(&made.path().join(format!("{provider}.json")), &serde_json::to_string_pretty(secret)?)?;
             }
             fs::rename(made.keep(), &folder).context("the secrets folder")?;
@@ -58,7 +64,7 @@ impl Secrets {
     /// # Errors
     /// When the operating system gives no random numbers.
     pub fn throw_away() -> Result<Self> {
-        Ok(Self([
+        let secrets = [
             json!({
                 "proof": {"url_tokens": [random()?]},
                 "api": {"username": "local", "secret": random()?},
@@ -71,19 +77,26 @@ impl Secrets {
                 "proof": {"url_tokens": [random()?], "tokens": [random()?]},
                 "api": {"access_token": random()?},
             }),
-        ]))
+        ];
+        Ok(Self { secrets, folder: PathBuf::new() })
+    }
+
+    /// Where they were read from; empty when nowhere.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A provider's proof and API secrets.
     #[must_use]
     pub fn of(&self, provider: Provider) -> (&Value, &Value) {
-        let secret = &self.0[provider as usize];
+        let secret = &self.secrets[provider as usize];
         (&secret["proof"], &secret["api"])
     }
 
     /// Replaces a provider's proof.
     pub fn set_proof(&mut self, provider: Provider, proof: Value) {
-        if let Value::Object(secret) = &mut self.0[provider as usize] {
+        if let Value::Object(secret) = &mut self.secrets[provider as usize] {
             secret.insert("proof".to_owned(), proof);
         }
     }

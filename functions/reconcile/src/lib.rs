@@ -2,7 +2,7 @@
 
 use countersign::{
     aws::Aws,
-    ledger::LedgerError,
+    ledger::{Ledger, LedgerError},
     settings::{Problems, Settings},
     sweep::{Sweep, Swept},
     time,
@@ -35,7 +35,10 @@ impl Function {
     /// Starts the function.
     #[must_use]
     pub fn start(settings: Result<Settings, Problems>, aws: &Aws) -> Self {
-        Self(settings.map(|settings| Sweep::new(&settings, aws)))
+        Self(settings.map(|settings| {
+            let ledger = Ledger::new(aws, &settings.table, &settings.bucket);
+            Sweep::new(ledger, settings.download_hosts)
+        }))
     }
 
     /// Does one task.

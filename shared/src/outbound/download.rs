@@ -111,8 +111,8 @@ pub enum Fetched {
     Answer(Answer),
 }
 
-/// A document that was written to the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A document that was written to the file. `Debug` shows nothing of its content.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Downloaded {
     /// Bytes written.
     pub size: u64,
@@ -122,12 +122,25 @@ pub struct Downloaded {
     pub head: Vec<u8>,
     /// The last bytes, up to [`TAIL_BYTES`].
     pub tail: Vec<u8>,
-    /// `Content-Type` as it was sent, if it is readable. A hint: a service was seen to send PDFs as `application/zip`.
+    /// `Content-Type` as it was sent, if it is ASCII and at most 200 characters long. A hint: a service was seen to send
+    /// PDFs as `application/zip`.
     pub content_type: Option<String>,
     /// The host that the document came from, after redirects.
     pub host: String,
     /// Whether the transfer marked its own end. If not, only the document itself can tell whether it is complete.
     pub length_known: bool,
+}
+
+impl fmt::Debug for Downloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Downloaded")
+            .field("size", &self.size)
+            .field("sha256", &self.sha256)
+            .field("content_type", &self.content_type)
+            .field("host", &self.host)
+            .field("length_known", &self.length_known)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An answer that is no document, for example 201 from Legalesign: being de-archived, come back later.
@@ -176,7 +189,9 @@ impl Client {
             let response = self.exchange(Method::GET, &url, headers(credential), Bytes::new()).await?;
             let host = host_of(&url);
             match response.status().as_u16() {
-                200 => return self.store(&url, response, download.limit, file).await.map(Fetched::Document),
+                200 => {
+                    return self.store(&url, response, download.limit, file).await.map(Fetched::Document);
+                }
                 301 | 302 | 303 | 307 | 308 if redirects == MAX_REDIRECTS => {
                     return Err(OutboundError::TooManyRedirects { host });
                 }
@@ -225,7 +240,7 @@ impl Client {
             sha256: Sha256(sha256),
             head: ends.head,
             tail: ends.tail,
-            content_type: readable(head.headers.get(CONTENT_TYPE)),
+            content_type: readable(head.headers.get(CONTENT_TYPE)).filter(|text| text.len() <= 200),
             host: host_of(url),
             length_known: body.length_known(),
         })

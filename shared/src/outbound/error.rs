@@ -54,7 +54,7 @@ pub enum OutboundError {
         /// The URL's host.
         host: String,
     },
-    /// What came is not HTTP.
+    /// What came is not HTTP; or the server reset an HTTP/2 stream before answering.
     #[error("{host} doesn't speak proper HTTP")]
     Protocol {
         /// The URL's host.

@@ -1,0 +1,251 @@
+//! `countersign demo`: the whole main job, once, on a fresh stack: every documented callback in, PDFs in the archive.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use aws_lc_rs::digest;
+use countersign::{
+    delivery::Route,
+    ledger::{ArchiveState, Document, Pdf},
+    provider::Provider,
+    subject::{Subject, SubjectId},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    documents::documents_table,
+    output::{Failure, Output, or_dash, table},
+    timeline::pdfs_table,
+    trigger::{self, Callback},
+};
+use crate::stack::{Folder, Options, Secrets, Stack};
+
+/// An archive order is done within a second; a busy machine may need a multiple of that.
+const ARCHIVED_WITHIN: Duration = Duration::from_secs(60);
+
+/// The callbacks that are sent: those of the services' own documentation.
+const CALLBACKS: [(&str, Route, &str); 4] = [
+    (
+        "document_updated",
+        Route::Quicklysign,
+        include_str!("../../../events/quicklysign-callback/document_updated.json"),
+    ),
+    (
+        "signatory_updated",
+        Route::Quicklysign,
+        include_str!("../../../events/quicklysign-callback/signatory_updated.json"),
+    ),
+    (
+        "audit_trail_updated",
+        Route::Quicklysign,
+        include_str!("../../../events/quicklysign-callback/audit_trail_updated.json"),
+    ),
+    (
+        "final_document_generated",
+        Route::Quicklysign,
+        include_str!("../../../events/quicklysign-callback/final_document_generated.json"),
+    ),
+];
+
+/// What the demo did.
+#[derive(Debug, Serialize)]
+pub struct Demo {
+    /// Whether all went as it should.
+    pub ok: bool,
+    /// The callbacks that were sent, and what was answered.
+    pub deliveries: Vec<Exchange>,
+    /// How many events are recorded.
+    pub events: usize,
+    /// The documents that are known now.
+    pub documents: Vec<Document>,
+    /// The PDFs that are archived now.
+    pub pdfs: Vec<ExportedPdf>,
+    /// What didn't go as it should.
+    pub failures: Vec<String>,
+    /// How long all of it took.
+    pub seconds: f64,
+}
+
+/// A callback that was sent.
+#[derive(Debug, Serialize)]
+pub struct Exchange {
+    /// Which one.
+    pub case: String,
+    /// Whose it is.
+    pub provider: Provider,
+    /// The answer's status.
+    pub http_status: u16,
+    /// The delivery's id.
+    pub delivery: Option<String>,
+    /// What became of it.
+    pub outcome: Option<String>,
+    /// How many events it held.
+    pub events: u64,
+    /// Why, as a stable code.
+    pub reason: Option<String>,
+}
+
+/// An archived PDF, and where it was copied to so that a reader can open it.
+#[derive(Debug, Serialize)]
+pub struct ExportedPdf {
+    /// The PDF.
+    #[serde(flatten)]
+    pub pdf: Pdf,
+    /// Its copy.
+    pub file: String,
+}
+
+pub async fn run(data: &Path, json: bool) -> Result<Output, Failure> {
+    let started = Instant::now();
+    let path = data.join("demo");
+    fs::create_dir_all(&path).context("the demo's folder")?;
+    let folder = Folder::take(&path)?.map_err(|_| Failure::new("in_use", "another demo runs on this folder"))?;
+    empty(&path)?;
+    let secrets = Secrets::throw_away()?;
+    let options = Options { secrets, scheduled: true, ..Options::for_tests()? };
+    let stack = Stack::start(folder, options).await?;
+    let demo = play(&stack, &path.join("pdfs"), started).await;
+    stack.stop().await;
+    let demo = demo?;
+    let text = if json { String::new() } else { text(&demo) };
+    let ok = demo.ok;
+    Ok(Output::new(&demo, text)?.failed_unless(ok))
+}
+
+/// Removes what an earlier demo left, but for the lock that is held.
+fn empty(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            fs::remove_dir_all(&path)?;
+        } else if path.file_name().is_some_and(|name| name != "lock") {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Demo, Failure> {
+    let mut failures = Vec::new();
+    let mut deliveries = Vec::new();
+    for (case, route, event) in CALLBACKS {
+        let exchange = send(stack, case, route, event).await?;
+        if exchange.http_status != 200 || exchange.outcome.as_deref() != Some("recorded") {
+            failures.push(format!(
+                "{} {case}: {} {}",
+                exchange.provider,
+                exchange.http_status,
+                or_dash(exchange.outcome.as_ref())
+            ));
+        }
+        deliveries.push(exchange);
+    }
+    wait_for_archive(stack, &mut failures).await?;
+    let ledger = stack.ledger();
+    let documents = ledger.documents(None, None, None, 1000).await?.documents;
+    let mut pdfs = Vec::new();
+    let mut events = 0;
+    for document in &documents {
+        let id = SubjectId::parse(document.id.as_str())?;
+        let subject = Subject { provider: document.provider, kind: document.kind, id };
+        let Some(timeline) = ledger.timeline(&subject).await? else { continue };
+        events += timeline.events.len();
+        for pdf in timeline.pdfs {
+            match export(stack, &pdf, pdfs_folder).await {
+                Ok(file) => pdfs.push(ExportedPdf { pdf, file }),
+                Err(problem) => failures.push(format!("{}: {problem:#}", pdf.key)),
+            }
+        }
+    }
+    for provider in [Provider::Quicklysign] {
+        if !pdfs.iter().any(|exported| exported.pdf.provider == provider) {
+            failures.push(format!("{provider}: no PDF was archived"));
+        }
+    }
+    let seconds = (started.elapsed().as_secs_f64() * 100.0).round() / 100.0;
+    Ok(Demo { ok: failures.is_empty(), deliveries, events, documents, pdfs, failures, seconds })
+}
+
+async fn send(stack: &Stack, case: &str, route: Route, event: &str) -> Result<Exchange, Failure> {
+    let event: Value = serde_json::from_str(event)?;
+    let body = event["body"].as_str().unwrap_or_default().to_owned();
+    let callback = Callback { route, content_type: "application/json", body: body.into() };
+    let (status, answer) = trigger::send(&stack.callback_url(route)?, callback).await?;
+    let text = |name: &str| answer[name].as_str().map(str::to_owned);
+    Ok(Exchange {
+        case: case.to_owned(),
+        provider: route.provider(),
+        http_status: status.as_u16(),
+        delivery: text("delivery"),
+        outcome: text("outcome"),
+        events: answer["events"].as_u64().unwrap_or_default(),
+        reason: text("reason"),
+    })
+}
+
+async fn wait_for_archive(stack: &Stack, failures: &mut Vec<String>) -> Result<(), Failure> {
+    let until = Instant::now() + ARCHIVED_WITHIN;
+    let ledger = stack.ledger();
+    loop {
+        let orders = ledger.documents(None, None, None, 1000).await?.documents;
+        let mut open = orders.iter().filter(|document| {
+            document.archive.as_ref().is_some_and(|archive| archive.state != ArchiveState::Archived)
+        });
+        let Some(first) = open.next() else { return Ok(()) };
+        if Instant::now() > until {
+            let archive = first.archive.as_ref();
+            let reason = or_dash(archive.and_then(|archive| archive.reason.as_ref()));
+            failures.push(format!("{} {} was not archived in time: {reason}", first.provider, first.id));
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Copies a PDF from the bucket to a file, after comparing it with the hash that was recorded.
+async fn export(stack: &Stack, pdf: &Pdf, folder: &Path) -> Result<String> {
+    let object = stack.aws.s3.get_object().bucket(&stack.endpoints.bucket).key(&pdf.key).send().await;
+    let bytes =
+        object.context("it isn't in the bucket")?.body.collect().await.context("it can't be read")?.into_bytes();
+    let hash = digest::digest(&digest::SHA256, &bytes);
+    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    anyhow::ensure!(hash == pdf.sha256, "its hash is not the recorded one");
+    let file = folder.join(&pdf.key);
+    fs::create_dir_all(file.parent().unwrap_or(folder))?;
+    fs::write(&file, &bytes)?;
+    Ok(file.display().to_string())
+}
+
+fn text(demo: &Demo) -> String {
+    let rows = demo.deliveries.iter().map(|exchange| {
+        [
+            exchange.provider.to_string(),
+            exchange.case.clone(),
+            exchange.http_status.to_string(),
+            or_dash(exchange.outcome.as_ref()),
+            exchange.events.to_string(),
+        ]
+    });
+    let pdfs: Vec<Pdf> = demo.pdfs.iter().map(|exported| exported.pdf.clone()).collect();
+    let mut text = [
+        table(["provider", "callback", "answer", "outcome", "events"], rows),
+        documents_table(&demo.documents),
+        pdfs_table(&pdfs),
+    ]
+    .join("\n");
+    for exported in &demo.pdfs {
+        text.push_str(&format!("open {}\n", exported.file));
+    }
+    for failure in &demo.failures {
+        text.push_str(&format!("FAILED: {failure}\n"));
+    }
+    let (count, events, seconds) = (demo.pdfs.len(), demo.events, demo.seconds);
+    let verdict = if demo.ok { "ok" } else { "not ok" };
+    text.push_str(&format!("{verdict}: {events} events recorded, {count} PDFs archived, {seconds} s\n"));
+    text
+}

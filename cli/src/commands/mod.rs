@@ -1,0 +1,107 @@
+//! The commands. Each gives one [`Output`], which is printed as JSON or for people; logs go to standard error.
+
+mod archive;
+mod demo;
+mod documents;
+mod output;
+mod reconcile;
+mod serve;
+mod storage;
+mod timeline;
+mod trigger;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use countersign::provider::Provider;
+
+use output::Failure;
+
+/// Receives, verifies, records and archives what e-signature services call back.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// The local stack's data folder
+    #[arg(long, global = true, value_name = "DIR", default_value = "./.countersign")]
+    data: PathBuf,
+
+    /// Print one JSON document instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the local stack until it is told to end (this is what happens without a command)
+    Serve(serve::Serve),
+    /// Run the whole main job once on a fresh local stack: callbacks in, PDFs in the archive
+    Demo,
+    /// Send a documented callback, properly proven
+    Trigger(trigger::Trigger),
+    /// List documents and packs
+    Documents(documents::Documents),
+    /// Show everything that is known of one document, pack or signer
+    Timeline(timeline::Timeline),
+    /// See archive orders, and have them done again
+    #[command(subcommand)]
+    Archive(archive::Archive),
+    /// Finish what was left: what deployed runs every 15 minutes
+    Reconcile,
+}
+
+/// Runs the process's command and says how it ended: 0 done, 1 failed, 2 usage, 3 not found.
+pub async fn run() -> ExitCode {
+    let given: Vec<OsString> = std::env::args_os().collect();
+    let json = given.iter().any(|argument| argument == "--json");
+    let arguments = match Arguments::try_parse_from(&given) {
+        Ok(arguments) => arguments,
+        Err(error) if json && error.use_stderr() => return Failure::usage(&error).print(true),
+        Err(error) => {
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let command = arguments.command.unwrap_or_else(|| Command::Serve(serve::Serve::default()));
+    start_logging(&command);
+    let data = &arguments.data;
+    let result = match command {
+        Command::Serve(serve) => serve.run(data).await,
+        Command::Demo => demo::run(data, json).await,
+        Command::Trigger(trigger) => trigger.run(data).await,
+        Command::Documents(documents) => documents.run(data).await,
+        Command::Timeline(timeline) => timeline.run(data).await,
+        Command::Archive(archive) => archive.run(data).await,
+        Command::Reconcile => reconcile::run(data).await,
+    };
+    match result {
+        Ok(output) => output.print(json),
+        Err(failure) => failure.print(json),
+    }
+}
+
+/// Logs go to standard error: everything that happens while serving, else only what is wrong.
+fn start_logging(command: &Command) {
+    let ours = match command {
+        Command::Serve(_) => "info",
+        Command::Demo => "off",
+        _ => "error",
+    };
+    let others = if matches!(command, Command::Demo) { "off" } else { "warn" };
+    let directives = format!(
+        "{others},countersign={ours},countersign_cli={ours},final_document={ours},{}",
+        crate::stack::s3::LOG_DIRECTIVE
+    );
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(directives))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}
+
+/// Reads a provider's name from the command line.
+fn provider(name: &str) -> Result<Provider, String> {
+    name.parse().map_err(|error: countersign::provider::UnknownProvider| error.to_string())
+}

@@ -1,0 +1,101 @@
+//! What a command gives: JSON for programs, tables for people, and errors with a stable code.
+
+use std::{fmt, io::Write, process::ExitCode};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A command's result, in both forms.
+pub struct Output {
+    json: Value,
+    text: String,
+    ok: bool,
+}
+
+impl Output {
+    /// The JSON document, and the same for people.
+    pub fn new(json: &impl Serialize, text: impl Into<String>) -> Result<Self, Failure> {
+        Ok(Self { json: serde_json::to_value(json)?, text: text.into(), ok: true })
+    }
+
+    /// No output at all.
+    pub const fn none() -> Self {
+        Self { json: Value::Null, text: String::new(), ok: true }
+    }
+
+    /// The command ran and found something wrong: it ends with 1.
+    pub fn failed_unless(self, ok: bool) -> Self {
+        Self { ok, ..self }
+    }
+
+    /// Prints it to standard output and gives the exit code.
+    pub fn print(self, json: bool) -> ExitCode {
+        if json && !self.json.is_null() {
+            write_out(&format!("{:#}\n", self.json));
+        } else if !json {
+            write_out(&self.text);
+        }
+        if self.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+fn write_out(text: &str) {
+    // A reader that has gone (`| head`) isn't an error of ours.
+    drop(std::io::stdout().write_all(text.as_bytes()));
+}
+
+/// Why a command couldn't do it.
+#[derive(Debug)]
+pub struct Failure {
+    code: &'static str,
+    message: String,
+    exit: u8,
+}
+
+impl Failure {
+    /// Failed, for this reason.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), exit: 1 }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self { code: "not_found", message: message.into(), exit: 3 }
+    }
+
+    /// It was asked for in a way that can't be understood.
+    pub fn usage(error: &impl fmt::Display) -> Self {
+        Self { code: "usage", message: error.to_string().trim_end().to_owned(), exit: 2 }
+    }
+
+    /// Prints it and gives the exit code.
+    pub fn print(self, json: bool) -> ExitCode {
+        if json {
+            write_out(&format!("{:#}\n", json!({"error": {"code": self.code, "message": self.message}})));
+        } else {
+            drop(writeln!(std::io::stderr(), "error: {} ({})", self.message, self.code));
+        }
+        ExitCode::from(self.exit)
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new("failed", format!("{:#}", error.into()))
+    }
+}
+
+/// A table for a terminal, as wide as it is.
+pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header);
+    table.add_rows(rows);
+    format!("{table}\n")
+}
+
+/// What stands in a table where there is nothing.
+pub fn or_dash(value: Option<impl fmt::Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}

@@ -1,0 +1,103 @@
+//! `countersign timeline`: everything that is known of one subject.
+
+use std::path::Path;
+
+use clap::Args;
+use countersign::{
+    event::Kind,
+    ledger::{Pdf, Timeline as View},
+    provider::Provider,
+    subject::{Subject, SubjectId, SubjectKind},
+};
+
+use super::{
+    documents::documents_table,
+    output::{Failure, Output, or_dash, table},
+    provider,
+    storage::Access,
+};
+
+#[derive(Debug, Args)]
+pub struct Timeline {
+    /// The service
+    #[arg(value_parser = provider)]
+    provider: Provider,
+
+    /// The subject's id, as the service writes it
+    id: String,
+
+    /// What it is: document, signer or document_pack; whatever is found under the id unless given
+    #[arg(long, value_parser = kind)]
+    kind: Option<SubjectKind>,
+}
+
+fn kind(name: &str) -> Result<SubjectKind, String> {
+    name.parse().map_err(|error: countersign::subject::UnknownSubjectKind| error.to_string())
+}
+
+impl Timeline {
+    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
+        let nothing = || Failure::not_found(format!("nothing is known of {} {}", self.provider, self.id));
+        let id = SubjectId::parse(self.id.as_str()).map_err(|_| nothing())?;
+        let access = Access::open(data).await?;
+        let ledger = access.ledger();
+        let kinds = [SubjectKind::Document, SubjectKind::DocumentPack, SubjectKind::Signer];
+        for kind in kinds.into_iter().filter(|kind| self.kind.is_none_or(|wanted| wanted == *kind)) {
+            let subject = Subject { provider: self.provider, kind, id: id.clone() };
+            if let Some(timeline) = ledger.timeline(&subject).await? {
+                let text = text(&timeline);
+                return Output::new(&timeline, text);
+            }
+        }
+        Err(nothing())
+    }
+}
+
+fn text(timeline: &View) -> String {
+    let mut text = documents_table(std::slice::from_ref(&timeline.document));
+    if let Some(archive) = &timeline.document.archive
+        && archive.reason.is_some()
+    {
+        let (state, reason) = (archive.state.as_str(), or_dash(archive.reason.as_ref()));
+        text.push_str(&format!(
+            "archive: {state}, {reason}, attempts {}, again {}\n",
+            archive.attempts,
+            or_dash(archive.not_before)
+        ));
+    }
+    text.push_str(&table(
+        ["occurred", "event", "value", "kind", "trust", "time is", "deliveries", "delivery"],
+        timeline.events.iter().map(|event| {
+            [
+                event.occurred_at.to_string(),
+                event.name.clone(),
+                or_dash(event.value.as_ref()),
+                event.kind.as_str().to_owned(),
+                event.trust.as_str().to_owned(),
+                event.time_source.as_str().to_owned(),
+                event.deliveries.to_string(),
+                or_dash(event.delivery.as_ref()),
+            ]
+        }),
+    ));
+    if !timeline.signers.is_empty() {
+        let rows = timeline.signers.iter().map(|signer| [signer.id.clone(), or_dash(signer.status.map(Kind::as_str))]);
+        text.push_str(&table(["signer", "status"], rows));
+    }
+    if !timeline.pdfs.is_empty() {
+        text.push_str(&pdfs_table(&timeline.pdfs));
+    }
+    text
+}
+
+/// PDFs as a table.
+pub fn pdfs_table(pdfs: &[Pdf]) -> String {
+    table(
+        ["document", "role", "bytes", "sha256", "current"],
+        pdfs.iter().map(|pdf| {
+            let current = if pdf.current { "yes" } else { "no" };
+            let (size, role) = (pdf.size.to_string(), pdf.role.as_str().to_owned());
+            [pdf.document.clone(), role, size, pdf.sha256.clone(), current.to_owned()]
+        }),
+    )
+}

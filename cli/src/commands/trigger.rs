@@ -1,0 +1,132 @@
+//! `countersign trigger`: sends a documented callback, as the service would.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use clap::Args;
+use countersign::{
+    delivery::Route,
+    outbound::{Client, Timeouts, UrlPolicy},
+    provider::Provider,
+    subject::SubjectId,
+};
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    output::{Failure, Output},
+    provider, storage,
+};
+use crate::stack::Secrets;
+
+/// An answer is small; anything larger isn't one of Countersign's.
+const MAX_ANSWER: usize = 64 * 1024;
+
+#[derive(Debug, Args)]
+pub struct Trigger {
+    /// The service
+    #[arg(value_parser = provider)]
+    provider: Provider,
+
+    /// The event, in the service's words; quicklysign: entity_updated, document_status_changed,
+    /// final_document_generated, … (any name is sent)
+    event: String,
+
+    /// The subject's id; a new one unless given
+    #[arg(long, value_parser = id)]
+    id: Option<SubjectId>,
+
+    /// The whole callback URL, with its path token; that of the local stack unless given
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+}
+
+fn id(text: &str) -> Result<SubjectId, String> {
+    SubjectId::parse(text).map_err(|error| error.to_string())
+}
+
+/// A callback that is ready to be sent.
+pub struct Callback {
+    /// Where it belongs.
+    pub route: Route,
+    /// Its content type.
+    pub content_type: &'static str,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// What was sent, and what was answered.
+#[derive(Debug, Serialize)]
+struct Triggered {
+    provider: Provider,
+    event: String,
+    id: SubjectId,
+    http_status: u16,
+    #[serde(flatten)]
+    answer: Value,
+}
+
+impl Trigger {
+    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
+        let id = match self.id {
+            Some(id) => id,
+            None => SubjectId::parse(uuid::Uuid::now_v7().simple().to_string())?,
+        };
+        let callback = callback(self.provider, &self.event, &id)?;
+        let url = match self.to {
+            Some(url) => url,
+            None => {
+                let endpoints = storage::running(data).await?;
+                let token = Secrets::read(&endpoints.secrets)?.url_token(self.provider)?;
+                format!("{}{}", endpoints.http, callback.route.path().replace("{token}", &token))
+            }
+        };
+        let (status, answer) = send(&url, callback).await?;
+        let outcome = answer["outcome"].as_str().unwrap_or("no outcome").to_owned();
+        let text = format!("{} {} {id}: {} {outcome}\n", self.provider, self.event, status.as_u16());
+        let (provider, event) = (self.provider, self.event);
+        let answer = if answer.is_object() { answer } else { json!({"answer": answer}) };
+        let triggered = Triggered { provider, event, id, http_status: status.as_u16(), answer };
+        Ok(Output::new(&triggered, text)?.failed_unless(status.is_success()))
+    }
+}
+
+/// Makes a callback of this service about this subject.
+pub fn callback(provider: Provider, event: &str, id: &SubjectId) -> Result<Callback, Failure> {
+    match provider {
+        Provider::Quicklysign => Ok(quicklysign(event, id)),
+        Provider::Legalesign | Provider::Signeasy => {
+            Err(Failure::new("not_supported", format!("{provider} can't be triggered yet")))
+        }
+    }
+}
+
+/// As docs.quicklysign.com's samples have it, with the name that version 1 gives the key.
+fn quicklysign(event: &str, id: &SubjectId) -> Callback {
+    let body = json!({
+        "webhook_key": "countersign-trigger",
+        "entity_type": "Document",
+        "entity_key": id,
+        "callback_event": event,
+    });
+    Callback { route: Route::Quicklysign, content_type: "application/json", body: body.to_string().into() }
+}
+
+/// Posts a callback to `url`; gives the status and the answer's JSON, or its text where it isn't JSON.
+pub async fn send(url: &str, callback: Callback) -> Result<(StatusCode, Value), Failure> {
+    let not_a_url = |_| Failure::new("bad_url", "the callback URL is not a URL that can be posted to");
+    let (policy, _) = UrlPolicy::only_host_of(url, true).map_err(not_a_url)?;
+    let client = Client::new(policy, Timeouts::default());
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(url)
+        .header(header::CONTENT_TYPE, HeaderValue::from_static(callback.content_type))
+        .body(callback.body)?;
+    let response =
+        client.call(request, MAX_ANSWER).await.map_err(|error| Failure::new(error.code(), error.to_string()))?;
+    let body = response.body();
+    let answer =
+        serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
+    Ok((response.status(), answer))
+}

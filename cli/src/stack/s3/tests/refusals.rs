@@ -1,0 +1,118 @@
+//! What is refused, and with which code.
+
+use aws_sdk_s3::primitives::DateTime;
+
+use super::*;
+
+#[tokio::test]
+async fn a_wrong_secret_or_access_key_is_refused() {
+    let server = Server::start().await;
+    for (access_key, secret_key, code) in
+        [(ACCESS_KEY, "a wrong one", "SignatureDoesNotMatch"), ("another", SECRET_KEY, "NotSignedUp")]
+    {
+        let client = client(server.address, access_key, secret_key);
+        let put = client.put_object().bucket(BUCKET).key("key").send().await;
+        assert_eq!(refusal(put), refused(403, code));
+    }
+    assert!(server.keys().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_wrong_checksum_leaves_nothing() {
+    let server = Server::start().await;
+    let put = || {
+        let body = ByteStream::from_static(b"hello");
+        server.client.put_object().bucket(BUCKET).key("key").body(body)
+    };
+    let bad_sha256 = put().checksum_sha256(sha256(b"other")).send().await;
+    assert_eq!(refusal(bad_sha256), refused(400, "BadDigest"));
+    let bad_crc32 = put().checksum_crc32("AAAAAA==").send().await;
+    assert_eq!(refusal(bad_crc32), refused(400, "BadDigest"));
+    let bad_md5 = put().content_md5("1B2M2Y8AsgTpgAmY7PhCfg==").send().await;
+    assert_eq!(refusal(bad_md5), refused(400, "BadDigest"));
+    assert!(server.keys().await.is_empty());
+    assert_eq!(server.temporary_files(), 0);
+
+    // `printf hello | openssl md5 -binary | base64`
+    put().content_md5("XUFAKrxLKna5cZ2REBfFkg==").send().await.unwrap();
+    assert_eq!(server.get("key").await, b"hello");
+}
+
+#[tokio::test]
+async fn a_wrong_checksum_does_not_touch_what_is_there() {
+    let server = Server::start().await;
+    server.put("key", b"first").await;
+    let put = server.client.put_object().bucket(BUCKET).key("key");
+    let put = put.checksum_sha256(sha256(b"other")).body(ByteStream::from_static(b"second"));
+    assert_eq!(refusal(put.send().await), refused(400, "BadDigest"));
+    assert_eq!(server.get("key").await, b"first");
+}
+
+#[tokio::test]
+async fn a_bucket_that_does_not_exist_is_refused() {
+    let server = Server::start().await;
+    let client = &server.client;
+    let missing = refused(404, "NoSuchBucket");
+    // Larger than what fits between two sockets: the answer must come through all the same.
+    let body = ByteStream::from(pattern(8 << 20));
+    let put = client.put_object().bucket("missing").key("key").body(body).send().await;
+    assert_eq!(refusal(put), missing);
+    let get = client.get_object().bucket("missing").key("key").send().await;
+    assert_eq!(refusal(get), missing);
+    let delete = client.delete_object().bucket("missing").key("key").send().await;
+    assert_eq!(refusal(delete), missing);
+    let list = client.list_objects_v2().bucket("missing").send().await;
+    assert_eq!(refusal(list), missing);
+    let upload = client.create_multipart_upload().bucket("missing").key("key").send().await;
+    assert_eq!(refusal(upload), missing);
+    let versioning = client.get_bucket_versioning().bucket("missing").send().await;
+    assert_eq!(refusal(versioning), missing);
+    // The answer to a HEAD has no body to say more in.
+    let head = client.head_bucket().bucket("missing").send().await;
+    assert_eq!(refusal(head), refused(404, "NotFound"));
+    assert_eq!(server.temporary_files(), 0);
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_exist_is_refused() {
+    let server = Server::start().await;
+    let get = server.client.get_object().bucket(BUCKET).key("key").send().await;
+    assert_eq!(refusal(get), refused(404, "NoSuchKey"));
+    let head = server.client.head_object().bucket(BUCKET).key("key").send().await;
+    assert_eq!(refusal(head), refused(404, "NotFound"));
+}
+
+#[tokio::test]
+async fn a_bucket_name_that_s3_does_not_allow_is_refused() {
+    let server = Server::start().await;
+    let create = server.client.create_bucket().bucket("Not_Allowed").send().await;
+    assert_eq!(refusal(create), refused(400, "InvalidBucketName"));
+
+    let folder = TempDir::new().unwrap();
+    let error = Store::open(folder.path(), &["../outside"]).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert!(!folder.path().join("outside").exists());
+}
+
+#[tokio::test]
+async fn what_would_be_answered_wrongly_is_not_implemented() {
+    let server = Server::start().await;
+    server.put("key", b"text").await;
+    let client = &server.client;
+    let missing = refused(501, "NotImplemented");
+    let put = client.put_object().bucket(BUCKET).key("key").if_match("abc").send().await;
+    assert_eq!(refusal(put), missing);
+    let put = client.put_object().bucket(BUCKET).key("key").if_none_match("abc").send().await;
+    assert_eq!(refusal(put), missing);
+    let get = client.get_object().bucket(BUCKET).key("key").if_modified_since(DateTime::from_secs(0)).send().await;
+    assert_eq!(refusal(get), missing);
+    let get = client.get_object().bucket(BUCKET).key("key").part_number(1).send().await;
+    assert_eq!(refusal(get), missing);
+    let delete = client.delete_object().bucket(BUCKET).key("key").if_match("abc").send().await;
+    assert_eq!(refusal(delete), missing);
+    let copy = client.copy_object().bucket(BUCKET).key("copy").copy_source("archive/key");
+    assert_eq!(refusal(copy.send().await), missing);
+    let version = client.get_object().bucket(BUCKET).key("key").version_id("1").send().await;
+    assert_eq!(refusal(version), refused(404, "NoSuchVersion"));
+    assert_eq!(server.get("key").await, b"text");
+}
