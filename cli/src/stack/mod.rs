@@ -107,12 +107,7 @@ impl Storage {
         });
         let store = s3::Store::open(folder.join("s3"), &[BUCKET]).await.context("the embedded S3's folder")?;
         let (listener, s3) = bind(0).await?;
-<<<<<<< HEAD
-        let credentials =
-            s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned().into() };
-=======
         let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
->>>>>>> main
         parts.spawn(s3::serve(listener, store, credentials, stopped(stop.clone())));
         let aws = clients(&dynamodb, &s3).await;
         dynamodb::create_table(&aws.dynamodb, TABLE).await?;
