@@ -98,8 +98,9 @@ impl Forgotten {
 /// Whether a delivery told of this subject and of nothing else. One whose body was erased before did.
 async fn is_about(ledger: &Ledger, subject: &Subject, id: &DeliveryId) -> Result<bool, LedgerError> {
     match ledger.delivery(id).await {
-        Ok(Some(stored)) => Ok(providers::read(&stored.delivery)
-            .is_ok_and(|events| !events.is_empty() && events.iter().all(|event| event.subject == *subject))),
+        Ok(Some(stored)) => Ok(providers::read(&stored.delivery).is_ok_and(|reading| {
+            !reading.events.is_empty() && reading.events.iter().all(|event| event.subject == *subject)
+        })),
         Ok(None) => Ok(false),
         Err(LedgerError::Forgotten) => Ok(true),
         Err(problem) => Err(problem),

@@ -12,15 +12,13 @@ use crate::{
     aws::Aws,
     delivery::DeliveryId,
     intake::{self, NotProven},
-    ledger::{Ledger, LedgerError, Outcome},
+    ledger::{Ledger, LedgerError, Outcome, StoredDelivery},
     provider::Provider,
     providers::{self, Provers},
     settings::Settings,
     time,
+    verify::{VerifyError, verify},
 };
-
-/// 2026-01-01, before Countersign took in its first delivery.
-const FIRST_DAY: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// What is to be replayed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,19 +64,25 @@ impl Replay {
     /// When DynamoDB can't be asked.
     pub async fn stored(&self, selection: Selection) -> Result<Vec<DeliveryId>, LedgerError> {
         let now = time::now();
-        let since = selection.since.unwrap_or(FIRST_DAY);
+        let of_provider = |provider| selection.provider.is_none_or(|wanted| wanted == provider);
         let mut ids = Vec::new();
+        let Some(since) = selection.since else {
+            for id in self.ledger.all_deliveries().await? {
+                let record = self.ledger.delivery_record(&id).await?;
+                ids.extend(record.filter(|record| of_provider(record.provider)).map(|record| record.id));
+            }
+            return Ok(ids);
+        };
         for day in days(since, now) {
             let mut records = self.ledger.deliveries(&day, usize::MAX - 1).await?;
             records.reverse();
-            let wanted = records.into_iter().filter(|record| {
-                record.received_at >= since && selection.provider.is_none_or(|provider| record.provider == provider)
-            });
+            let wanted = records.into_iter();
+            let wanted = wanted.filter(|record| record.received_at >= since && of_provider(record.provider));
             ids.extend(wanted.map(|record| record.id));
         }
         for id in self.ledger.unfinished(now, usize::MAX - 1).await? {
             let Some(stored) = self.ledger.delivery_record(&id).await? else { continue };
-            if stored.received_at >= since && selection.provider.is_none_or(|provider| stored.provider == provider) {
+            if stored.received_at >= since && of_provider(stored.provider) {
                 ids.push(id);
             }
         }
@@ -104,10 +108,17 @@ impl Replay {
         };
         let before = stored.record.outcome;
         if matches!(before, Outcome::Recorded | Outcome::Duplicate)
-            && let Err(unreadable) = providers::read(&stored.delivery)
+            && let Some(code) = unreadable_now(&stored)
         {
-            // It was read once, so what can't read it any more is this version: its record stays.
-            return Ok(Some(failed(id, before.as_str(), &format!("unreadable_now: {unreadable}"))));
+            return Ok(Some(failed(id, before.as_str(), &code)));
+        }
+        // What was proven by a signature must be proven by it again, from what is stored.
+        if stored.delivery.proof().certificate.is_some() {
+            match verify(&self.ledger, id).await {
+                Ok(_) => {}
+                Err(VerifyError::Ledger(problem @ LedgerError::Unavailable { .. })) => return Err(problem),
+                Err(problem) => return Ok(Some(failed(id, before.as_str(), problem.code()))),
+            }
         }
         let answer = intake::record(&self.ledger, &stored.delivery).await?;
         let (_, outcome, _) = answer.verdict.parts();
@@ -144,6 +155,17 @@ impl Replay {
         self.ledger.note_taken_in(id).await?;
         let (_, outcome, _) = answer.verdict.parts();
         Ok(Some(Replayed { delivery: id.clone(), before: QUARANTINED, outcome, events: answer.events, problem: None }))
+    }
+}
+
+/// What was read once and can't be by this version keeps its record. Why it can't be, if it can't.
+fn unreadable_now(stored: &StoredDelivery) -> Option<String> {
+    match providers::read(&stored.delivery) {
+        Err(unreadable) => Some(format!("unreadable_now: {unreadable}")),
+        Ok(reading) if (reading.events.len() as u64) < stored.record.events => {
+            Some("unreadable_now: events".to_owned())
+        }
+        Ok(_) => None,
     }
 }
 

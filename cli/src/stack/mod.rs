@@ -13,7 +13,12 @@ mod queue;
 pub mod s3;
 mod secrets;
 
-use std::{collections::{BTreeMap, HashMap}, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use countersign::{aws::Aws, ledger::Ledger, provider::Provider, settings::Settings};
@@ -38,6 +43,9 @@ pub const SECRET_KEY: &str = "countersign-local";
 
 /// Deployed, the sweep runs every 15 minutes. A person at a laptop doesn't want to wait that long.
 const SWEEP_EVERY: Duration = Duration::from_secs(20);
+
+/// Deployed and here, the services are asked every hour.
+const ASK_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How the local stack is to run.
 pub struct Options {
@@ -155,6 +163,7 @@ impl Stack {
         let ledger = Ledger::new(&storage.aws, TABLE, BUCKET);
         recover(&ledger).await?;
         if options.scheduled {
+            parts.spawn(ask(Arc::clone(&functions), stopping.clone()));
             parts.spawn(schedule(Arc::clone(&functions), storage.database, stopping));
         }
 
@@ -223,7 +232,9 @@ pub async fn simulate(
 /// The process's environment, but for what isn't text.
 #[must_use]
 pub fn process_environment() -> HashMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Settings that are no secrets. Nothing else of an environment may be written into a file.
@@ -275,6 +286,18 @@ async fn recover(ledger: &Ledger) -> Result<()> {
         ledger.reclaim(&order).await?;
     }
     Ok(())
+}
+
+async fn ask(functions: Arc<Functions>, mut stopping: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(ASK_EVERY) => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+        if let Err(problem) = functions.reconcile.handle(reconcile::Task::Ask).await {
+            tracing::error!(event = "ask_failed", %problem);
+        }
+    }
 }
 
 async fn schedule(functions: Arc<Functions>, database: dynoxide::Database, mut stopping: watch::Receiver<bool>) {

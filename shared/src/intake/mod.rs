@@ -6,6 +6,7 @@
 //! read is nobody's to send again: it is kept, acknowledged, and somebody is called.
 
 mod answer;
+mod reading;
 mod refused;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 pub use answer::{Answer, Verdict};
+pub use reading::{Link, Reading, UnreadableEntry};
 
 use refused::Refusals;
 
@@ -41,14 +43,19 @@ const ACCEPT_WITHIN: Duration = Duration::from_secs(12);
 pub trait Callback: Send + Sync + 'static {
     /// Where it is posted to.
     const ROUTE: Route;
-    /// Whether a delivery that couldn't be recorded in time is acknowledged and left to the sweep: right for a provider
-    /// that isn't known to send again.
+    /// Whether a delivery that was accepted in time, and couldn't be recorded in time, is acknowledged and left to the
+    /// sweep: right for a provider that isn't known to send again.
     const LEFT_TO_THE_SWEEP: bool = false;
     /// What proves it.
     type Secrets: Secret;
 
     /// The path tokens among the secrets.
     fn path_tokens(secrets: &Self::Secrets) -> &Tokens;
+
+    /// The groups whose documents are wanted; all, where none is named.
+    fn groups(_: &Self::Secrets) -> &[String] {
+        &[]
+    }
 
     /// The provider's own proof, over the bytes.
     ///
@@ -70,6 +77,8 @@ pub enum Refusal {
     Unproven(&'static str),
     /// There is no place where a proof could stand.
     Malformed(&'static str),
+    /// What the proof would have to be compared with isn't set.
+    NotConfigured(&'static str),
 }
 
 impl Refusal {
@@ -77,7 +86,7 @@ impl Refusal {
     #[must_use]
     pub const fn cause(self) -> &'static str {
         match self {
-            Self::Unproven(cause) | Self::Malformed(cause) => cause,
+            Self::Unproven(cause) | Self::Malformed(cause) | Self::NotConfigured(cause) => cause,
         }
     }
 }
@@ -200,30 +209,28 @@ impl<C: Callback> Receiver<C> {
         let deadline = start + ANSWER_WITHIN;
         // What must not be lost leaves time to put it elsewhere.
         let accept_by = if C::LEFT_TO_THE_SWEEP { start + ACCEPT_WITHIN } else { deadline };
+        let reading = crate::providers::read(delivery);
+        let events = reading.as_ref().map_or(0, |reading| reading.events.len());
+        let accepted = || Answer { events, ..Answer::kept(delivery, Verdict::Accepted) };
         if let Err(problem) = in_time(accept_by, self.ledger.accept(delivery)).await {
-            if C::LEFT_TO_THE_SWEEP {
-                return self.leave_pending(deadline, delivery, &problem).await;
+            if !C::LEFT_TO_THE_SWEEP {
+                return unavailable(delivery, &problem);
             }
-            return unavailable(delivery, &problem);
+            return match in_time(deadline, self.ledger.leave_pending(delivery)).await {
+                Ok(()) => {
+                    tracing::error!(event = "left_pending", delivery = %delivery.id(), events, problem);
+                    accepted()
+                }
+                Err(second) => unavailable(delivery, &format!("{problem}; {second}")),
+            };
         }
-        match in_time(deadline, record(&self.ledger, delivery)).await {
+        match in_time(deadline, record_reading(&self.ledger, delivery, reading)).await {
             Ok(answer) => answer,
             Err(problem) if C::LEFT_TO_THE_SWEEP => {
-                tracing::warn!(event = "left_to_the_sweep", delivery = %delivery.id(), problem);
-                Answer { verdict: Verdict::Accepted, delivery: Some(delivery.id().clone()), events: 0 }
+                tracing::warn!(event = "left_to_the_sweep", delivery = %delivery.id(), events, problem);
+                accepted()
             }
             Err(problem) => unavailable(delivery, &problem),
-        }
-    }
-
-    /// Puts a delivery that DynamoDB can't take into the bucket, where the sweep finds it.
-    async fn leave_pending(&self, deadline: Instant, delivery: &Proven, problem: &str) -> Answer {
-        match in_time(deadline, self.ledger.leave_pending(delivery)).await {
-            Ok(()) => {
-                tracing::error!(event = "left_pending", delivery = %delivery.id(), problem);
-                Answer { verdict: Verdict::Accepted, delivery: Some(delivery.id().clone()), events: 0 }
-            }
-            Err(second) => unavailable(delivery, &format!("{problem}; {second}")),
         }
     }
 
@@ -247,9 +254,10 @@ impl<C: Callback> Receiver<C> {
             && let Some(now) = self.secrets.reread().await
         {
             proof = self.callback.prove(&request, &now);
+            secrets = now;
         }
         match proof {
-            Ok(proof) => Ok(request.prove(proof)),
+            Ok(proof) => Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec())),
             Err(refusal) => Err(Refused::Proof(request, refusal)),
         }
     }
@@ -266,7 +274,7 @@ pub async fn prove_again<C: Callback>(
 ) -> Result<Proven, NotProven> {
     let secrets = secrets.get().await.map_err(NotProven::NotConfigured)?;
     match callback.prove(&request, &secrets) {
-        Ok(proof) => Ok(request.prove(proof)),
+        Ok(proof) => Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec())),
         Err(refusal) => Err(NotProven::Refused(refusal)),
     }
 }
@@ -290,32 +298,58 @@ async fn in_time<T>(deadline: Instant, work: impl Future<Output = Result<T, Ledg
 /// # Errors
 /// When the ledger can't take it; the delivery stays accepted.
 pub async fn record(ledger: &Ledger, delivery: &Proven) -> Result<Answer, LedgerError> {
-    let answer = |verdict, events| Answer { verdict, delivery: Some(delivery.id().clone()), events };
-    let events = match crate::providers::read(delivery) {
-        Ok(events) => events,
+    record_reading(ledger, delivery, crate::providers::read(delivery)).await
+}
+
+async fn record_reading(
+    ledger: &Ledger,
+    delivery: &Proven,
+    reading: Result<Reading, Unreadable>,
+) -> Result<Answer, LedgerError> {
+    let reading = match reading {
+        Ok(reading) => reading,
         Err(unreadable) => {
             let Unreadable { code, path } = &unreadable;
             tracing::error!(event = "set_aside", delivery = %delivery.id(), provider = %delivery.route().provider(), cause = code, path);
             let reason = format!("{code} at {path}");
-            ledger.finish(delivery, Outcome::SetAside, &reason, 0).await?;
-            return Ok(answer(Verdict::SetAside, 0));
+            ledger.finish(delivery, Outcome::SetAside, &reason, 0, &[]).await?;
+            return Ok(Answer::kept(delivery, Verdict::SetAside));
         }
     };
-    let recorded = ledger.record(delivery, &events).await?;
-    let (outcome, verdict) = if recorded.new == 0 && recorded.known > 0 {
+    report_unreadable(delivery, &reading.unreadable);
+    let recorded = ledger.record(delivery, &reading).await?;
+    let (outcome, verdict) = if reading.events.is_empty() && !reading.unreadable.is_empty() {
+        (Outcome::SetAside, Verdict::SetAside)
+    } else if recorded.new == 0 && recorded.known > 0 {
         (Outcome::Duplicate, Verdict::Duplicate)
     } else {
         (Outcome::Recorded, Verdict::Recorded)
     };
     let (_, _, reason) = verdict.parts();
-    ledger.finish(delivery, outcome, reason, events.len()).await?;
+    let events = reading.events.len();
+    ledger.finish(delivery, outcome, reason, events, &reading.unreadable).await?;
     tracing::info!(
         event = "recorded",
         delivery = %delivery.id(),
         provider = %delivery.route().provider(),
         trust = delivery.trust().as_str(),
-        events = events.len(),
+        events,
         new = recorded.new,
+        foreign = reading.foreign,
     );
-    Ok(answer(verdict, events.len()))
+    Ok(Answer { events, unreadable: reading.unreadable.len(), ..Answer::kept(delivery, verdict) })
+}
+
+/// Calls somebody for the entries that can't be read: the same event as for a whole delivery, once.
+fn report_unreadable(delivery: &Proven, entries: &[UnreadableEntry]) {
+    let Some(UnreadableEntry { position, cause: Unreadable { code, path } }) = entries.first() else { return };
+    tracing::error!(
+        event = "set_aside",
+        delivery = %delivery.id(),
+        provider = %delivery.route().provider(),
+        entries = entries.len(),
+        first_position = position,
+        cause = code,
+        path,
+    );
 }

@@ -87,6 +87,7 @@ impl Refusals {
         let (verdict, cause) = match refusal {
             Refusal::Unproven(cause) => (Verdict::Unproven, cause),
             Refusal::Malformed(cause) => (Verdict::Malformed, cause),
+            Refusal::NotConfigured(cause) => (Verdict::NotConfigured, cause),
         };
         let (_, _, reason) = verdict.parts();
         tracing::warn!(event = "refused", provider = %self.route.provider(), reason, cause, quarantine = %request.id());

@@ -11,10 +11,14 @@ use super::{
 };
 use crate::{
     delivery::{DeliveryId, Proof, Proven, Route},
+    intake::UnreadableEntry,
     provider::Provider,
     signature::Fingerprint,
     time,
 };
+
+/// So many of the entries that can't be read are named one by one; the delivery's bytes have them all.
+const MAX_NAMED_ENTRIES: usize = 100;
 
 pub(super) const SORT: &str = "DELIVERY";
 
@@ -78,6 +82,10 @@ pub struct DeliveryRecord {
     pub token: u64,
     /// The fingerprint of the key that signed it, where it is signed.
     pub certificate: Option<String>,
+    /// How many of its entries can't be read.
+    pub unreadable: u64,
+    /// The first of them.
+    pub unreadable_entries: Vec<String>,
 }
 
 /// A delivery read back, to be read again or shown.
@@ -89,12 +97,15 @@ pub struct StoredDelivery {
 }
 
 impl Ledger {
-    /// Makes a delivery durable: its bytes, its proof, and that it still has to be recorded. From here on nothing of
+    /// Makes a delivery durable: its bytes, its proof with the certificate that gave it, and that it still has to be recorded. From here on nothing of
     /// it can be lost. Doing it again changes nothing.
     ///
     /// # Errors
     /// When DynamoDB, or S3 for a large body, can't take it.
     pub async fn accept(&self, delivery: &Proven) -> Result<(), LedgerError> {
+        if let Some(signer) = delivery.signer() {
+            self.keep_certificate(signer, delivery.received_at()).await?;
+        }
         let body = delivery.body();
         let proof = delivery.proof();
         let envelope = delivery.envelope();
@@ -109,8 +120,10 @@ impl Ledger {
             .with_some("event", envelope.event.as_deref())
             .with("trust", delivery.trust().as_str())
             .with("token", proof.token)
-            .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()));
-        item = self.with_body(item, &body_key("deliveries", delivery.route(), delivery.received_at(), delivery.id()), body).await?;
+            .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()))
+            .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()));
+        let key = body_key("deliveries", delivery.route(), delivery.received_at(), delivery.id());
+        item = self.with_body(item, &key, body).await?;
         let mut attributes = item.into_attributes();
         attributes.extend(index::accepted(delivery.id(), delivery.received_at()).into_attributes());
         let put = self
@@ -144,11 +157,15 @@ impl Ledger {
         outcome: Outcome,
         reason: &str,
         events: usize,
+        unreadable: &[UnreadableEntry],
     ) -> Result<(), LedgerError> {
+        let entries: Vec<String> = unreadable.iter().take(MAX_NAMED_ENTRIES).map(name_entry).collect();
         self.update(&partition(delivery.id()), SORT)
             .set("outcome", outcome.as_str())
             .set("reason", reason)
             .set("events", events)
+            .set("unreadable", unreadable.len())
+            .set("unreadable_entries", entries.as_slice())
             .set_all_if_absent(Item::default().with("finished_at", time::now()))
             .set_all(index::delivery(delivery.id(), delivery.received_at()))
             .send()
@@ -170,6 +187,7 @@ impl Ledger {
         let certificate = certificate.map_err(|_| LedgerError::Corrupt { attribute: "certificate" })?;
         let proof = Proof { token: usize::try_from(record.token).unwrap_or(usize::MAX), certificate };
         let delivery = Proven::recorded(id.clone(), route, record.received_at, envelope, body, proof);
+        let delivery = delivery.wanting(item.list("groups"));
         Ok(Some(StoredDelivery { delivery, record }))
     }
 
@@ -189,6 +207,32 @@ impl Ledger {
         let range = Range { prefix: "", before: Some(time::format(before)), descending: false, limit };
         let entries = self.list(&List::Accepted, &range).await?;
         entries.iter().map(|entry| id_of(&entry.partition)).collect()
+    }
+
+    /// All deliveries, the oldest first, whether finished or not. It reads the whole index.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn all_deliveries(&self) -> Result<Vec<DeliveryId>, LedgerError> {
+        let mut pages = self
+            .dynamodb
+            .scan()
+            .table_name(&self.table)
+            .index_name(index::INDEX)
+            .filter_expression("#s = :delivery")
+            .expression_attribute_names("#s", SORT_KEY)
+            .expression_attribute_values(":delivery", AttributeValue::S(SORT.to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut ids = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = Item::from(item.map_err(LedgerError::unavailable("Scan"))?);
+            ids.push(id_of(item.need(PARTITION_KEY)?)?);
+        }
+        // Ids sort by the time at which they came in.
+        ids.sort();
+        Ok(ids)
     }
 
     /// The deliveries of a UTC day (`2026-11-22`) that were finished, the latest first.
@@ -222,6 +266,11 @@ impl Ledger {
     }
 }
 
+/// An entry that can't be read as people are told of it: `12: unexpected_shape at value`.
+fn name_entry(UnreadableEntry { position, cause }: &UnreadableEntry) -> String {
+    format!("{position}: {cause}")
+}
+
 fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
     let id = partition.strip_prefix("DELIVERY#").and_then(|id| id.parse().ok());
     id.ok_or(LedgerError::Corrupt { attribute: PARTITION_KEY })
@@ -240,5 +289,7 @@ fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
         sha256: item.need("sha256")?.to_owned(),
         token: item.number("token").unwrap_or_default(),
         certificate: item.text("certificate").map(str::to_owned),
+        unreadable: item.number("unreadable").unwrap_or_default(),
+        unreadable_entries: item.list("unreadable_entries"),
     })
 }

@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, LedgerError};
-use crate::delivery::{Envelope, Proof, Proven, Route};
+use crate::{
+    delivery::{Envelope, Proof, Proven, Route},
+    signature::Signers,
+};
 
 /// Where they wait. Lifecycle rules and permissions name it too.
 const PREFIX: &str = "deliveries/pending/";
@@ -27,6 +30,9 @@ struct Parcel {
     headers: BTreeMap<String, String>,
     event: Option<String>,
     token: usize,
+    groups: Vec<String>,
+    /// The certificate that proved it, which DynamoDB may not have either.
+    pem: Option<String>,
     certificate: Option<String>,
     /// Base64: JSON holds no bytes.
     body: String,
@@ -46,6 +52,8 @@ impl Ledger {
             headers: envelope.headers.clone(),
             event: envelope.event.clone(),
             token: proof.token,
+            groups: delivery.groups().to_vec(),
+            pem: delivery.signer().map(|signer| signer.pem().to_owned()),
             certificate: proof.certificate.map(|certificate| certificate.to_string()),
             body: BASE64_STANDARD.encode(delivery.body()),
         };
@@ -71,7 +79,11 @@ impl Ledger {
     /// When DynamoDB or S3 can't do it, or the object isn't a delivery: it stays where it is.
     pub async fn accept_pending(&self, pending: &Pending) -> Result<Option<Proven>, LedgerError> {
         let Some(parcel) = self.get_object(&pending.0).await? else { return Ok(None) };
-        let delivery = unpack(&parcel).ok_or(LedgerError::Corrupt { attribute: "pending" })?;
+        let (delivery, pem) = unpack(&parcel).ok_or(LedgerError::Corrupt { attribute: "pending" })?;
+        let (signers, _) = Signers::parse(pem.as_slice());
+        for signer in signers.iter() {
+            self.keep_certificate(signer, delivery.received_at()).await?;
+        }
         self.accept(&delivery).await?;
         let removed = self.s3.delete_object().bucket(&self.bucket).key(&pending.0).send().await;
         removed.map_err(LedgerError::unavailable("DeleteObject"))?;
@@ -79,18 +91,19 @@ impl Ledger {
     }
 }
 
-fn unpack(parcel: &[u8]) -> Option<Proven> {
+fn unpack(parcel: &[u8]) -> Option<(Proven, Option<String>)> {
     let parcel: Parcel = serde_json::from_slice(parcel).ok()?;
     let certificate = match parcel.certificate {
         Some(fingerprint) => Some(fingerprint.parse().ok()?),
         None => None,
     };
-    Some(Proven::recorded(
+    let delivery = Proven::recorded(
         parcel.id.parse().ok()?,
         Route::from_path(&parcel.route)?,
         parcel.received_at,
         Envelope { headers: parcel.headers, event: parcel.event },
         BASE64_STANDARD.decode(parcel.body).ok()?.into(),
         Proof { token: parcel.token, certificate },
-    ))
+    );
+    Some((delivery.wanting(parcel.groups), parcel.pem))
 }

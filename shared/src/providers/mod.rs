@@ -1,15 +1,17 @@
 //! The services: how each proves and words its callbacks, and how its API is asked. A new one is a folder here.
 
+pub mod legalesign;
 pub mod quicklysign;
 
+use bytes::Bytes;
+use legalesign::{batch::BatchCallback, realtime::RealtimeCallback};
 use quicklysign::callback::QuicklysignCallback;
 
 use crate::{
     archive::{Inspection, Obstacle},
     aws::Aws,
     delivery::{Addressed, Proven, Route},
-    event::Event,
-    intake::{self, NotProven, Refusal, Unreadable},
+    intake::{self, NotProven, Reading, Refusal, Unreadable},
     outbound::Client,
     provider::Provider,
     secrets::{Cached, Secret},
@@ -21,15 +23,35 @@ use crate::{
 ///
 /// # Errors
 /// When it isn't what the service documents; the delivery is set aside.
-pub fn read(delivery: &Proven) -> Result<Vec<Event>, Unreadable> {
+pub fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     match delivery.route() {
-        Route::Quicklysign => quicklysign::callback::read(delivery),
-        Route::LegalesignBatch | Route::LegalesignRealtime | Route::Signeasy => Err(Unreadable::new("no_reader", ".")),
+        Route::LegalesignBatch => legalesign::batch::read(delivery),
+        Route::LegalesignRealtime => legalesign::realtime::read(delivery),
+        Route::Quicklysign => quicklysign::callback::read(delivery).map(Reading::from),
+        Route::Signeasy => Err(Unreadable::new("no_reader", ".")),
     }
+}
+
+/// The bytes that a delivery's sender signed, and the signature over them; `None` where nothing is signed.
+pub(crate) fn signed_part(delivery: &Proven) -> Option<SignedPart> {
+    match delivery.route() {
+        Route::LegalesignBatch => legalesign::batch::signed_part(delivery.envelope(), delivery.body()).ok(),
+        Route::LegalesignRealtime => legalesign::realtime::signed_part(delivery.envelope(), delivery.body()).ok()?,
+        Route::Quicklysign | Route::Signeasy => None,
+    }
+}
+
+/// A message and the signature over it.
+pub(crate) struct SignedPart {
+    /// The message, byte by byte as it was sent.
+    pub(crate) message: Bytes,
+    /// The signature, in base64.
+    pub(crate) signature: Bytes,
 }
 
 /// The services' APIs.
 pub struct Apis {
+    legalesign: legalesign::api::Api,
     quicklysign: quicklysign::api::Api,
 }
 
@@ -37,9 +59,20 @@ impl Apis {
     /// The APIs at their configured hosts, asked with the connections of `client`.
     #[must_use]
     pub fn new(settings: &Settings, aws: &Aws, client: &Client) -> Self {
+        let legalesign = settings.provider(Provider::Legalesign);
+        let legalesign_secrets = Cached::new(legalesign.api.clone(), Some(aws.secrets.clone()));
         let quicklysign = settings.provider(Provider::Quicklysign);
         let secrets = Cached::new(quicklysign.api.clone(), Some(aws.secrets.clone()));
-        Self { quicklysign: quicklysign::api::Api::new(client, &quicklysign.api_url, secrets) }
+        Self {
+            legalesign: legalesign::api::Api::new(client, &legalesign.api_url, legalesign_secrets),
+            quicklysign: quicklysign::api::Api::new(client, &quicklysign.api_url, secrets),
+        }
+    }
+
+    /// Legalesign's API.
+    #[must_use]
+    pub const fn legalesign(&self) -> &legalesign::api::Api {
+        &self.legalesign
     }
 
     /// Asks a subject's service for its status and its final documents.
@@ -49,13 +82,17 @@ impl Apis {
     pub async fn inspect(&self, subject: &Subject) -> Result<Inspection, Obstacle> {
         match subject.provider {
             Provider::Quicklysign => self.quicklysign.inspect(&subject.id).await,
-            Provider::Legalesign | Provider::Signeasy => Err(Obstacle::failed("no_api")),
+            Provider::Legalesign => self.legalesign.inspect(subject).await,
+            Provider::Signeasy => Err(Obstacle::failed("no_api")),
         }
     }
 }
 
 /// What proves the services' callbacks, to prove kept requests again.
 pub struct Provers {
+    batch: Cached<legalesign::proof::SignedProofSecrets>,
+    realtime: Cached<legalesign::proof::ProofSecrets>,
+    realtime_callback: RealtimeCallback,
     quicklysign: Cached<quicklysign::callback::ProofSecrets>,
 }
 
@@ -66,7 +103,12 @@ impl Provers {
         fn cached<S: Secret>(provider: Provider, settings: &Settings, aws: &Aws) -> Cached<S> {
             Cached::new(settings.provider(provider).proof.clone(), Some(aws.secrets.clone()))
         }
-        Self { quicklysign: cached(Provider::Quicklysign, settings, aws) }
+        Self {
+            batch: cached(Provider::Legalesign, settings, aws),
+            realtime: cached(Provider::Legalesign, settings, aws),
+            realtime_callback: RealtimeCallback::new(&Ok(settings.clone())),
+            quicklysign: cached(Provider::Quicklysign, settings, aws),
+        }
     }
 
     /// Asks for the own proof of a request whose path token was right.
@@ -76,9 +118,9 @@ impl Provers {
     pub async fn prove(&self, request: Addressed) -> Result<Proven, NotProven> {
         match request.route() {
             Route::Quicklysign => intake::prove_again(&QuicklysignCallback, &self.quicklysign, request).await,
-            Route::LegalesignBatch | Route::LegalesignRealtime | Route::Signeasy => {
-                Err(NotProven::Refused(Refusal::Unproven("no_prover")))
-            }
+            Route::LegalesignBatch => intake::prove_again(&BatchCallback, &self.batch, request).await,
+            Route::LegalesignRealtime => intake::prove_again(&self.realtime_callback, &self.realtime, request).await,
+            Route::Signeasy => Err(NotProven::Refused(Refusal::Unproven("no_prover"))),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! has a `serve_pdf_url`: the whole tree is searched for it.
 
 use http::{HeaderName, Method, Request, header};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use crate::{
     archive::{Inspection, Obstacle, Wanted},
-    event::Kind,
+    event::{Kind, TimeSource},
     ledger::Role,
     outbound::{Client, Credential, HostPatterns},
     secrets::{Cached, Secret},
@@ -117,7 +117,11 @@ impl Api {
                 sha256: None,
             }
         });
-        Ok(Inspection { status: said_complete.then_some(Kind::Completed), documents: documents.collect() })
+        let status = said_complete.then_some(Kind::Completed);
+        let changed = found.iter().filter_map(|document| document.version.parse().ok()).max();
+        let changed_at =
+            changed.and_then(|millis| Some((Timestamp::from_millisecond(millis).ok()?, TimeSource::Provider)));
+        Ok(Inspection { status, changed_at, documents: documents.collect(), ..Inspection::default() })
     }
 
     /// An access token: `POST /v1/access_tokens`. A cached one, unless it is the one that was refused.
