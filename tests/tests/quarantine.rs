@@ -6,16 +6,28 @@ use bytes::Bytes;
 use countersign::{
     aws::Aws,
     delivery::{Addressed, Envelope, OwnProof, Route, Unproven},
+    event::{Kind, Trust},
     intake::{Callback, Receiver, Refusal, Verdict},
     ledger::{Item, Ledger},
     provider::Provider,
-    providers::quicklysign::callback::{ProofSecrets, QuicklysignCallback},
+    providers::{
+        legalesign::batch::BatchCallback,
+        quicklysign::callback::{ProofSecrets, QuicklysignCallback},
+    },
     replay::{Replay, Selection},
+    subject::SubjectKind,
     sweep::Sweep,
     time,
     token::Tokens,
+    verify::verify,
 };
-use countersign_cli::stack::{BUCKET, TABLE, clients};
+use countersign_cli::{
+    simulator::{
+        legalesign::posts::{self, Post},
+        signing::SigningKey,
+    },
+    stack::{BUCKET, TABLE, clients},
+};
 use end_to_end::{World, pack};
 
 /// QuicklySign's callback with a proof of its own, which the word `forged` breaks and the word `garbled` hides.
@@ -211,4 +223,61 @@ async fn what_nobody_can_take_or_is_sent_again_is_answered_503() {
     let sent_again = receiver(QuicklysignCallback, &world, &aws);
     assert_eq!(sent_again.receive(request(&world, None, body("p", ""))).await.verdict, Verdict::Unavailable);
     assert!(world.keys().await.is_empty());
+}
+
+/// A batch about one document, signed by `key`.
+fn batch(key: &SigningKey, document: &str) -> Post {
+    let completed = posts::status("document", document, 30, time::now());
+    posts::batch(key, &serde_json::json!([completed]).to_string())
+}
+
+fn legalesign_document(id: &str) -> countersign::subject::Subject {
+    end_to_end::subject(Provider::Legalesign, SubjectKind::Document, id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_signed_by_a_new_certificate_is_taken_in_once_that_is_configured() {
+    let world = World::start().await;
+    let new = SigningKey::generate().unwrap();
+    let Post { headers, body, .. } = batch(&new, "rotated");
+    let url = world.stack.callback_url(Route::LegalesignBatch).unwrap();
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+    assert_eq!(world.post_to(&url, &headers, body).await.verdict(), (401, "rejected", "unproven"));
+
+    let replay = Replay::new(&world.stack.settings, &world.stack.aws);
+    let kept = replay.quarantined(Selection::default()).await.unwrap();
+    let still = replay.refused(&kept[0]).await.unwrap().unwrap();
+    assert_eq!(still.outcome, "quarantined");
+    assert!(still.problem.is_some());
+
+    let world = world.restart(|options| options.secrets.set_signing_key(&new)).await;
+    let replay = Replay::new(&world.stack.settings, &world.stack.aws);
+    let done = replay.refused(&kept[0]).await.unwrap().unwrap();
+    assert_eq!((done.outcome, done.problem), ("recorded", None));
+    let timeline = world.timeline(&legalesign_document("rotated")).await;
+    assert_eq!(timeline.events[0].delivery.as_deref(), Some(kept[0].as_str()));
+    assert_eq!(timeline.document.trust, Some(Trust::Signature));
+    // It is a delivery like any other by now: its signature can be proven again from what is stored.
+    verify(&world.ledger(), &kept[0]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_batch_that_waited_in_the_bucket_can_be_proven_again() {
+    let world = World::start().await;
+    let Post { headers, body, .. } = batch(&world.stack.secrets.signing_key().unwrap(), "waited");
+    let mut map = http::HeaderMap::new();
+    for (name, value) in &headers {
+        map.insert(http::HeaderName::try_from(name.to_string()).unwrap(), value.to_string().parse().unwrap());
+    }
+    let token = world.stack.secrets.url_token(Provider::Legalesign).unwrap();
+    let envelope = Envelope::of(&map, None);
+    let request = Unproven::new(Route::LegalesignBatch, token.into(), envelope, body, time::now());
+    let aws = Aws { dynamodb: nowhere().await.dynamodb, ..world.stack.aws.clone() };
+    let answer = receiver(BatchCallback, &world, &aws).receive(request).await;
+    assert_eq!((answer.verdict, answer.events), (Verdict::Accepted, 1));
+    let delivery = answer.delivery.unwrap();
+    let swept = Sweep::new(world.ledger(), Default::default()).run(time::now()).await.unwrap();
+    assert_eq!((swept.taken_in, swept.still_unfinished), (1, 0));
+    verify(&world.ledger(), &delivery).await.unwrap();
+    assert_eq!(world.timeline(&legalesign_document("waited")).await.document.status, Some(Kind::Completed));
 }
