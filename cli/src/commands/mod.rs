@@ -9,6 +9,7 @@ mod serve;
 mod storage;
 mod timeline;
 mod trigger;
+mod webhooks;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -48,6 +49,9 @@ enum Command {
     /// See archive orders, and have them done again
     #[command(subcommand)]
     Archive(archive::Archive),
+    /// Have QuicklySign's packs tell Countersign of their changes
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
     /// Finish what was left: what deployed runs every 15 minutes
     Reconcile,
 }
@@ -74,6 +78,7 @@ pub async fn run() -> ExitCode {
         Command::Documents(documents) => documents.run(data).await,
         Command::Timeline(timeline) => timeline.run(data).await,
         Command::Archive(archive) => archive.run(data).await,
+        Command::Webhooks(webhooks) => webhooks.run(data).await,
         Command::Reconcile => reconcile::run(data).await,
     };
     match result {

@@ -70,10 +70,11 @@ impl Ledger {
         let source = Source { delivery, reading };
         let distinct = source.distinct();
         let placed: Vec<Placed<'_>> = if distinct.len() <= FEW {
-            let writes = distinct.into_iter().map(|event| self.put_event(source, event));
+            let writes = (0..distinct.len()).map(|index| self.put_event(source, distinct[index]));
             stream::iter(writes).buffered(CONCURRENT_WRITES).try_collect().await?
         } else {
-            let batches = distinct.chunks(MAX_GET).map(|events| self.put_events(source, events));
+            let chunks: Vec<_> = distinct.chunks(MAX_GET).collect();
+            let batches = (0..chunks.len()).map(|index| self.put_events(source, chunks[index]));
             let batches: Vec<_> = stream::iter(batches).buffered(CONCURRENT_BATCHES).try_collect().await?;
             batches.into_iter().flatten().collect()
         };
@@ -84,7 +85,7 @@ impl Ledger {
             subjects.entry(&placed.event.subject).or_default().push(placed);
         }
         let subjects: Vec<_> = subjects.into_iter().collect();
-        let follow = subjects.iter().map(|(subject, events)| self.follow(source, subject, events));
+        let follow = (0..subjects.len()).map(|index| self.follow(source, subjects[index].0, &subjects[index].1));
         let _: Vec<()> = stream::iter(follow).buffer_unordered(CONCURRENT_WRITES).try_collect().await?;
         for link in &reading.links {
             self.link(link).await?;
@@ -178,6 +179,7 @@ impl<'a> Source<'a> {
             .with("delivery", self.delivery.id().as_str())
             .with("position", event.position)
             .with_some("foreign", self.reading.foreign.then_some(true))
+            .with_some("note", self.reading.note)
             .with_some("payload", payload)
     }
 }
