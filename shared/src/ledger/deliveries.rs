@@ -23,9 +23,9 @@ use crate::{
 /// all the rest, and an item over 400 KB isn't possible.
 const MAX_INLINE_BODY: usize = 8 * 1024;
 
-const SORT: &str = "DELIVERY";
+pub(super) const SORT: &str = "DELIVERY";
 
-fn partition(id: &DeliveryId) -> String {
+pub(super) fn partition(id: &DeliveryId) -> String {
     format!("DELIVERY#{id}")
 }
 
@@ -55,8 +55,13 @@ impl Outcome {
         }
     }
 
-    fn parse(name: &str) -> Option<Self> {
-        [Self::Accepted, Self::Recorded, Self::Duplicate, Self::SetAside].into_iter().find(|o| o.as_str() == name)
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Recorded, Self::Duplicate, Self::SetAside];
+
+    /// Reads what [`Outcome::as_str`] wrote.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 }
 
@@ -264,7 +269,7 @@ impl Ledger {
     }
 }
 
-fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
+pub(super) fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
     let id = partition.strip_prefix("DELIVERY#").and_then(|id| id.parse().ok());
     id.ok_or(LedgerError::Corrupt { attribute: PARTITION_KEY })
 }
@@ -275,7 +280,7 @@ fn body_key(delivery: &Proven) -> String {
     format!("deliveries/{}/{}/{}", delivery.route().provider(), &received_at[..10], delivery.id())
 }
 
-fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
+pub(super) fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
     Ok(DeliveryRecord {
         id: id.clone(),
         provider: item.parse("provider", |name| name.parse().ok())?,

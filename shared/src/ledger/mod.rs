@@ -9,6 +9,7 @@
 //! transaction, because none is needed: no step depends on having been the first.
 
 mod deliveries;
+mod delivery_lists;
 mod events;
 mod index;
 mod item;
@@ -21,6 +22,7 @@ mod update;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 pub use deliveries::{DeliveryRecord, Outcome, StoredDelivery};
+pub use delivery_lists::{DeliveryFilter, DeliveryPage};
 pub use events::Recorded;
 pub use index::{INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY};
 pub use item::Item;
