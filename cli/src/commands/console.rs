@@ -61,6 +61,7 @@ struct Shown {
     table: String,
     bucket: String,
     label: String,
+    place: String,
     poll: Duration,
     // Held while it is shown.
     _access: Option<Access>,
@@ -73,9 +74,9 @@ impl Console {
             self.deployed().await?
         } else {
             let access = Access::open(data).await?;
-            let (aws, label) = (access.aws.clone(), format!("data folder · {}", data.display()));
+            let (aws, label, place) = (access.aws.clone(), "data folder".to_owned(), data.display().to_string());
             let (table, bucket) = (TABLE.to_owned(), BUCKET.to_owned());
-            Shown { aws, table, bucket, label, poll: POLL_FOLDER, _access: Some(access) }
+            Shown { aws, table, bucket, label, place, poll: POLL_FOLDER, _access: Some(access) }
         };
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.map_err(|problem| {
             let port = self.port;
@@ -89,6 +90,7 @@ impl Console {
             table: shown.table.clone(),
             bucket: shown.bucket.clone(),
             label: shown.label.clone(),
+            place: shown.place.clone(),
             allow_retry: self.allow_retry,
             gateway: None,
             port,
@@ -142,6 +144,7 @@ impl Console {
             );
             return Err(Failure::new("unreadable", message));
         }
-        Ok(Shown { aws, table, bucket, label: format!("{name} · {region}"), poll: POLL_AWS, _access: None })
+        let (label, place) = (format!("{name} · {region}"), format!("table {table}, bucket {bucket}"));
+        Ok(Shown { aws, table, bucket, label, place, poll: POLL_AWS, _access: None })
     }
 }

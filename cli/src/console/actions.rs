@@ -31,10 +31,10 @@ pub async fn retry(State(console): State<Console>, Form(form): Form<Retry>) -> R
 }
 
 async fn do_retry(console: &Console, form: &Retry) -> Result<String, Problem> {
-    check_form_token(console, &form.form_token)?;
     if !console.options.allow_retry {
         return Err(Problem::Forbidden("This console is read-only; start it with --allow-retry to retry orders."));
     }
+    check_form_token(console, &form.form_token)?;
     const NOTHING: Problem = Problem::NotFound("There is no archive order of this document.");
     let subject = view::subject(&form.provider, &form.kind, &form.id).ok_or(NOTHING)?;
     if !console.ledger.retry(&subject).await? {
@@ -58,10 +58,10 @@ pub async fn trigger(State(console): State<Console>, Form(form): Form<Trigger>) 
 }
 
 async fn do_trigger(console: &Console, form: &Trigger) -> Result<String, Problem> {
-    check_form_token(console, &form.form_token)?;
     let Some(gateway) = &console.options.gateway else {
         return Err(Problem::Forbidden("Callbacks can be sent to a local stack only."));
     };
+    check_form_token(console, &form.form_token)?;
     let provider: Provider = form.provider.parse().map_err(|_| Problem::BadRequest("there is no such service"))?;
     let id = match form.id.trim() {
         "" => None,

@@ -15,6 +15,7 @@ mod guard;
 mod live;
 mod pages;
 mod pdf;
+mod summaries;
 mod triggers;
 mod view;
 
@@ -36,6 +37,7 @@ use crate::stack::Secrets;
 
 pub use guard::AccessKey;
 use guard::Guard;
+use summaries::Summaries;
 
 /// Open pages that are kept up to date at the same time. A browser opens six connections to a host at most.
 const MAX_LIVE: usize = 32;
@@ -48,8 +50,10 @@ pub struct Options {
     pub table: String,
     /// The bucket.
     pub bucket: String,
-    /// What it is that is shown, for the page's head: a folder, a stack's name.
+    /// What it is that is shown, for the page's head.
     pub label: String,
+    /// Where that is, for who points at it: a folder, a table and a bucket.
+    pub place: String,
     /// Whether archive orders may be made due again.
     pub allow_retry: bool,
     /// Where callbacks can be sent to, where any can.
@@ -83,6 +87,7 @@ struct Inner {
     ledger: Ledger,
     guard: Guard,
     live: Arc<Semaphore>,
+    summaries: Summaries,
 }
 
 impl std::ops::Deref for Console {
@@ -106,7 +111,13 @@ impl FromRef<Console> for Guard {
 pub fn router(options: Options) -> Result<Router> {
     let ledger = Ledger::new(&options.aws, &options.table, &options.bucket);
     let guard = Guard::new(options.port, options.key.clone())?;
-    let console = Console(Arc::new(Inner { options, ledger, guard, live: Arc::new(Semaphore::new(MAX_LIVE)) }));
+    let console = Console(Arc::new(Inner {
+        options,
+        ledger,
+        guard,
+        live: Arc::new(Semaphore::new(MAX_LIVE)),
+        summaries: Summaries::default(),
+    }));
     let router = Router::new()
         .route("/", get(page))
         .route("/deliveries/{id}", get(page))

@@ -1,15 +1,17 @@
 //! The deliveries of a day, the latest first, below what an operator should look at.
 
 use countersign::{
+    delivery::DeliveryId,
     ledger::{ArchiveState, DeliveryFilter, DeliveryRecord, Outcome},
     provider::Provider,
 };
 use jiff::civil::Date;
 use maud::{Markup, html};
 
-use super::{ROWS, address, choice, dash, moment, outcome, service, size, text_or_dash};
+use super::{ROWS, address, choice, dash, moment_of_day, outcome, service, size, subject_link, text_or_dash};
 use crate::console::{
     Console,
+    summaries::Summary,
     view::{Page, Problem},
 };
 
@@ -52,11 +54,11 @@ pub async fn render(
     let listed = console.ledger.deliveries_page(&name, filter, after, ROWS);
     let (unfinished, listed, figures) = tokio::try_join!(unfinished, listed, figures(console))?;
     let unfinished = unfinished.iter().filter(|record| filter.provider.is_none_or(|only| only == record.provider));
-    let unfinished: Vec<&DeliveryRecord> = unfinished.rev().collect();
-    let is_empty = unfinished.is_empty() && listed.deliveries.is_empty();
+    let records: Vec<&DeliveryRecord> = unfinished.rev().chain(&listed.deliveries).collect();
+    let summaries = console.summaries.of(&console.ledger, &records).await?;
     let live = html! {
         (figures)
-        @if is_empty {
+        @if records.is_empty() {
             div.empty {
                 p { "No deliveries " @if is_today { "yet today" } @else { "on " (name) } "." }
                 @if is_today && console.options.gateway.is_some() {
@@ -70,6 +72,7 @@ pub async fn render(
                     tr {
                         th scope="col" { "Received (UTC)" }
                         th scope="col" { "Service" }
+                        th scope="col" { "Says" }
                         th scope="col" { "Outcome" }
                         th scope="col" { "Reason" }
                         th scope="col" { "Proof" }
@@ -79,7 +82,7 @@ pub async fn render(
                     }
                 }
                 tbody #rows {
-                    @for record in unfinished.into_iter().chain(&listed.deliveries) { (row(record)) }
+                    @for (record, summary) in records.iter().zip(&summaries) { (row(record, summary.as_ref(), &name)) }
                 }
             }
         }
@@ -90,14 +93,23 @@ pub async fn render(
     Ok(Page { title: "Deliveries".to_owned(), head, live })
 }
 
-fn row(record: &DeliveryRecord) -> Markup {
+fn row(record: &DeliveryRecord, summary: Option<&Summary>, day: &str) -> Markup {
     let route = record.route.trim_end_matches("/{token}").rsplit('/').next().unwrap_or_default();
     html! {
         tr id=(format!("delivery-{}", record.id)) {
-            td data-label="Received" { (moment(record.received_at)) }
+            td data-label="Received" { (moment_of_day(record.received_at, day)) }
             td data-label="Service" {
                 (service(record.provider))
                 @if route != record.provider.as_str() { " " span.quiet { (route) } }
+            }
+            td data-label="Says" {
+                @match summary {
+                    Some(summary) => {
+                        bdi { (summary.name) } " " span.quiet { "of " } (subject_link(&summary.subject))
+                        @if summary.more > 0 { span.quiet { " and " (summary.more) " more" } }
+                    },
+                    None => (dash()),
+                }
             }
             td data-label="Outcome" { (outcome(record.outcome)) }
             td data-label="Reason" { (text_or_dash(Some(&record.reason))) }
@@ -107,10 +119,16 @@ fn row(record: &DeliveryRecord) -> Markup {
             }
             td.number data-label="Size" { (size(record.size)) }
             td data-label="Delivery" {
-                a.id href=(format!("/deliveries/{}", record.id)) { (record.id) }
+                a.id href=(format!("/deliveries/{}", record.id)) title=(record.id) { (short(&record.id)) }
             }
         }
     }
+}
+
+/// The end of an id, which tells it from those of the same moment.
+fn short(id: &DeliveryId) -> &str {
+    let id = id.as_str();
+    &id[id.len().saturating_sub(12)..]
 }
 
 /// How a delivery was proven: which token, and whose signature.

@@ -74,7 +74,7 @@ fn frame(console: &Console, tab: Option<&str>, title: &str, body: &Markup) -> Ma
                         }
                     }
                     p.scope {
-                        span.label { (options.label) }
+                        span.label title=(options.place) { (options.label) }
                         @if !options.allow_retry { " " span.tag { "read-only" } }
                     }
                     p #connection role="status" data-state="off" {}
@@ -92,6 +92,15 @@ pub fn moment(at: Timestamp) -> Markup {
     html! {
         time datetime=(exact) title=(exact) { span.date { (exact[..10]) } " " (exact[11..19]) }
     }
+}
+
+/// A moment of a day that is known: the time of day alone.
+pub fn moment_of_day(at: Timestamp, day: &str) -> Markup {
+    let exact = time::format(at);
+    if exact[..10] != *day {
+        return moment(at);
+    }
+    html! { time datetime=(exact) title=(exact) { (exact[11..19]) } }
 }
 
 /// A moment, or a dash.

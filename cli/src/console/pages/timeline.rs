@@ -1,6 +1,7 @@
 //! One document's timeline: its status, archive order, PDFs, signers and events.
 
 use countersign::{
+    event::TimeSource,
     ledger::{ArchiveView, Document, EventView, Pdf, SignerView, Timeline},
     subject::{Subject, SubjectKind},
 };
@@ -123,6 +124,15 @@ fn signers(subject: &Subject, signers: &[SignerView]) -> Markup {
     }
 }
 
+/// What an event's time is.
+const fn time_source(source: TimeSource) -> &'static str {
+    match source {
+        TimeSource::Provider => "at a time that the service says",
+        TimeSource::ProviderLocal => "at a time that the service says without a zone, read as UTC",
+        TimeSource::Received => "at the time at which it came in",
+    }
+}
+
 fn events(events: &[EventView]) -> Markup {
     html! {
         section aria-labelledby="events" {
@@ -138,7 +148,7 @@ fn events(events: &[EventView]) -> Markup {
                         }
                         div.how {
                             "proven by " (event.trust.as_str())
-                            ", time from " (event.time_source.as_str().replace('_', " "))
+                            ", " (time_source(event.time_source))
                             ", in " (event.deliveries) @if event.deliveries == 1 { " delivery" } @else { " deliveries" }
                             @if event.source != "callback" { ", found by " (event.source) }
                             @if let Some(delivery) = &event.delivery {
