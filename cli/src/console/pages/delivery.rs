@@ -21,14 +21,14 @@ pub async fn render(console: &Console, id: &DeliveryId) -> Result<Page, Problem>
     let head = html! { p.subtitle { code { (id) } } };
     let live = html! {
         (facts(&stored))
-        section aria-labelledby="events" {
+        section id="events-part" aria-labelledby="events" {
             h2 #events { "Events" }
             @match &events {
                 Ok(events) => (self::events(events)),
                 Err(unreadable) => p.problem { "It can't be read: " bdi { (unreadable) } },
             }
         }
-        section aria-labelledby="body" {
+        section id="body-part" aria-labelledby="body" {
             h2 #body { "Body" }
             (body(stored.delivery.body()))
         }

@@ -53,7 +53,7 @@ fn facts(document: &Document) -> Markup {
 
 fn order(console: &Console, subject: &Subject, archive: &ArchiveView) -> Markup {
     html! {
-        section aria-labelledby="archive" {
+        section id="archive-part" aria-labelledby="archive" {
             div.between { h2 #archive { "Archive order" } (retry_button(console, subject)) }
             dl.facts {
                 div { dt { "State" } dd { (archive_state(archive.state)) } }
@@ -72,7 +72,7 @@ fn pdfs(subject: &Subject, pdfs: &[Pdf]) -> Markup {
         format!("/pdfs/{provider}/{kind}/{id}/{}", pdf.sha256)
     };
     html! {
-        section aria-labelledby="pdfs" {
+        section id="pdfs-part" aria-labelledby="pdfs" {
             h2 #pdfs { "PDFs" }
             table.rows {
                 thead {
@@ -110,7 +110,7 @@ fn pdfs(subject: &Subject, pdfs: &[Pdf]) -> Markup {
 
 fn signers(subject: &Subject, signers: &[SignerView]) -> Markup {
     html! {
-        section aria-labelledby="signers" {
+        section id="signers-part" aria-labelledby="signers" {
             h2 #signers { "Signers" }
             ul.people {
                 @for signer in signers {
@@ -135,7 +135,7 @@ const fn time_source(source: TimeSource) -> &'static str {
 
 fn events(events: &[EventView]) -> Markup {
     html! {
-        section aria-labelledby="events" {
+        section id="events-part" aria-labelledby="events" {
             h2 #events { "Events" }
             ol.timeline {
                 @for event in events {
