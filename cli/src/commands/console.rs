@@ -20,7 +20,7 @@ use crate::{
     stack::{BUCKET, TABLE},
 };
 
-/// A page over AWS looks for news so often: each look is some forty small queries.
+/// A page over AWS looks for news so often: each look is some sixty small queries.
 const POLL_AWS: Duration = Duration::from_secs(5);
 const POLL_FOLDER: Duration = Duration::from_secs(1);
 
