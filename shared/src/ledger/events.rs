@@ -69,13 +69,14 @@ impl Ledger {
     pub async fn record(&self, delivery: &Proven, reading: &Reading) -> Result<Recorded, LedgerError> {
         let source = Source { delivery, reading };
         let distinct = source.distinct();
+        // Streams of indices: a closure that takes a reference can't be proven to be `Send`.
         let placed: Vec<Placed<'_>> = if distinct.len() <= FEW {
             let writes = (0..distinct.len()).map(|index| self.put_event(source, distinct[index]));
             stream::iter(writes).buffered(CONCURRENT_WRITES).try_collect().await?
         } else {
-            let chunks: Vec<_> = distinct.chunks(MAX_GET).collect();
-            let batches = (0..chunks.len()).map(|index| self.put_events(source, chunks[index]));
-            let batches: Vec<_> = stream::iter(batches).buffered(CONCURRENT_BATCHES).try_collect().await?;
+            let batches: Vec<&[&Event]> = distinct.chunks(MAX_GET).collect();
+            let writes = (0..batches.len()).map(|index| self.put_events(source, batches[index]));
+            let batches: Vec<_> = stream::iter(writes).buffered(CONCURRENT_BATCHES).try_collect().await?;
             batches.into_iter().flatten().collect()
         };
         let new = placed.iter().filter(|placed| placed.is_new).count();
