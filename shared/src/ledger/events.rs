@@ -21,9 +21,10 @@ const MAX_PAYLOAD: usize = 32 * 1024;
 /// How many of a delivery's events were new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// Not known before.
+    /// First known by this delivery, now or when it was recorded before: a crash or a lost answer in between must not
+    /// turn the delivery that brought an event into a duplicate of itself.
     pub new: usize,
-    /// Known already, from another delivery or from this one.
+    /// Known already, from another delivery or from earlier in this one.
     pub known: usize,
 }
 
@@ -60,7 +61,7 @@ impl Ledger {
         self.order(delivery, &first.subject, events).await
     }
 
-    /// Writes one event; `true` when it wasn't known.
+    /// Writes one event; `true` when this delivery is the first that brought it.
     async fn put_event(&self, delivery: &Proven, event: &Event) -> Result<bool, LedgerError> {
         let trust = delivery.trust();
         let payload = (event.payload.len() <= MAX_PAYLOAD).then_some(event.payload.as_str());
@@ -86,9 +87,7 @@ impl Ledger {
             .returning(ReturnValue::UpdatedOld)
             .send()
             .await?;
-        Ok(match updated {
-            Updated::Done(before) => before.set_size("deliveries") == 0,
-            Updated::Refused(_) => false,
-        })
+        let (Updated::Done(before) | Updated::Refused(before)) = updated;
+        Ok(before.text("delivery").is_none_or(|first| first == delivery.id().as_str()))
     }
 }

@@ -17,6 +17,9 @@ use end_to_end::{
 /// Larger than what stands in the table, so that the bucket is asked too.
 const LARGE: usize = 9 * 1024;
 
+/// How many documents a finished subject has.
+const DOCUMENTS: usize = 2;
+
 /// A callback to send.
 #[derive(Debug, Clone)]
 pub struct Callback {
@@ -53,7 +56,8 @@ pub struct Scenario {
 
 impl Scenario {
     /// A pack of QuicklySign's that is finished. Its callbacks have no identity: each delivery is an event.
-    pub fn quicklysign(id: &str) -> Self {
+    pub fn quicklysign(rig: &Rig, id: &str) -> Self {
+        rig.simulator.pack(id).documents(DOCUMENTS);
         let callback = |event: &'static str, padding: usize| Callback {
             route: Route::Quicklysign,
             content_type: "application/json",
@@ -153,7 +157,7 @@ async fn archived(rig: &Rig, timeline: &Timeline, context: &str) {
     assert_eq!(archive.state, ArchiveState::Archived, "{context}: {archive:?}");
     let documents: BTreeSet<_> = timeline.pdfs.iter().map(|pdf| (pdf.document.as_str(), pdf.role)).collect();
     assert_eq!(documents.len(), timeline.pdfs.len(), "{context}: {:?}", timeline.pdfs);
-    assert_eq!(documents.len(), 2, "{context}: a simulated pack has two documents");
+    assert_eq!(documents.len(), DOCUMENTS, "{context}");
     for pdf in &timeline.pdfs {
         assert!(pdf.current, "{context}");
         let bytes = rig.object(&pdf.key).await;
