@@ -7,6 +7,7 @@ use bytes::Bytes;
 use countersign::{
     delivery::{Envelope, OwnProof, Proven, Route, Unproven},
     form::Form,
+    intake::Unreadable,
     outbound::{HostPatterns, UrlPolicy},
     providers,
     signature::Signers,
@@ -20,7 +21,9 @@ use url::Url;
 const TOKEN: &str = "a-path-token-for-fuzzing";
 
 /// Every target, by the name of its folder in the corpus.
-pub const ALL: [(&str, fn(&[u8])); 5] = [
+pub const ALL: [(&str, fn(&[u8])); 7] = [
+    ("legalesign_batch", legalesign_batch),
+    ("legalesign_realtime", legalesign_realtime),
     ("quicklysign", quicklysign),
     ("form", form),
     ("signature", signature),
@@ -55,20 +58,39 @@ fn proven(route: Route, content_type: &[u8], query: Option<&str>, body: &[u8]) -
 fn read(delivery: &Proven) {
     let trust = delivery.trust();
     match (providers::read(delivery), providers::read(delivery)) {
-        (Ok(events), Ok(again)) => {
-            assert_eq!(events, again);
-            for event in events {
+        (Ok(reading), Ok(again)) => {
+            assert_eq!(reading, again);
+            for event in reading.events {
                 assert_eq!(event.subject.partition().parse(), Ok(event.subject.clone()));
                 assert!(event.sort_key(trust).starts_with("EVENT#") && event.sort_key(trust).len() < 200);
                 assert!(!event.name.is_empty() && event.name.len() <= 1024);
             }
+            reading.unreadable.iter().for_each(|entry| check_unreadable(&entry.cause));
         }
         (Err(unreadable), Err(again)) => {
             assert_eq!(unreadable, again);
-            assert!(unreadable.path.len() <= 100 && unreadable.path.bytes().all(|byte| byte.is_ascii_graphic()));
+            check_unreadable(&unreadable);
         }
         _ => panic!("read differently the second time"),
     }
+}
+
+fn check_unreadable(unreadable: &Unreadable) {
+    let Unreadable { path, .. } = unreadable;
+    assert!(path.len() <= 100 && path.bytes().all(|byte| byte.is_ascii_graphic()), "{path:?}");
+}
+
+/// Legalesign's batches: the body. The first line is the content type.
+pub fn legalesign_batch(data: &[u8]) {
+    let (content_type, body) = line_and_rest(data);
+    read(&proven(Route::LegalesignBatch, content_type, None, body));
+}
+
+/// Legalesign's realtime callbacks: the first line is the content type, the second the query, the rest is the body.
+pub fn legalesign_realtime(data: &[u8]) {
+    let (content_type, rest) = line_and_rest(data);
+    let (query, body) = line_and_rest(rest);
+    read(&proven(Route::LegalesignRealtime, content_type, std::str::from_utf8(query).ok(), body));
 }
 
 /// QuicklySign's callbacks: the body.
@@ -98,8 +120,10 @@ pub fn form(data: &[u8]) {
 /// The signature decoder: the first line is the signature, the rest is the message.
 pub fn signature(data: &[u8]) {
     let (signature, message) = line_and_rest(data);
-    let keys = [include_str!("../shared/tests/data/legalesign/other-v3.crt.pem"),
-        include_str!("../shared/tests/data/legalesign/lookalike.pub.pem")];
+    let keys = [
+        include_str!("../shared/tests/data/legalesign/other-v3.crt.pem"),
+        include_str!("../shared/tests/data/legalesign/lookalike.pub.pem"),
+    ];
     let (signers, problems) = Signers::parse(&keys);
     assert!(problems.is_empty() && !signers.is_empty());
     let at = Timestamp::from_second(1_700_000_000).expect("a time");
