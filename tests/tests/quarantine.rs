@@ -220,7 +220,8 @@ async fn what_nobody_can_take_or_is_sent_again_is_answered_503() {
     let insistent = receiver(Insistent, &world, &away);
     assert_eq!(insistent.receive(request(&world, None, body("p", ""))).await.verdict, Verdict::Unavailable);
     let aws = Aws { dynamodb: away.dynamodb, ..world.stack.aws.clone() };
-    let sent_again = receiver(QuicklysignCallback, &world, &aws);
+    let quicklysign = QuicklysignCallback::new(&Ok(world.stack.settings.clone()));
+    let sent_again = receiver(quicklysign, &world, &aws);
     assert_eq!(sent_again.receive(request(&world, None, body("p", ""))).await.verdict, Verdict::Unavailable);
     assert!(world.keys().await.is_empty());
 }

@@ -1,6 +1,10 @@
 //! The commands. Each gives one [`Output`], which is printed as JSON or for people; logs go to standard error.
 
 mod archive;
+mod cloudformation;
+mod completions;
+mod console;
+mod deliveries;
 mod demo;
 mod documents;
 mod forget;
@@ -11,8 +15,9 @@ mod replay;
 mod serve;
 mod storage;
 mod timeline;
-mod trigger;
+pub(crate) mod trigger;
 mod verify;
+mod webhooks;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -45,6 +50,8 @@ enum Command {
     Demo,
     /// Send a documented callback, properly proven
     Trigger(trigger::Trigger),
+    /// List the deliveries of a day
+    Deliveries(deliveries::Deliveries),
     /// List documents and packs
     Documents(documents::Documents),
     /// Show everything that is known of one document, pack or signer
@@ -63,6 +70,13 @@ enum Command {
     Forget(forget::Forget),
     /// Finish what was left and ask the services for what their callbacks didn't tell: what deployed runs on a schedule
     Reconcile(reconcile::Reconcile),
+    /// Have QuicklySign's packs tell Countersign of their changes
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
+    /// Show what is stored on a web page: of a deployed stack, or of the data folder
+    Console(console::Console),
+    /// Print a script that completes commands in a shell
+    Completions(completions::Completions),
 }
 
 /// Runs the process's command and says how it ended: 0 done, 1 failed, 2 usage, 3 not found.
@@ -92,6 +106,10 @@ pub async fn run() -> ExitCode {
         Command::Replay(replay) => replay.run(data).await,
         Command::Forget(forget) => forget.run(data).await,
         Command::Reconcile(reconcile) => reconcile.run(data).await,
+        Command::Webhooks(webhooks) => webhooks.run(data).await,
+        Command::Deliveries(deliveries) => deliveries.run(data).await,
+        Command::Console(console) => console.run(data).await,
+        Command::Completions(completions) => Ok(completions.run()),
     };
     match result {
         Ok(output) => output.print(json),

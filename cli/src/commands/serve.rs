@@ -63,7 +63,7 @@ impl Serve {
 }
 
 #[cfg(unix)]
-fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+pub(super) fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -76,6 +76,6 @@ fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
 }
 
 #[cfg(not(unix))]
-fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+pub(super) fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }

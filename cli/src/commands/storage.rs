@@ -51,10 +51,15 @@ impl Access {
     /// The settings of the stack that runs on the folder, or those that one would have; the secrets as they are now, in
     /// `secrets` where it is given. The services' simulator runs as long as this does, if no stack's does.
     pub async fn settings(&mut self, secrets: Option<&Path>) -> Result<Settings, Failure> {
-        let (environment, secrets, simulator) = match &mut self.source {
+        let (environment, secrets, simulator, http) = match &mut self.source {
             Source::Running(endpoints) => {
                 let secrets = Secrets::read(secrets.unwrap_or(&endpoints.secrets))?;
-                (endpoints.environment.clone().into_iter().collect(), secrets, endpoints.simulator.clone())
+                (
+                    endpoints.environment.clone().into_iter().collect(),
+                    secrets,
+                    endpoints.simulator.clone(),
+                    endpoints.http.clone(),
+                )
             }
             Source::Opened { folder, parts, stop } => {
                 let secrets = match secrets {
@@ -62,11 +67,11 @@ impl Access {
                     None => Secrets::of_data_folder(folder.path())?,
                 };
                 let (_, simulator) = stack::simulate(&secrets, parts, &stop.subscribe()).await?;
-                (stack::process_environment(), secrets, simulator)
+                (stack::process_environment(), secrets, simulator, "http://127.0.0.1:3000".to_owned())
             }
         };
         let options = Options { port: 0, environment, secrets, scheduled: false };
-        let environment = stack::environment(&options, &simulator);
+        let environment = stack::environment(&options, &simulator, &http);
         Ok(Settings::read(|name| environment.get(name).cloned())?)
     }
 }

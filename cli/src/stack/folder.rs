@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use countersign::provider::Provider;
 use serde::{Deserialize, Serialize};
 
 const ENDPOINTS: &str = "endpoints.json";
@@ -26,6 +27,8 @@ pub struct Endpoints {
     pub s3: String,
     /// The simulated services.
     pub simulator: String,
+    /// Where each service's API is asked: at the simulator, unless a setting says otherwise.
+    pub apis: BTreeMap<Provider, String>,
     /// The table.
     pub table: String,
     /// The bucket.

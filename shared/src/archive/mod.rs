@@ -199,6 +199,11 @@ impl Archiver {
         for (link, status) in &inspection.signers {
             self.ledger.confirm_signer(link, *status, now).await?;
         }
+        if !claim.order.complete && inspection.status != Some(Kind::Completed) && inspection.obstacle.is_none() {
+            // Nobody said that it is complete: for all that is known, what there is are drafts.
+            let reason = "status_not_told".to_owned();
+            return Ok(Err(Obstacle::NotComplete { reason, ended: false }));
+        }
         let mut first_obstacle = inspection.obstacle;
         for wanted in &inspection.documents {
             let slot = Pdf::slot(&wanted.document, wanted.role);
@@ -206,7 +211,11 @@ impl Archiver {
             if current.is_some_and(|current| current.version == wanted.version) {
                 continue;
             }
-            match self.archive(claim, wanted).await? {
+            let archived = match self.ledger.entered(subject, &slot, &wanted.version).await? {
+                Some(sha256) => Ok(sha256),
+                None => self.archive(claim, wanted).await?,
+            };
+            match archived {
                 Ok(sha256) => {
                     let current = CurrentVersion { version: wanted.version.clone(), sha256 };
                     self.ledger.note_version(subject, &slot, &current).await?;

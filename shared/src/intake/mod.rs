@@ -8,6 +8,7 @@
 mod answer;
 mod reading;
 mod refused;
+mod subscription;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use answer::{Answer, Verdict};
 pub use reading::{Link, Reading, UnreadableEntry};
+pub use subscription::{Subscribed, UnknownSubscription};
 
 use refused::Refusals;
 
@@ -55,6 +57,11 @@ pub trait Callback: Send + Sync + 'static {
     /// The groups whose documents are wanted; all, where none is named.
     fn groups(_: &Self::Secrets) -> &[String] {
         &[]
+    }
+
+    /// What becomes of this request if the subscription that it names isn't known.
+    fn unknown_subscription(&self, _: &Addressed) -> UnknownSubscription {
+        UnknownSubscription::Unasked
     }
 
     /// The provider's own proof, over the bytes.
@@ -257,7 +264,10 @@ impl<C: Callback> Receiver<C> {
             secrets = now;
         }
         match proof {
-            Ok(proof) => Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec())),
+            Ok(proof) => {
+                let unknown = self.callback.unknown_subscription(&request);
+                Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec()).if_unknown(unknown))
+            }
             Err(refusal) => Err(Refused::Proof(request, refusal)),
         }
     }
@@ -274,7 +284,10 @@ pub async fn prove_again<C: Callback>(
 ) -> Result<Proven, NotProven> {
     let secrets = secrets.get().await.map_err(NotProven::NotConfigured)?;
     match callback.prove(&request, &secrets) {
-        Ok(proof) => Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec())),
+        Ok(proof) => {
+            let unknown = callback.unknown_subscription(&request);
+            Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec()).if_unknown(unknown))
+        }
         Err(refusal) => Err(NotProven::Refused(refusal)),
     }
 }
@@ -306,6 +319,10 @@ async fn record_reading(
     delivery: &Proven,
     reading: Result<Reading, Unreadable>,
 ) -> Result<Answer, LedgerError> {
+    let reading = match reading {
+        Ok(reading) => subscription::check(ledger, delivery, reading).await?,
+        Err(unreadable) => Err(unreadable),
+    };
     let reading = match reading {
         Ok(reading) => reading,
         Err(unreadable) => {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     delivery::{DeliveryId, Proof, Proven, Route},
-    intake::UnreadableEntry,
+    intake::{UnknownSubscription, UnreadableEntry},
     provider::Provider,
     signature::Fingerprint,
     time,
@@ -52,8 +52,13 @@ impl Outcome {
         }
     }
 
-    fn parse(name: &str) -> Option<Self> {
-        [Self::Accepted, Self::Recorded, Self::Duplicate, Self::SetAside].into_iter().find(|o| o.as_str() == name)
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Recorded, Self::Duplicate, Self::SetAside];
+
+    /// Reads what [`Outcome::as_str`] wrote.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 }
 
@@ -121,7 +126,8 @@ impl Ledger {
             .with("trust", delivery.trust().as_str())
             .with("token", proof.token)
             .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()))
-            .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()));
+            .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()))
+            .with_some("unknown_subscription", delivery.unknown_subscription().as_str());
         let key = body_key("deliveries", delivery.route(), delivery.received_at(), delivery.id());
         item = self.with_body(item, &key, body).await?;
         let mut attributes = item.into_attributes();
@@ -187,16 +193,9 @@ impl Ledger {
         let certificate = certificate.map_err(|_| LedgerError::Corrupt { attribute: "certificate" })?;
         let proof = Proof { token: usize::try_from(record.token).unwrap_or(usize::MAX), certificate };
         let delivery = Proven::recorded(id.clone(), route, record.received_at, envelope, body, proof);
-        let delivery = delivery.wanting(item.list("groups"));
+        let unknown = UnknownSubscription::parse(item.text("unknown_subscription"));
+        let delivery = delivery.wanting(item.list("groups")).if_unknown(unknown);
         Ok(Some(StoredDelivery { delivery, record }))
-    }
-
-    /// What is told of a delivery, without its body; `None` when there is none of that id.
-    ///
-    /// # Errors
-    /// When DynamoDB can't be asked.
-    pub async fn delivery_record(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, LedgerError> {
-        self.get(&partition(id), SORT).await?.map(|item| record(id, &item)).transpose()
     }
 
     /// Deliveries that were accepted before `before` and not finished, the oldest first.
@@ -271,12 +270,12 @@ fn name_entry(UnreadableEntry { position, cause }: &UnreadableEntry) -> String {
     format!("{position}: {cause}")
 }
 
-fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
+pub(super) fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
     let id = partition.strip_prefix("DELIVERY#").and_then(|id| id.parse().ok());
     id.ok_or(LedgerError::Corrupt { attribute: PARTITION_KEY })
 }
 
-fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
+pub(super) fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
     Ok(DeliveryRecord {
         id: id.clone(),
         provider: item.parse("provider", |name| name.parse().ok())?,

@@ -114,6 +114,8 @@ pub struct EventView {
     pub deliveries: usize,
     /// Whether it is about a group whose documents aren't wanted.
     pub foreign: bool,
+    /// What people should know who read it, as a stable code: `unknown_subscription`, for one.
+    pub note: Option<String>,
     /// What the provider sent, without secrets; `null` where only the delivery holds it.
     pub payload: serde_json::Value,
 }
@@ -306,6 +308,7 @@ fn event(subject: &Subject, item: &Item) -> Result<EventView, LedgerError> {
         position: item.number("position").unwrap_or_default(),
         deliveries: item.set_size("deliveries"),
         foreign: item.flag("foreign"),
+        note: item.text("note").map(str::to_owned),
         payload: item.text("payload").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
     })
 }

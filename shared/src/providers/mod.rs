@@ -27,7 +27,7 @@ pub fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     match delivery.route() {
         Route::LegalesignBatch => legalesign::batch::read(delivery),
         Route::LegalesignRealtime => legalesign::realtime::read(delivery),
-        Route::Quicklysign => quicklysign::callback::read(delivery).map(Reading::from),
+        Route::Quicklysign => quicklysign::callback::read(delivery),
         Route::Signeasy => Err(Unreadable::new("no_reader", ".")),
     }
 }
@@ -94,6 +94,7 @@ pub struct Provers {
     realtime: Cached<legalesign::proof::ProofSecrets>,
     realtime_callback: RealtimeCallback,
     quicklysign: Cached<quicklysign::callback::ProofSecrets>,
+    quicklysign_callback: QuicklysignCallback,
 }
 
 impl Provers {
@@ -108,6 +109,7 @@ impl Provers {
             realtime: cached(Provider::Legalesign, settings, aws),
             realtime_callback: RealtimeCallback::new(&Ok(settings.clone())),
             quicklysign: cached(Provider::Quicklysign, settings, aws),
+            quicklysign_callback: QuicklysignCallback::new(&Ok(settings.clone())),
         }
     }
 
@@ -117,7 +119,7 @@ impl Provers {
     /// When it is still wrong, or there is nothing to compare it with.
     pub async fn prove(&self, request: Addressed) -> Result<Proven, NotProven> {
         match request.route() {
-            Route::Quicklysign => intake::prove_again(&QuicklysignCallback, &self.quicklysign, request).await,
+            Route::Quicklysign => intake::prove_again(&self.quicklysign_callback, &self.quicklysign, request).await,
             Route::LegalesignBatch => intake::prove_again(&BatchCallback, &self.batch, request).await,
             Route::LegalesignRealtime => intake::prove_again(&self.realtime_callback, &self.realtime, request).await,
             Route::Signeasy => Err(NotProven::Refused(Refusal::Unproven("no_prover"))),

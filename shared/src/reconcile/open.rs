@@ -26,7 +26,8 @@ impl Reconcile {
             match self.apis.inspect(&subject).await {
                 Ok(inspection) => {
                     failures = 0;
-                    if let Some(status) = inspection.status {
+                    // No callback of theirs tells more than the end.
+                    if let Some(status) = inspection.status.filter(|status| status.is_terminal()) {
                         let missing =
                             Missing { subject: &subject, status, changed_at: inspection.changed_at, links: &[] };
                         self.compare(&missing, false, now, &mut asked).await?;
