@@ -205,7 +205,11 @@ impl Archiver {
             if current.is_some_and(|current| current.version == wanted.version) {
                 continue;
             }
-            match self.archive(claim, wanted).await? {
+            let archived = match self.ledger.entered(subject, &slot, &wanted.version).await? {
+                Some(sha256) => Ok(sha256),
+                None => self.archive(claim, wanted).await?,
+            };
+            match archived {
                 Ok(sha256) => {
                     let current = CurrentVersion { version: wanted.version.clone(), sha256 };
                     self.ledger.note_version(subject, &slot, &current).await?;

@@ -102,7 +102,12 @@ impl Trigger {
 }
 
 /// Makes a callback of this service about this subject, proven by what `secrets` has.
-fn callback(provider: Provider, event: &str, id: &SubjectId, secrets: Option<&Secrets>) -> Result<Callback, Failure> {
+pub fn callback(
+    provider: Provider,
+    event: &str,
+    id: &SubjectId,
+    secrets: Option<&Secrets>,
+) -> Result<Callback, Failure> {
     match provider {
         Provider::Quicklysign => Ok(quicklysign(event, id)),
         Provider::Legalesign => legalesign::callback(event, id, secrets.and_then(|secrets| secrets.signing_key().ok())),
