@@ -3,6 +3,8 @@
 //! Nothing here is a stand-in: the gateway builds real API Gateway events, the functions are the deployed ones, and
 //! DynamoDB and S3 are spoken to by the real SDK. Only the services' APIs are simulated.
 
+pub mod browser;
+pub mod raw_http;
 pub mod fault_proxy;
 pub mod rig;
 
@@ -25,7 +27,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// So long may something take that happens by itself within a second: these machines are shared.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A stack on a folder of its own.
 pub struct World {

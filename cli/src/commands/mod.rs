@@ -1,6 +1,10 @@
 //! The commands. Each gives one [`Output`], which is printed as JSON or for people; logs go to standard error.
 
 mod archive;
+mod cloudformation;
+mod completions;
+mod console;
+mod deliveries;
 mod demo;
 mod documents;
 mod output;
@@ -8,7 +12,9 @@ mod reconcile;
 mod serve;
 mod storage;
 mod timeline;
-mod trigger;
+pub(crate) mod trigger;
+mod verify;
+mod webhooks;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -41,15 +47,26 @@ enum Command {
     Demo,
     /// Send a documented callback, properly proven
     Trigger(trigger::Trigger),
+    /// List the deliveries of a day
+    Deliveries(deliveries::Deliveries),
     /// List documents and packs
     Documents(documents::Documents),
     /// Show everything that is known of one document, pack or signer
     Timeline(timeline::Timeline),
+    /// Prove a stored, signed delivery again, offline
+    Verify(verify::Verify),
     /// See archive orders, and have them done again
     #[command(subcommand)]
     Archive(archive::Archive),
+    /// Have QuicklySign's packs tell Countersign of their changes
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
     /// Finish what was left: what deployed runs every 15 minutes
     Reconcile,
+    /// Show what is stored on a web page: of a deployed stack, or of the data folder
+    Console(console::Console),
+    /// Print a script that completes commands in a shell
+    Completions(completions::Completions),
 }
 
 /// Runs the process's command and says how it ended: 0 done, 1 failed, 2 usage, 3 not found.
@@ -73,8 +90,13 @@ pub async fn run() -> ExitCode {
         Command::Trigger(trigger) => trigger.run(data).await,
         Command::Documents(documents) => documents.run(data).await,
         Command::Timeline(timeline) => timeline.run(data).await,
+        Command::Verify(verify) => verify.run(data).await,
         Command::Archive(archive) => archive.run(data).await,
+        Command::Webhooks(webhooks) => webhooks.run(data).await,
         Command::Reconcile => reconcile::run(data).await,
+        Command::Deliveries(deliveries) => deliveries.run(data).await,
+        Command::Console(console) => console.run(data).await,
+        Command::Completions(completions) => Ok(completions.run()),
     };
     match result {
         Ok(output) => output.print(json),

@@ -19,6 +19,11 @@ impl Output {
         Ok(Self { json: serde_json::to_value(json)?, text: text.into(), ok: true })
     }
 
+    /// A text for another program, which is the same with `--json`.
+    pub fn text(text: String) -> Self {
+        Self { json: Value::Null, text, ok: true }
+    }
+
     /// No output at all.
     pub const fn none() -> Self {
         Self { json: Value::Null, text: String::new(), ok: true }
@@ -33,7 +38,7 @@ impl Output {
     pub fn print(self, json: bool) -> ExitCode {
         if json && !self.json.is_null() {
             write_out(&format!("{:#}\n", self.json));
-        } else if !json {
+        } else {
             write_out(&self.text);
         }
         if self.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -48,25 +53,25 @@ fn write_out(text: &str) {
 /// Why a command couldn't do it.
 #[derive(Debug)]
 pub struct Failure {
-    code: &'static str,
+    code: String,
     message: String,
     exit: u8,
 }
 
 impl Failure {
     /// Failed, for this reason.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), exit: 1 }
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), exit: 1 }
     }
 
     /// There is no such thing.
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self { code: "not_found", message: message.into(), exit: 3 }
+        Self { code: "not_found".to_owned(), message: message.into(), exit: 3 }
     }
 
     /// It was asked for in a way that can't be understood.
     pub fn usage(error: &impl fmt::Display) -> Self {
-        Self { code: "usage", message: error.to_string().trim_end().to_owned(), exit: 2 }
+        Self { code: "usage".to_owned(), message: error.to_string().trim_end().to_owned(), exit: 2 }
     }
 
     /// Prints it and gives the exit code.
@@ -77,6 +82,13 @@ impl Failure {
             drop(writeln!(std::io::stderr(), "error: {} ({})", self.message, self.code));
         }
         ExitCode::from(self.exit)
+    }
+}
+
+impl Failure {
+    /// What is wrong, for people.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 }
 

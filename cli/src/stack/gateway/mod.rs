@@ -22,13 +22,14 @@ const MAX_BODY: usize = 10 * 1024 * 1024;
 /// Lambda takes no larger event in a synchronous call (its quota "invocation payload").
 const MAX_EVENT: usize = 6 * 1024 * 1024;
 
-/// Serves until `shutdown`; requests under way are finished.
+/// Serves until `shutdown`; requests under way are finished. What `console` has no route for is the gateway's.
 pub async fn serve(
     listener: TcpListener,
     functions: Arc<Functions>,
+    console: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
-    let router = Router::new().fallback(handle).with_state(functions);
+    let router = Router::new().fallback(handle).with_state(functions).merge(console);
     if let Err(problem) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
         tracing::error!(event = "gateway_ended", %problem);
     }
