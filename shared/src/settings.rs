@@ -5,7 +5,11 @@ use std::fmt;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{outbound::HostPatterns, provider::Provider};
+use crate::{
+    outbound::HostPatterns,
+    provider::Provider,
+    providers::quicklysign::options::{self, DeletePaths, QuicklysignSettings, Subscriptions},
+};
 
 /// Lambda takes an event of at most 6 MiB, in which a form's body is base64: 4.5 MB decoded is where that ends.
 const MAX_BODY_BYTES: usize = 4_500_000;
@@ -53,6 +57,11 @@ pub struct Settings {
     pub download_hosts: HostPatterns,
     /// `ALLOW_INSECURE_DOWNLOADS`: plain HTTP and loopback, for the local stack and tests only.
     pub allow_insecure: bool,
+    /// `LEGALESIGN_REALTIME_PROOF`: whether a realtime callback of Legalesign must be signed (`signature`), or the path
+    /// token is enough for one without a signature (`token`).
+    pub legalesign_realtime_signed: bool,
+    /// QuicklySign's own.
+    pub quicklysign: QuicklysignSettings,
     providers: [ProviderSettings; 3],
 }
 
@@ -70,6 +79,13 @@ impl Settings {
             reader.parsed("MAX_BODY_BYTES", "a number of bytes", MAX_BODY_BYTES, |text| text.parse().ok());
         let allow_insecure =
             reader.parsed("ALLOW_INSECURE_DOWNLOADS", "true or false", false, |text| text.parse().ok());
+        let legalesign_realtime_signed =
+            reader.parsed("LEGALESIGN_REALTIME_PROOF", "token or signature", false, |text| match text {
+                "signature" => Some(true),
+                "token" => Some(false),
+                _ => None,
+            });
+        let quicklysign = reader.quicklysign();
         let providers = LIVE.map(|(provider, url, _)| reader.provider(provider, url));
         // The live domains, and the APIs' own hosts where others are set.
         let own_hosts = || {
@@ -91,7 +107,16 @@ impl Settings {
         let Ok(providers) = <[ProviderSettings; 3]>::try_from(providers) else {
             return Err(Problems(vec!["an API URL is wrong".to_owned()]));
         };
-        Ok(Self { table, bucket, max_body_bytes, download_hosts, allow_insecure, providers })
+        Ok(Self {
+            table,
+            bucket,
+            max_body_bytes,
+            download_hosts,
+            allow_insecure,
+            legalesign_realtime_signed,
+            quicklysign,
+            providers,
+        })
     }
 
     /// Reads the settings from the process's environment.
@@ -100,6 +125,16 @@ impl Settings {
     /// All that is missing or wrong.
     pub fn from_env() -> Result<Self, Problems> {
         Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Replaces what proves a provider's callbacks.
+    pub fn set_proof(&mut self, provider: Provider, proof: SecretSource) {
+        self.providers[provider as usize].proof = proof;
+    }
+
+    /// Replaces with what a provider's API is asked.
+    pub fn set_api(&mut self, provider: Provider, api: SecretSource) {
+        self.providers[provider as usize].api = api;
     }
 
     /// One provider's settings.
@@ -145,6 +180,19 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             self.problems.push(format!("{name} must be {expected}"));
             default
         })
+    }
+
+    fn quicklysign(&mut self) -> QuicklysignSettings {
+        let mut own = QuicklysignSettings::default();
+        let (paths, unknown) = ("singular or plural", "note or strict");
+        own.delete_paths = self.parsed("QUICKLYSIGN_DELETE_PATHS", paths, own.delete_paths, DeletePaths::parse);
+        own.subscriptions = self.parsed("QUICKLYSIGN_SUBSCRIPTIONS", unknown, own.subscriptions, Subscriptions::parse);
+        let keys = "keys, separated by commas";
+        own.webhook_keys = self.parsed("QUICKLYSIGN_WEBHOOK_KEYS", keys, own.webhook_keys, options::webhook_keys);
+        let url = "https://<host>/callbacks/quicklysign/{token}";
+        own.callback_url =
+            self.parsed("QUICKLYSIGN_CALLBACK_URL", url, None, |text| options::callback_url(text).map(Some));
+        own
     }
 
     fn provider(&mut self, provider: Provider, live_url: &str) -> Option<ProviderSettings> {
@@ -203,6 +251,26 @@ mod tests {
         assert_eq!(problems.0.len(), 5, "{problems}");
         for value in ["plenty", "perhaps", "secret"] {
             assert!(!problems.to_string().contains(value), "{problems}");
+        }
+    }
+
+    #[test]
+    fn quicklysign_s_own_settings_have_defaults_and_are_checked() {
+        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b")];
+        let settings = read(&base).unwrap().quicklysign;
+        assert_eq!((settings.delete_paths, settings.subscriptions), (DeletePaths::Singular, Subscriptions::Note));
+        assert!(settings.webhook_keys.is_empty() && settings.callback_url.is_none());
+        let own = [("QUICKLYSIGN_SUBSCRIPTIONS", "strict"), ("QUICKLYSIGN_WEBHOOK_KEYS", "a,b")];
+        let settings = read(&[&base[..], &own].concat()).unwrap().quicklysign;
+        assert_eq!((settings.subscriptions, settings.webhook_keys.len()), (Subscriptions::Strict, 2));
+        for wrong in [
+            ("QUICKLYSIGN_DELETE_PATHS", "both"),
+            ("QUICKLYSIGN_SUBSCRIPTIONS", "off"),
+            ("QUICKLYSIGN_WEBHOOK_KEYS", "a b"),
+            ("QUICKLYSIGN_CALLBACK_URL", "https://x.example/a-path-token"),
+        ] {
+            let problems = read(&[&base[..], &[wrong]].concat()).err().unwrap();
+            assert!(problems.to_string().starts_with(wrong.0) && !problems.to_string().contains(wrong.1), "{problems}");
         }
     }
 

@@ -5,6 +5,8 @@
 
 pub mod browser;
 pub mod raw_http;
+pub mod fault_proxy;
+pub mod rig;
 
 use std::{
     collections::BTreeMap,

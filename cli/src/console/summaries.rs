@@ -54,7 +54,8 @@ impl Summaries {
             return Ok(known.clone());
         }
         let stored = ledger.delivery(&record.id).await?;
-        let events = stored.and_then(|stored| providers::read(&stored.delivery).ok()).unwrap_or_default();
+        let reading = stored.and_then(|stored| providers::read(&stored.delivery).ok());
+        let events = reading.unwrap_or_default().events;
         let more = events.len().saturating_sub(1);
         let summary = events.into_iter().next().map(|event| Summary { name: event.name, subject: event.subject, more });
         let mut remembered = self.remembered();

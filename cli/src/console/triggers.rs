@@ -47,14 +47,15 @@ pub const EVENTS: [(Provider, &[(&str, &str)]); 3] = [
 
 /// The providers and events that this stack can send.
 pub fn offered(gateway: &Gateway) -> Vec<(Provider, Vec<(&'static str, &'static str)>)> {
-    let Ok(id) = SubjectId::parse("probe") else { return Vec::new() };
-    let can = |provider, event: &str| {
-        gateway.secrets.url_token(provider).is_ok() && trigger::callback(provider, event, &id).is_ok()
-    };
-    let events = EVENTS.into_iter().map(|(provider, events)| {
-        (provider, events.iter().copied().filter(|(event, _)| can(provider, event)).collect::<Vec<_>>())
-    });
-    events.filter(|(_, events)| !events.is_empty()).collect()
+    let secrets = &gateway.secrets;
+    // Legalesign's callbacks are signed, and only a throw-away key is at hand here.
+    let signed = |provider| provider != Provider::Legalesign || secrets.signing_key().is_ok();
+    let can = |provider| secrets.url_token(provider).is_ok() && signed(provider);
+    EVENTS
+        .into_iter()
+        .filter(|(provider, _)| can(*provider))
+        .map(|(provider, events)| (provider, events.to_vec()))
+        .collect()
 }
 
 /// Sends a callback to the stack's own gateway; gives the id of the delivery that was kept.
@@ -75,7 +76,8 @@ pub async fn send(
         Some(id) => id,
         None => SubjectId::parse(uuid::Uuid::now_v7().simple().to_string()).map_err(|problem| failed(&problem))?,
     };
-    let callback = trigger::callback(provider, event, &id).map_err(|problem| failed(&problem.message()))?;
+    let callback = trigger::callback(provider, event, &id, Some(&gateway.secrets))
+        .map_err(|problem| failed(&problem.message()))?;
     let token = gateway.secrets.url_token(provider).map_err(|problem| failed(&problem))?;
     let url = format!("{}{}", gateway.url, callback.route.path().replace("{token}", &token));
     let (status, answer) = trigger::send(&url, callback).await.map_err(|problem| failed(&problem.message()))?;

@@ -1,34 +1,45 @@
 //! The ledger: one DynamoDB table that holds deliveries, events, statuses, archive orders and the manifest of PDFs.
 //!
 //! Everything about a subject shares its partition (`<provider>#<kind>#<id>`): `STATE`, `ARCHIVE`,
-//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`. A delivery has a partition of its own.
+//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`, `SIGNER#<id>`. Deliveries, certificates and webhooks have
+//! partitions of their own.
 //!
 //! A delivery is written in steps, each of which may be repeated at any time by anyone without a change of the result:
 //! `accepted` with its bytes and proof (from here on nothing can be lost), events, status, archive order, `recorded`.
 //! A crash in between leaves it `accepted`, where the sweep finds it and does all of it again. There is no
 //! transaction, because none is needed: no step depends on having been the first.
 
+mod batch;
+mod certificates;
 mod deliveries;
 mod delivery_lists;
 mod events;
+mod found;
 mod index;
 mod item;
+mod links;
 mod orders;
 mod pdfs;
 mod read;
+mod requests;
 mod status;
 mod update;
+mod webhooks;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+pub use certificates::Certificate;
 pub use deliveries::{DeliveryRecord, Outcome, StoredDelivery};
 pub use delivery_lists::{DeliveryFilter, DeliveryPage};
 pub use events::Recorded;
 pub use index::{INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY};
 pub use item::Item;
+pub use links::SignerView;
 pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};
 pub use pdfs::{Pdf, Role};
-pub use read::{ArchiveView, Document, DocumentPage, EventView, SignerView, SubjectView, Timeline};
+pub use read::{ArchiveView, Document, DocumentPage, EventView, SubjectView, Timeline};
+pub use requests::OTHER_GROUP;
+pub use webhooks::KnownWebhook;
 
 use crate::aws::Aws;
 
@@ -46,13 +57,20 @@ pub struct Ledger {
     s3: aws_sdk_s3::Client,
     table: String,
     bucket: String,
+    kept_certificates: certificates::Kept,
 }
 
 impl Ledger {
     /// The ledger in `table`; large bodies go to `bucket` under `deliveries/`.
     #[must_use]
     pub fn new(aws: &Aws, table: &str, bucket: &str) -> Self {
-        Self { dynamodb: aws.dynamodb.clone(), s3: aws.s3.clone(), table: table.to_owned(), bucket: bucket.to_owned() }
+        Self {
+            dynamodb: aws.dynamodb.clone(),
+            s3: aws.s3.clone(),
+            table: table.to_owned(),
+            bucket: bucket.to_owned(),
+            kept_certificates: certificates::Kept::default(),
+        }
     }
 }
 

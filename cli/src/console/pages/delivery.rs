@@ -17,14 +17,14 @@ const MAX_SHOWN_BODY: usize = 64 * 1024;
 
 pub async fn render(console: &Console, id: &DeliveryId) -> Result<Page, Problem> {
     let stored = console.ledger.delivery(id).await?.ok_or(Problem::NotFound("There is no such delivery."))?;
-    let events = providers::read(&stored.delivery);
+    let reading = providers::read(&stored.delivery);
     let head = html! { p.subtitle { code { (id) } } };
     let live = html! {
         (facts(&stored))
         section id="events-part" aria-labelledby="events" {
             h2 #events { "Events" }
-            @match &events {
-                Ok(events) => (self::events(events)),
+            @match &reading {
+                Ok(reading) => (self::events(&reading.events)),
                 Err(unreadable) => p.problem { "It can't be read: " bdi { (unreadable) } },
             }
         }

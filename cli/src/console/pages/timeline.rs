@@ -19,7 +19,7 @@ use crate::console::{
 pub async fn render(console: &Console, subject: &Subject) -> Result<Page, Problem> {
     let timeline = console.ledger.timeline(subject).await?;
     let timeline = timeline.ok_or(Problem::NotFound("Nothing is known of such a document, pack or signer."))?;
-    let Timeline { document, events, signers, pdfs } = &timeline;
+    let Timeline { document, events, signers, pdfs, .. } = &timeline;
     let head = html! {
         p.subtitle { (service(subject.provider)) " " (kind_name(subject.kind)) " " code { (subject.id) } }
     };
