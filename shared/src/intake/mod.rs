@@ -14,6 +14,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, info_span};
 
 pub use answer::{Answer, Verdict};
 
@@ -90,7 +91,7 @@ impl<C: Callback> Receiver<C> {
         let (secret, table, bucket) = match &settings {
             Ok(settings) => (settings.provider(provider).proof.clone(), &*settings.table, &*settings.bucket),
             Err(problems) => {
-                tracing::error!(event = "not_configured", problems = %problems);
+                tracing::error!(event = "not_configured", %provider, problem = %problems);
                 (SecretSource::Missing("settings".to_owned()), "", "")
             }
         };
@@ -101,7 +102,7 @@ impl<C: Callback> Receiver<C> {
     /// Reads the secrets, so that the first request needn't wait for them.
     pub async fn warm(&self) {
         if let Err(problem) = self.secrets.get().await {
-            tracing::error!(event = "not_configured", problem = %problem);
+            tracing::error!(event = "not_configured", provider = %C::ROUTE.provider(), problem = %problem);
         }
     }
 
@@ -118,7 +119,8 @@ impl<C: Callback> Receiver<C> {
         let token = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
         let envelope = Envelope::of(&head.headers, head.uri.query());
         let request = Unproven::new(C::ROUTE, SecretString::from(&*token), envelope, body.to_bytes(), received_at);
-        self.receive(request).await.to_http()
+        let answer = self.receive(request).instrument(info_span!("callback", provider = %C::ROUTE.provider()));
+        answer.await.to_http()
     }
 
     /// Takes in one request. Always answers, within [`ANSWER_WITHIN`].
@@ -127,7 +129,7 @@ impl<C: Callback> Receiver<C> {
             return self.not_configured(&NotConfigured("settings".to_owned()));
         };
         if request.size() > settings.max_body_bytes {
-            tracing::warn!(event = "refused", reason = "too_large", size = request.size());
+            tracing::warn!(event = "refused", reason = "too_large", size = request.size(), metric.Refused = 1);
             return Answer::nothing_kept(Verdict::TooLarge);
         }
         let deadline = Instant::now() + ANSWER_WITHIN;
@@ -142,12 +144,12 @@ impl<C: Callback> Receiver<C> {
             Ok(Err(problem)) => problem.to_string(),
             Err(_) => "out of time".to_owned(),
         };
-        tracing::error!(event = "unavailable", delivery = %delivery.id(), problem = %problem);
+        tracing::error!(event = "unavailable", delivery = %delivery.id(), problem = %problem, metric.Unavailable = 1);
         Answer::nothing_kept(Verdict::Unavailable)
     }
 
     fn not_configured(&self, problem: &NotConfigured) -> Answer {
-        tracing::error!(event = "not_configured", problem = %problem);
+        tracing::error!(event = "not_configured", problem = %problem, metric.NotConfigured = 1);
         Answer::nothing_kept(Verdict::NotConfigured)
     }
 
@@ -171,11 +173,11 @@ impl<C: Callback> Receiver<C> {
         match proof {
             Ok(proof) => Ok(request.prove(proof)),
             Err(Refusal::Unproven(cause)) => {
-                tracing::warn!(event = "refused", reason = "unproven", cause);
+                tracing::warn!(event = "refused", reason = "unproven", cause, metric.Refused = 1);
                 Err(Verdict::Unproven)
             }
             Err(Refusal::Malformed(cause)) => {
-                tracing::warn!(event = "refused", reason = "malformed", cause);
+                tracing::warn!(event = "refused", reason = "malformed", cause, metric.Refused = 1);
                 Err(Verdict::Malformed)
             }
         }
@@ -183,7 +185,7 @@ impl<C: Callback> Receiver<C> {
 }
 
 fn refuse_path_token() -> Verdict {
-    tracing::warn!(event = "refused", reason = "unproven", cause = "path_token");
+    tracing::warn!(event = "refused", reason = "unproven", cause = "path_token", metric.Refused = 1);
     Verdict::Unproven
 }
 
@@ -204,7 +206,8 @@ pub async fn record(ledger: &Ledger, delivery: &Proven) -> Result<Answer, Ledger
         Ok(events) => events,
         Err(unreadable) => {
             let Unreadable { code, path } = &unreadable;
-            tracing::error!(event = "set_aside", delivery = %delivery.id(), provider = %delivery.route().provider(), cause = code, path);
+            let provider = delivery.route().provider();
+            tracing::error!(event = "set_aside", delivery = %delivery.id(), %provider, cause = code, path, metric.SetAside = 1);
             let reason = format!("{code} at {path}");
             ledger.finish(delivery, Outcome::SetAside, &reason, 0).await?;
             return Ok(answer(Verdict::SetAside, 0));
@@ -219,12 +222,14 @@ pub async fn record(ledger: &Ledger, delivery: &Proven) -> Result<Answer, Ledger
     let (_, _, reason) = verdict.parts();
     ledger.finish(delivery, outcome, reason, events.len()).await?;
     tracing::info!(
-        event = "recorded",
+        event = outcome.as_str(),
         delivery = %delivery.id(),
         provider = %delivery.route().provider(),
         trust = delivery.trust().as_str(),
         events = events.len(),
         new = recorded.new,
+        metric.Recorded = (outcome == Outcome::Recorded).then_some(1),
+        metric.Duplicates = (outcome == Outcome::Duplicate).then_some(1),
     );
     Ok(answer(verdict, events.len()))
 }
