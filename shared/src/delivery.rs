@@ -178,6 +178,7 @@ impl Unproven {
     ///
     /// # Errors
     /// The request itself, when the token is none of `tokens`.
+    #[expect(clippy::result_large_err, reason = "the request is given back, to be tried with newer secrets")]
     pub fn address(self, tokens: &Tokens) -> Result<Addressed, Self> {
         match tokens.position(&self.path_token) {
             Some(token) => Ok(Addressed { request: self.request, token }),

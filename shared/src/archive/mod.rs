@@ -8,6 +8,8 @@ mod file;
 mod pdf;
 mod store;
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 pub use pdf::PdfFault;
@@ -25,6 +27,14 @@ use crate::{
 
 /// The worker's function ends after 15 minutes at most (Lambda's own limit); a claim must outlive that.
 const CLAIM: SignedDuration = SignedDuration::from_mins(16);
+
+/// A service may take its time to render a PDF; a large one may take minutes to come.
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    first_byte: Duration::from_secs(60),
+    stall: Duration::from_secs(20),
+    total: Duration::from_secs(240),
+};
 
 /// After these pauses a failed order is tried again; after the last one it is given up. Together they are two days:
 /// longer than any outage that a service's users would bear.
@@ -137,7 +147,7 @@ impl Archiver {
     #[must_use]
     pub fn new(settings: &Settings, aws: &Aws) -> Self {
         let policy = UrlPolicy::new(settings.download_hosts.clone(), settings.allow_insecure);
-        let downloads = Client::new(policy, Timeouts::default());
+        let downloads = Client::new(policy, TIMEOUTS);
         Self {
             ledger: Ledger::new(aws, &settings.table, &settings.bucket),
             apis: Apis::new(settings, aws, &downloads),
