@@ -194,7 +194,6 @@ impl Ledger {
         self.update(&partition, SORT)
             .set("state", ArchiveState::Due.as_str())
             .set_all(index::archive(&partition, ArchiveState::Due, now))
-            .set("due_at", now)
             .set_all_if_absent(Item::default().with("due_since", now))
             .add("revision", 1_u32)
             .remove("not_before")

@@ -1,0 +1,11 @@
+//! `template.yaml` against the code: what the two share can't drift apart.
+
+mod alarms;
+mod bench;
+mod environment;
+mod functions;
+mod permissions;
+mod pipe;
+mod routes;
+mod table;
+mod template;
