@@ -17,7 +17,8 @@ pub use pdf::PdfFault;
 use crate::{
     aws::Aws,
     event::Kind,
-    ledger::{Claim, CurrentVersion, Ledger, LedgerError, OrderOutcome, Pdf, Role},
+    intake::Link,
+    ledger::{Claim, CurrentVersion, Ledger, LedgerError, OTHER_GROUP, Order, OrderOutcome, Pdf, Role},
     outbound::{Client, Credential, OutboundError, Timeouts, UrlPolicy},
     providers::Apis,
     settings::Settings,
@@ -53,12 +54,18 @@ const BACKOFF: [SignedDuration; 8] = [
 const NOT_READY: SignedDuration = SignedDuration::from_mins(2);
 
 /// What a provider's API says of a subject whose documents are wanted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Inspection {
     /// The status that the API gives, in our words.
     pub status: Option<Kind>,
+    /// The group that it belongs to, where the service has groups.
+    pub group: Option<String>,
+    /// Who signs it, and the status that the API gives for each.
+    pub signers: Vec<(Link, Option<Kind>)>,
     /// The final documents.
     pub documents: Vec<Wanted>,
+    /// What is in the way of having them all.
+    pub obstacle: Option<Obstacle>,
 }
 
 /// A final document to fetch.
@@ -88,6 +95,13 @@ pub enum Obstacle {
         /// How much later the service wants to be asked again.
         after: Option<SignedDuration>,
     },
+    /// The subject isn't complete, so there is no final document.
+    NotComplete {
+        /// Why, as a stable code.
+        reason: String,
+        /// Whether it never will be: it was declined or removed.
+        ended: bool,
+    },
     /// It failed; another time may help.
     Failed {
         /// Why, as a stable code.
@@ -115,7 +129,10 @@ impl Obstacle {
     /// Why, as a stable code.
     fn reason(&self) -> &str {
         match self {
-            Self::NotReady { reason, .. } | Self::Failed { reason } | Self::Foreign { reason } => reason,
+            Self::NotReady { reason, .. }
+            | Self::NotComplete { reason, .. }
+            | Self::Failed { reason }
+            | Self::Foreign { reason } => reason,
             Self::HostNotAllowed { .. } => "host_not_allowed",
         }
     }
@@ -167,7 +184,7 @@ impl Archiver {
         };
         let outcome = match self.fetch(&claim).await? {
             Ok(()) => OrderOutcome::Archived,
-            Err(obstacle) => outcome(obstacle, claim.order.attempts, time::now()),
+            Err(obstacle) => outcome(obstacle, Standing::of(&claim.order), time::now()),
         };
         log(subject, &outcome);
         self.ledger.settle(&claim, &outcome).await
@@ -180,10 +197,18 @@ impl Archiver {
             Ok(inspection) => inspection,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
-        if let Some(status) = inspection.status {
-            self.ledger.confirm(subject, status, time::now()).await?;
+        let groups = &claim.order.groups;
+        if !groups.is_empty() && inspection.group.as_ref().is_some_and(|group| !groups.contains(group)) {
+            return Ok(Err(Obstacle::Foreign { reason: OTHER_GROUP.to_owned() }));
         }
-        let mut first_obstacle = None;
+        let now = time::now();
+        if let Some(status) = inspection.status {
+            self.ledger.confirm(subject, status, now).await?;
+        }
+        for (link, status) in &inspection.signers {
+            self.ledger.confirm_signer(link, *status, now).await?;
+        }
+        let mut first_obstacle = inspection.obstacle;
         for wanted in &inspection.documents {
             let slot = Pdf::slot(&wanted.document, wanted.role);
             let current = claim.order.versions.get(&slot);
@@ -249,6 +274,7 @@ fn log(subject: &Subject, outcome: &OrderOutcome) {
     let (provider, subject) = (subject.provider, &subject.id);
     match outcome {
         OrderOutcome::Archived => tracing::info!(event = "archived", %provider, %subject),
+        OrderOutcome::Withdrawn => tracing::info!(event = "archive_withdrawn", %provider, %subject),
         OrderOutcome::Waiting { not_before, reason, failed } => {
             tracing::info!(event = "archive_waiting", %provider, %subject, reason, failed, not_before = time::format(*not_before));
         }
@@ -264,17 +290,48 @@ fn log(subject: &Subject, outcome: &OrderOutcome) {
     }
 }
 
-/// What an obstacle makes of an order that failed `attempts` times before.
-fn outcome(obstacle: Obstacle, attempts: u32, now: Timestamp) -> OrderOutcome {
+/// What counts of an order when there is an obstacle.
+#[derive(Clone, Copy)]
+struct Standing {
+    /// How often it failed before.
+    attempts: u32,
+    /// Whether an event said that the subject is complete.
+    complete: bool,
+    /// Whether there is anything in the archive.
+    has_pdfs: bool,
+}
+
+impl Standing {
+    fn of(order: &Order) -> Self {
+        Self { attempts: order.attempts, complete: order.complete, has_pdfs: !order.versions.is_empty() }
+    }
+}
+
+/// What an obstacle makes of an order.
+fn outcome(obstacle: Obstacle, order: Standing, now: Timestamp) -> OrderOutcome {
     let later = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     match obstacle {
         Obstacle::NotReady { reason, after } => {
             OrderOutcome::Waiting { not_before: later(after.unwrap_or(NOT_READY)), reason, failed: false }
         }
-        Obstacle::Failed { reason } => match BACKOFF.get(attempts as usize) {
-            Some(pause) => OrderOutcome::Waiting { not_before: later(*pause), reason, failed: true },
-            None => OrderOutcome::Failed { reason },
-        },
+        // The API was asked what happened, and this is the answer; the next callback asks again.
+        Obstacle::NotComplete { .. } if !order.complete => {
+            if order.has_pdfs {
+                OrderOutcome::Archived
+            } else {
+                OrderOutcome::Withdrawn
+            }
+        }
+        Obstacle::NotComplete { reason, ended: false } => {
+            OrderOutcome::Waiting { not_before: later(NOT_READY), reason, failed: false }
+        }
+        // A callback said that it is complete, so one of the two is wrong.
+        Obstacle::NotComplete { reason, ended: true } | Obstacle::Failed { reason } => {
+            match BACKOFF.get(order.attempts as usize) {
+                Some(pause) => OrderOutcome::Waiting { not_before: later(*pause), reason, failed: true },
+                None => OrderOutcome::Failed { reason },
+            }
+        }
         Obstacle::Foreign { reason } => OrderOutcome::Foreign { reason },
         Obstacle::HostNotAllowed { host } => OrderOutcome::Blocked { host },
     }
@@ -284,12 +341,21 @@ fn outcome(obstacle: Obstacle, attempts: u32, now: Timestamp) -> OrderOutcome {
 mod tests {
     use super::*;
 
+    const NOW: &str = "2026-11-22T00:00:00Z";
+
+    fn standing(attempts: u32, complete: bool, has_pdfs: bool) -> Standing {
+        Standing { attempts, complete, has_pdfs }
+    }
+
+    fn outcome_now(obstacle: Obstacle, order: Standing) -> OrderOutcome {
+        outcome(obstacle, order, NOW.parse().unwrap())
+    }
+
     #[test]
     fn a_failure_is_tried_again_later_and_later_and_then_given_up() {
-        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
         let mut times = Vec::new();
         for attempts in 0.. {
-            match outcome(Obstacle::failed("http_500"), attempts, now) {
+            match outcome_now(Obstacle::failed("http_500"), standing(attempts, true, false)) {
                 OrderOutcome::Waiting { not_before, failed: true, .. } => times.push(not_before),
                 OrderOutcome::Failed { reason } => {
                     assert_eq!(reason, "http_500");
@@ -304,10 +370,24 @@ mod tests {
 
     #[test]
     fn what_is_not_ready_is_no_failure() {
-        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
         let obstacle =
             Obstacle::NotReady { reason: "being_dearchived".to_owned(), after: Some(SignedDuration::from_hours(4)) };
-        let OrderOutcome::Waiting { not_before, failed, .. } = outcome(obstacle, 99, now) else { panic!() };
-        assert_eq!((not_before.to_string().as_str(), failed), ("2026-11-22T04:00:00Z", false));
+        for complete in [true, false] {
+            let waiting = outcome_now(obstacle.clone(), standing(99, complete, false));
+            let OrderOutcome::Waiting { not_before, failed, .. } = waiting else { panic!("{waiting:?}") };
+            assert_eq!((not_before.to_string().as_str(), failed), ("2026-11-22T04:00:00Z", false));
+        }
+    }
+
+    #[test]
+    fn what_is_not_complete_ends_a_question_and_not_an_order() {
+        let not_complete = |ended| Obstacle::NotComplete { reason: "r".to_owned(), ended };
+        for ended in [true, false] {
+            assert_eq!(outcome_now(not_complete(ended), standing(0, false, false)), OrderOutcome::Withdrawn);
+            assert_eq!(outcome_now(not_complete(ended), standing(0, false, true)), OrderOutcome::Archived);
+            let waiting = outcome_now(not_complete(ended), standing(0, true, false));
+            let OrderOutcome::Waiting { failed, .. } = waiting else { panic!("{waiting:?}") };
+            assert_eq!(failed, ended, "what will never be complete is tried again only so often");
+        }
     }
 }

@@ -84,12 +84,14 @@ impl Intercept for Recorder {
         let call = match operation {
             "GetSecretValue" => ("secretsmanager:GetSecretValue".to_owned(), body(request)["SecretId"].clone()),
             "PutObject" | "GetObject" => {
-                let path = request.uri().split_once("://").and_then(|(_, rest)| rest.split_once('/')).expect("a path").1;
+                let path =
+                    request.uri().split_once("://").and_then(|(_, rest)| rest.split_once('/')).expect("a path").1;
                 let key = path.strip_prefix(BUCKET).expect("the bucket").split('?').next().unwrap_or_default();
                 (format!("s3:{operation}"), format!("ArchiveBucket.Arn{key}").into())
             }
             operation => {
-                let index = body(request)["IndexName"].as_str().map_or_else(String::new, |name| format!("/index/{name}"));
+                let index =
+                    body(request)["IndexName"].as_str().map_or_else(String::new, |name| format!("/index/{name}"));
                 (format!("dynamodb:{operation}"), format!("Table.Arn{index}").into())
             }
         };
@@ -151,8 +153,7 @@ fn left_behind(size: usize) -> Proven {
     let tokens = Tokens::new(std::slice::from_ref(&token)).expect("a token");
     let event = json!({"entity_key": "left-behind", "callback_event": "document_updated", "note": "x".repeat(size)});
     let received_at = time::now().checked_sub(SignedDuration::from_hours(1)).expect("a time");
-    let request =
-        Unproven::new(Route::Quicklysign, token, Envelope::default(), event.to_string().into(), received_at);
+    let request = Unproven::new(Route::Quicklysign, token, Envelope::default(), event.to_string().into(), received_at);
     request.address(&tokens).ok().expect("the right token").prove(OwnProof::PathTokenOnly)
 }
 
@@ -186,9 +187,11 @@ fn fits(pattern: &str, resource: &str) -> bool {
 fn statements(template: &Template, function: &str) -> Vec<Statement> {
     let resolve = |value: &Value| template.resolve(value, &Parameters::default());
     let role = resolve(&template.resource(&format!("{function}Role")).value["Properties"]);
-    let shared = role["ManagedPolicyArns"].as_array().into_iter().flatten().map(|name| {
-        resolve(template.resource(name.as_str().expect("a name")).property("/PolicyDocument"))
-    });
+    let shared = role["ManagedPolicyArns"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|name| resolve(template.resource(name.as_str().expect("a name")).property("/PolicyDocument")));
     let own = role["Policies"].as_array().into_iter().flatten().map(|policy| policy["PolicyDocument"].clone());
     let mut statements = Vec::new();
     for document in shared.chain(own) {
@@ -253,15 +256,28 @@ async fn roles_allow_what_functions_call_and_nothing_else() {
             }
         }
         for Statement { sid, actions, resources } in &statements {
-            let used = |action: &String| calls.iter().any(|call| call.0 == *action && resources.iter().any(|glob| fits(glob, &call.1)));
+            let used = |action: &String| {
+                calls.iter().any(|call| call.0 == *action && resources.iter().any(|glob| fits(glob, &call.1)))
+            };
             let needed = |glob: &String| calls.iter().any(|call| actions.contains(&call.0) && fits(glob, &call.1));
-            problems.extend(actions.iter().filter(|action| !used(action)).map(|action| format!("{function}, {sid}: {action} isn't used")));
-            problems.extend(resources.iter().filter(|glob| !needed(glob)).map(|glob| format!("{function}, {sid}: {glob} isn't used")));
+            problems.extend(
+                actions
+                    .iter()
+                    .filter(|action| !used(action))
+                    .map(|action| format!("{function}, {sid}: {action} isn't used")),
+            );
+            problems.extend(
+                resources
+                    .iter()
+                    .filter(|glob| !needed(glob))
+                    .map(|glob| format!("{function}, {sid}: {glob} isn't used")),
+            );
         }
     }
     assert!(problems.is_empty(), "{problems:#?}");
 
-    let seen: BTreeSet<&str> = observed.values().flatten().filter_map(|(action, _)| Some(action.split_once(':')?.1)).collect();
+    let seen: BTreeSet<&str> =
+        observed.values().flatten().filter_map(|(action, _)| Some(action.split_once(':')?.1)).collect();
     let mut in_source = BTreeSet::new();
     called_in_the_source(&root().join("shared/src"), &mut in_source);
     assert!(in_source.len() > 4, "{in_source:?}");
@@ -283,7 +299,10 @@ fn roles_can_be_taken_on_by_their_service_alone() {
         }
         services.insert(role.id.to_owned(), service);
     }
-    assert_eq!((services["ArchivePipeRole"], services["ScheduleRole"]), ("pipes.amazonaws.com", "scheduler.amazonaws.com"));
+    assert_eq!(
+        (services["ArchivePipeRole"], services["ScheduleRole"]),
+        ("pipes.amazonaws.com", "scheduler.amazonaws.com")
+    );
     for function in folders().keys() {
         assert_eq!(services[&format!("{function}Role")], "lambda.amazonaws.com");
     }

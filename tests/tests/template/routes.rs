@@ -24,7 +24,10 @@ fn every_route_goes_to_its_function_and_no_function_has_another() {
         for event in of.value["Properties"]["Events"].as_object().into_iter().flatten().map(|(_, event)| event) {
             if event["Type"] == "HttpApi" {
                 let properties = &event["Properties"];
-                assert_eq!((&properties["Method"], &properties["PayloadFormatVersion"]), (&"POST".into(), &"2.0".into()));
+                assert_eq!(
+                    (&properties["Method"], &properties["PayloadFormatVersion"]),
+                    (&"POST".into(), &"2.0".into())
+                );
                 found.insert((properties["Path"].as_str().expect("a path"), of.id));
             }
         }

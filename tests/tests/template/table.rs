@@ -58,7 +58,10 @@ fn what_holds_data_outlives_the_stack() {
     let template = Template::read();
     for id in ["Table", "ArchiveBucket", "ArchiveBucketPolicy", "ArchiveDeadLetters", "PipeDeadLetters"] {
         let resource = template.resource(id).value;
-        assert_eq!((&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]), (&"Retain".into(), &"Retain".into()));
+        assert_eq!(
+            (&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]),
+            (&"Retain".into(), &"Retain".into())
+        );
     }
     for secret in template.resources("AWS::SecretsManager::Secret") {
         assert_eq!(secret.value["DeletionPolicy"], "Retain", "{}", secret.id);

@@ -153,7 +153,8 @@ fn json(yaml: &Yaml<'_>) -> Value {
         Yaml::Value(Scalar::String(text)) => text.as_ref().into(),
         Yaml::Sequence(values) => values.iter().map(json).collect(),
         Yaml::Mapping(members) => {
-            let members = members.iter().map(|(key, value)| (key.as_str().expect("a text key").to_owned(), json(value)));
+            let members =
+                members.iter().map(|(key, value)| (key.as_str().expect("a text key").to_owned(), json(value)));
             members.collect::<Map<_, _>>().into()
         }
         Yaml::Tagged(tag, value) => match (tag.suffix.as_str(), json(value)) {
