@@ -3,6 +3,7 @@
 mod alarms;
 mod bench;
 mod environment;
+mod events;
 mod functions;
 mod permissions;
 mod pipe;

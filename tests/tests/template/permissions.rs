@@ -34,6 +34,7 @@ use serde_json::{Value, json};
 
 use super::{
     bench::Bench,
+    events,
     functions::folders,
     routes,
     template::{Parameters, Template, root},
@@ -104,14 +105,6 @@ fn body(request: &aws_smithy_runtime_api::http::Request) -> Value {
     serde_json::from_slice(request.body().bytes().expect("a body in memory")).expect("JSON")
 }
 
-/// The events of a function's folder.
-fn events(folder: &str) -> Vec<String> {
-    let files = std::fs::read_dir(root().join("events").join(folder)).expect("events");
-    let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
-    files.sort();
-    files.iter().map(|file| std::fs::read_to_string(file).expect("an event")).collect()
-}
-
 /// What each function called.
 async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
     let bench = Bench::start().await;
@@ -123,7 +116,7 @@ async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
     for route in Route::ALL {
         let id = routes::function(route);
         let functions = start(id).await;
-        for event in events(&folders()[id]) {
+        for (_, event) in events::of(&folders()[id]) {
             let request = lambda_http::request::from_str(&event).expect("an event");
             functions.call(route, request).await.expect("a function");
         }
@@ -135,14 +128,14 @@ async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
         ledger.accept(&left_behind(size)).await.expect("accepted");
     }
     let worker = start("FinalDocument").await.final_document;
-    for event in events("final-document") {
+    for (_, event) in events::of("final-document") {
         worker.handle(serde_json::from_str(&event).expect("an event")).await;
     }
     for order in ledger.orders(ArchiveState::Due, None, 1000).await.expect("orders") {
         worker.handle(message(&order)).await;
     }
     let reconcile = start("Reconcile").await.reconcile;
-    for event in events("reconcile") {
+    for (_, event) in events::of("reconcile") {
         reconcile.handle(serde_json::from_str(&event).expect("an event")).await.expect("done");
     }
     recorders.into_iter().map(|(id, recorder)| (id, recorder.calls())).collect()
