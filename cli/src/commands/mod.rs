@@ -9,6 +9,8 @@ mod serve;
 mod storage;
 mod timeline;
 mod trigger;
+mod verify;
+mod webhooks;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -46,9 +48,14 @@ enum Command {
     Documents(documents::Documents),
     /// Show everything that is known of one document, pack or signer
     Timeline(timeline::Timeline),
+    /// Prove a stored, signed delivery again, offline
+    Verify(verify::Verify),
     /// See archive orders, and have them done again
     #[command(subcommand)]
     Archive(archive::Archive),
+    /// Have QuicklySign's packs tell Countersign of their changes
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
     /// Finish what was left: what deployed runs every 15 minutes
     Reconcile,
 }
@@ -74,7 +81,9 @@ pub async fn run() -> ExitCode {
         Command::Trigger(trigger) => trigger.run(data).await,
         Command::Documents(documents) => documents.run(data).await,
         Command::Timeline(timeline) => timeline.run(data).await,
+        Command::Verify(verify) => verify.run(data).await,
         Command::Archive(archive) => archive.run(data).await,
+        Command::Webhooks(webhooks) => webhooks.run(data).await,
         Command::Reconcile => reconcile::run(data).await,
     };
     match result {

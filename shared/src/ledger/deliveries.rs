@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     delivery::{DeliveryId, Envelope, Proof, Proven, Route},
-    intake::UnreadableEntry,
+    intake::{UnknownSubscription, UnreadableEntry},
     provider::Provider,
     signature::Fingerprint,
     time,
@@ -131,7 +131,8 @@ impl Ledger {
             .with("trust", delivery.trust().as_str())
             .with("token", proof.token)
             .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()))
-            .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()));
+            .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()))
+            .with_some("unknown_subscription", delivery.unknown_subscription().as_str());
         if body.len() <= MAX_INLINE_BODY {
             item = item.with("body", body.as_ref());
         } else {
@@ -228,7 +229,8 @@ impl Ledger {
         let certificate = certificate.map_err(|_| LedgerError::Corrupt { attribute: "certificate" })?;
         let proof = Proof { token: usize::try_from(record.token).unwrap_or(usize::MAX), certificate };
         let delivery = Proven::recorded(id.clone(), route, record.received_at, envelope, body, proof);
-        let delivery = delivery.wanting(item.list("groups"));
+        let unknown = UnknownSubscription::parse(item.text("unknown_subscription"));
+        let delivery = delivery.wanting(item.list("groups")).if_unknown(unknown);
         Ok(Some(StoredDelivery { delivery, record }))
     }
 

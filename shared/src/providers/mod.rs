@@ -25,7 +25,7 @@ pub fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     match delivery.route() {
         Route::LegalesignBatch => legalesign::batch::read(delivery),
         Route::LegalesignRealtime => legalesign::realtime::read(delivery),
-        Route::Quicklysign => quicklysign::callback::read(delivery).map(Reading::from),
+        Route::Quicklysign => quicklysign::callback::read(delivery),
         Route::Signeasy => Err(Unreadable::new("no_reader", ".")),
     }
 }

@@ -12,7 +12,7 @@ use countersign::{
 };
 use countersign_cli::{
     simulator::{self, Simulator},
-    stack::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Secrets, Storage, TABLE},
+    stack::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Storage, TABLE},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -36,9 +36,9 @@ impl Bench {
         let (stop, stopping) = watch::channel(false);
         let mut parts = JoinSet::new();
         let storage = Storage::open(folder.path(), &mut parts, &stopping).await.expect("the embedded services");
-        let secrets = Secrets::read(&root().join("events/secrets")).expect("events/secrets");
-        let credentials = Provider::ALL.map(|provider| (provider.to_string(), secrets.of(provider).1.clone()));
-        let credentials = Value::Object(credentials.into_iter().collect());
+        let secrets = secrets();
+        let credentials = |provider: Provider| Some((provider.to_string(), secrets.get(&name(provider, "API"))?.clone()));
+        let credentials = Value::Object(Provider::ALL.into_iter().filter_map(credentials).collect());
         let simulated = Simulator::new(serde_json::from_value(credentials).expect("credentials"));
         let (listener, simulator) = listen().await;
         parts.spawn(async move {
@@ -98,12 +98,27 @@ async fn listen() -> (TcpListener, String) {
     (listener, url)
 }
 
-/// GetSecretValue: `LegalesignProofSecret` is the `proof` of `legalesign.json`.
+type Secrets = BTreeMap<String, Value>;
+
+/// The secrets that `events/` is made for, as `events/env.json` gives them to `sam local`: by variable.
+fn secrets() -> Secrets {
+    let text = std::fs::read_to_string(root().join("events/env.json")).expect("events/env.json");
+    let functions: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(&text).expect("JSON");
+    let variables = functions.into_values().flatten();
+    variables.map(|(name, text)| (name, serde_json::from_str(&text).expect("JSON"))).collect()
+}
+
+fn name(provider: Provider, sort: &str) -> String {
+    format!("{}_{sort}", provider.as_str().to_uppercase())
+}
+
+/// GetSecretValue: `LegalesignProofSecret` is `LEGALESIGN_PROOF`.
 async fn secret(State(secrets): State<Arc<Secrets>>, body: String) -> Json<Value> {
     let request: Value = serde_json::from_str(&body).expect("JSON");
     let id = request["SecretId"].as_str().expect("an id");
     let provider = Provider::ALL.into_iter().find(|provider| id.to_lowercase().starts_with(provider.as_str()));
-    let (proof, api) = secrets.of(provider.unwrap_or_else(|| panic!("no secret {id}")));
-    let secret = if id.ends_with("ProofSecret") { proof } else { api };
+    let provider = provider.unwrap_or_else(|| panic!("no secret {id}"));
+    let variable = name(provider, if id.ends_with("ProofSecret") { "PROOF" } else { "API" });
+    let secret = secrets.get(&variable).unwrap_or_else(|| panic!("events/env.json has no {variable}"));
     Json(json!({"ARN": id, "Name": id, "SecretString": secret.to_string()}))
 }

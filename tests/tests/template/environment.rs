@@ -39,7 +39,8 @@ fn set_in_the_template(function: &str) -> BTreeSet<String> {
     let parameters = ["LegalesignApiUrl", "QuicklysignApiUrl", "SigneasyApiUrl", "DownloadHosts"]
         .into_iter()
         .fold(Parameters::default(), |parameters, name| parameters.with(name, "https://example"))
-        .with("LegalesignRealtimeProof", "signature");
+        .with("LegalesignRealtimeProof", "signature")
+        .with("QuicklysignWebhookKeys", "key");
     Template::read().environment(function, &parameters).into_keys().collect()
 }
 

@@ -122,6 +122,13 @@ async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
         }
     }
 
+    let subscribe = "QuicklysignSubscribe";
+    let settings = bench.settings(template, subscribe);
+    let subscriber = quicklysign_subscribe::Function::start(settings, &recorders[subscribe].clients(&bench.aws));
+    for (case, event) in events::of("quicklysign-subscribe") {
+        subscriber.handle(serde_json::from_str(&event).expect("an event")).await.expect(&case);
+    }
+
     // What the sweep finds: deliveries that were left behind, small and large, and an order that waits.
     let ledger = bench.ledger();
     for size in [100, 20_000] {
