@@ -128,6 +128,21 @@ impl Obstacle {
     pub fn failed(reason: impl Into<String>) -> Self {
         Self::Failed { reason: reason.into() }
     }
+
+    /// Why, as a stable code.
+    fn reason(&self) -> &str {
+        match self {
+            Self::NotReady { reason, .. }
+            | Self::NotComplete { reason, .. }
+            | Self::Failed { reason }
+            | Self::Foreign { reason } => reason,
+            Self::HostNotAllowed { .. } => "host_not_allowed",
+        }
+    }
+
+    fn host(&self) -> Option<&str> {
+        if let Self::HostNotAllowed { host } = self { Some(host) } else { None }
+    }
 }
 
 impl From<OutboundError> for Obstacle {
@@ -174,7 +189,7 @@ impl Archiver {
             Ok(()) => OrderOutcome::Archived,
             Err(obstacle) => outcome(obstacle, Standing::of(&claim.order), time::now()),
         };
-        tracing::info!(event = "order_settled", provider = %subject.provider, subject = %subject.id, ?outcome);
+        log(subject, &outcome);
         self.ledger.settle(&claim, &outcome).await
     }
 
@@ -218,7 +233,8 @@ impl Archiver {
                     self.ledger.note_version(subject, &slot, &current).await?;
                 }
                 Err(obstacle) => {
-                    tracing::warn!(event = "document_not_archived", provider = %subject.provider, subject = %subject.id, document = %wanted.document, ?obstacle);
+                    let (reason, host) = (obstacle.reason(), obstacle.host());
+                    tracing::warn!(event = "document_not_archived", provider = %subject.provider, subject = %subject.id, document = wanted.document, reason, host);
                     first_obstacle.get_or_insert(obstacle);
                 }
             }
@@ -251,8 +267,38 @@ impl Archiver {
             current: true,
         };
         self.ledger.enter_pdf(subject, &pdf).await?;
-        tracing::info!(event = "archived", provider = %pdf.provider, subject = %subject.id, document = %pdf.document, role = pdf.role.as_str(), size = pdf.size, sha256 = %pdf.sha256);
+        tracing::info!(
+            event = "document_archived",
+            provider = %pdf.provider,
+            subject = %subject.id,
+            document = pdf.document,
+            role = pdf.role.as_str(),
+            size = pdf.size,
+            sha256 = pdf.sha256,
+            metric.ArchivedDocuments = 1,
+        );
         Ok(Ok(pdf.sha256))
+    }
+}
+
+/// Tells what the work on an order came to.
+fn log(subject: &Subject, outcome: &OrderOutcome) {
+    let (provider, subject) = (subject.provider, &subject.id);
+    match outcome {
+        OrderOutcome::Archived => tracing::info!(event = "archived", %provider, %subject),
+        OrderOutcome::Withdrawn => tracing::info!(event = "archive_withdrawn", %provider, %subject),
+        OrderOutcome::Waiting { not_before, reason, failed } => {
+            tracing::info!(event = "archive_waiting", %provider, %subject, reason, failed, not_before = time::format(*not_before));
+        }
+        OrderOutcome::Blocked { host } => {
+            tracing::error!(event = "archive_blocked", %provider, %subject, host, metric.ArchivesBlocked = 1);
+        }
+        OrderOutcome::Failed { reason } => {
+            tracing::error!(event = "archive_failed", %provider, %subject, reason, metric.ArchivesFailed = 1);
+        }
+        OrderOutcome::Foreign { reason } => {
+            tracing::warn!(event = "archive_foreign", %provider, %subject, reason, metric.ArchivesForeign = 1);
+        }
     }
 }
 
