@@ -44,8 +44,8 @@ async fn main() {
     let Some(browser) = Browser::start().await else { std::process::exit(1) };
     let timeline = format!("/documents/quicklysign/document_pack/{}", PACKS[0]);
     let pictures = [
-        ("console-deliveries-light", "/", 1200, 560, false),
-        ("console-deliveries-dark", "/", 1200, 560, true),
+        ("console-deliveries-light", "/", 1280, 600, false),
+        ("console-deliveries-dark", "/", 1280, 600, true),
         ("console-timeline-light", timeline.as_str(), 1200, 800, false),
         ("console-archive-dark", "/archive", 1200, 320, true),
         ("console-documents-light", "/documents", 1200, 400, false),
