@@ -4,8 +4,8 @@
 //! DynamoDB and S3 are spoken to by the real SDK. Only the services' APIs are simulated.
 
 pub mod browser;
-pub mod raw_http;
 pub mod fault_proxy;
+pub mod raw_http;
 pub mod rig;
 
 use std::{
