@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod browser;
 pub mod fault_proxy;
+pub mod legalesign;
 pub mod raw_http;
 pub mod rig;
 mod stored;

@@ -65,7 +65,13 @@ impl Options {
     /// # Errors
     /// When secrets can't be made.
     pub fn for_tests() -> Result<Self> {
-        Ok(Self { port: 0, environment: HashMap::new(), secrets: Secrets::throw_away()?, scheduled: false, piped: true })
+        Ok(Self {
+            port: 0,
+            environment: HashMap::new(),
+            secrets: Secrets::throw_away()?,
+            scheduled: false,
+            piped: true,
+        })
     }
 }
 
