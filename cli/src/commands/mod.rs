@@ -1,6 +1,10 @@
 //! The commands. Each gives one [`Output`], which is printed as JSON or for people; logs go to standard error.
 
 mod archive;
+mod cloudformation;
+mod completions;
+mod console;
+mod deliveries;
 mod demo;
 mod documents;
 mod output;
@@ -8,7 +12,7 @@ mod reconcile;
 mod serve;
 mod storage;
 mod timeline;
-mod trigger;
+pub(crate) mod trigger;
 mod verify;
 mod webhooks;
 
@@ -44,6 +48,8 @@ enum Command {
     Demo,
     /// Send a documented callback, properly proven
     Trigger(trigger::Trigger),
+    /// List the deliveries of a day
+    Deliveries(deliveries::Deliveries),
     /// List documents and packs
     Documents(documents::Documents),
     /// Show everything that is known of one document, pack or signer
@@ -58,6 +64,10 @@ enum Command {
     Webhooks(webhooks::Webhooks),
     /// Finish what was left: what deployed runs every 15 minutes
     Reconcile,
+    /// Show what is stored on a web page: of a deployed stack, or of the data folder
+    Console(console::Console),
+    /// Print a script that completes commands in a shell
+    Completions(completions::Completions),
 }
 
 /// Runs the process's command and says how it ended: 0 done, 1 failed, 2 usage, 3 not found.
@@ -85,6 +95,9 @@ pub async fn run() -> ExitCode {
         Command::Archive(archive) => archive.run(data).await,
         Command::Webhooks(webhooks) => webhooks.run(data).await,
         Command::Reconcile => reconcile::run(data).await,
+        Command::Deliveries(deliveries) => deliveries.run(data).await,
+        Command::Console(console) => console.run(data).await,
+        Command::Completions(completions) => Ok(completions.run()),
     };
     match result {
         Ok(output) => output.print(json),

@@ -19,6 +19,11 @@ impl Output {
         Ok(Self { json: serde_json::to_value(json)?, text: text.into(), ok: true })
     }
 
+    /// A text for another program, which is the same with `--json`.
+    pub fn text(text: String) -> Self {
+        Self { json: Value::Null, text, ok: true }
+    }
+
     /// No output at all.
     pub const fn none() -> Self {
         Self { json: Value::Null, text: String::new(), ok: true }
@@ -33,7 +38,7 @@ impl Output {
     pub fn print(self, json: bool) -> ExitCode {
         if json && !self.json.is_null() {
             write_out(&format!("{:#}\n", self.json));
-        } else if !json {
+        } else {
             write_out(&self.text);
         }
         if self.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -77,6 +82,13 @@ impl Failure {
             drop(writeln!(std::io::stderr(), "error: {} ({})", self.message, self.code));
         }
         ExitCode::from(self.exit)
+    }
+}
+
+impl Failure {
+    /// What is wrong, for people.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 }
 

@@ -23,7 +23,10 @@ pub use folder::{Endpoints, Folder, InUse};
 pub use functions::Functions;
 pub use secrets::Secrets;
 
-use crate::simulator::{self, Simulator};
+use crate::{
+    console,
+    simulator::{self, Simulator},
+};
 
 /// The table's name in the local stack.
 pub const TABLE: &str = "countersign";
@@ -38,6 +41,9 @@ pub const SECRET_KEY: &str = "countersign-local";
 
 /// Deployed, the sweep runs every 15 minutes. A person at a laptop doesn't want to wait that long.
 const SWEEP_EVERY: Duration = Duration::from_secs(20);
+
+/// The console is told of every write; what only time changes is looked at so often.
+const REFRESH_EVERY: Duration = Duration::from_secs(10);
 
 /// How the local stack is to run.
 pub struct Options {
@@ -59,7 +65,13 @@ impl Options {
     /// # Errors
     /// When secrets can't be made.
     pub fn for_tests() -> Result<Self> {
-        Ok(Self { port: 0, environment: HashMap::new(), secrets: Secrets::throw_away()?, scheduled: false, piped: true })
+        Ok(Self {
+            port: 0,
+            environment: HashMap::new(),
+            secrets: Secrets::throw_away()?,
+            scheduled: false,
+            piped: true,
+        })
     }
 }
 
@@ -155,13 +167,28 @@ impl Stack {
         let environment = environment(&options, &simulator_url, &http);
         let settings = Settings::read(|name| environment.get(name).cloned())?;
         let functions = Arc::new(Functions::start(&settings, &storage.aws).await);
-        parts.spawn(gateway::serve(gateway, Arc::clone(&functions), stopped(stopping.clone())));
+        let (changed, changes) = watch::channel(0);
+        let console = console::router(console::Options {
+            aws: storage.aws.clone(),
+            table: TABLE.to_owned(),
+            bucket: BUCKET.to_owned(),
+            label: "local stack".to_owned(),
+            place: folder.path().display().to_string(),
+            allow_retry: true,
+            gateway: Some(console::Gateway { url: http.clone(), secrets: options.secrets.clone() }),
+            port: gateway.local_addr()?.port(),
+            key: None,
+            poll: REFRESH_EVERY,
+            changes: Some(changes),
+            stopping: stopping.clone(),
+        })?;
+        parts.spawn(gateway::serve(gateway, Arc::clone(&functions), console, stopped(stopping.clone())));
 
         let (queue, worker) = queue::queue(Arc::clone(&functions), stopping.clone());
         parts.spawn(worker);
         if options.piped {
             let pipe = pipe::Pipe::open(storage.database.clone(), TABLE)?;
-            parts.spawn(pipe.run(queue, stopping.clone()));
+            parts.spawn(pipe.run(queue, changed, stopping.clone()));
         }
         let ledger = Ledger::new(&storage.aws, TABLE, BUCKET);
         recover(&ledger).await?;

@@ -53,6 +53,9 @@ const BACKOFF: [SignedDuration; 8] = [
 /// A document that isn't ready yet is asked for again this much later, unless the service says when.
 const NOT_READY: SignedDuration = SignedDuration::from_mins(2);
 
+/// No service puts an order off for longer: one that says "in a hundred years" is wrong, and nobody would notice.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
+
 /// What a provider's API says of a subject whose documents are wanted.
 #[derive(Debug, Default)]
 pub struct Inspection {
@@ -220,7 +223,11 @@ impl Archiver {
             if current.is_some_and(|current| current.version == wanted.version) {
                 continue;
             }
-            match self.archive(claim, wanted).await? {
+            let archived = match self.ledger.entered(subject, &slot, &wanted.version).await? {
+                Some(sha256) => Ok(sha256),
+                None => self.archive(claim, wanted).await?,
+            };
+            match archived {
                 Ok(sha256) => {
                     let current = CurrentVersion { version: wanted.version.clone(), sha256 };
                     self.ledger.note_version(subject, &slot, &current).await?;
@@ -317,7 +324,8 @@ fn outcome(obstacle: Obstacle, order: Standing, now: Timestamp) -> OrderOutcome 
     let later = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     match obstacle {
         Obstacle::NotReady { reason, after } => {
-            OrderOutcome::Waiting { not_before: later(after.unwrap_or(NOT_READY)), reason, failed: false }
+            let pause = after.unwrap_or(NOT_READY).clamp(SignedDuration::ZERO, LONGEST_PAUSE);
+            OrderOutcome::Waiting { not_before: later(pause), reason, failed: false }
         }
         // The API was asked what happened, and this is the answer; the next callback asks again.
         Obstacle::NotComplete { .. } if !order.complete => {

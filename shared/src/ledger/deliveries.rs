@@ -27,9 +27,9 @@ const MAX_INLINE_BODY: usize = 8 * 1024;
 /// So many of the entries that can't be read are named one by one; the delivery's bytes have them all.
 const MAX_NAMED_ENTRIES: usize = 100;
 
-const SORT: &str = "DELIVERY";
+pub(super) const SORT: &str = "DELIVERY";
 
-fn partition(id: &DeliveryId) -> String {
+pub(super) fn partition(id: &DeliveryId) -> String {
     format!("DELIVERY#{id}")
 }
 
@@ -59,8 +59,13 @@ impl Outcome {
         }
     }
 
-    fn parse(name: &str) -> Option<Self> {
-        [Self::Accepted, Self::Recorded, Self::Duplicate, Self::SetAside].into_iter().find(|o| o.as_str() == name)
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Recorded, Self::Duplicate, Self::SetAside];
+
+    /// Reads what [`Outcome::as_str`] wrote.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 }
 
@@ -291,7 +296,7 @@ fn name_entry(UnreadableEntry { position, cause }: &UnreadableEntry) -> String {
     format!("{position}: {cause}")
 }
 
-fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
+pub(super) fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
     let id = partition.strip_prefix("DELIVERY#").and_then(|id| id.parse().ok());
     id.ok_or(LedgerError::Corrupt { attribute: PARTITION_KEY })
 }
@@ -302,7 +307,7 @@ fn body_key(delivery: &Proven) -> String {
     format!("deliveries/{}/{}/{}", delivery.route().provider(), &received_at[..10], delivery.id())
 }
 
-fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
+pub(super) fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
     Ok(DeliveryRecord {
         id: id.clone(),
         provider: item.parse("provider", |name| name.parse().ok())?,

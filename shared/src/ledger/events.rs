@@ -37,9 +37,10 @@ const MAX_PAYLOAD: usize = 32 * 1024;
 /// How many of a delivery's events were new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// Not known before.
+    /// First known by this delivery, now or when it was recorded before: a crash or a lost answer in between must not
+    /// turn the delivery that brought an event into a duplicate of itself.
     pub new: usize,
-    /// Known already, from another delivery or from this one.
+    /// Known already, from another delivery or from earlier in this one.
     pub known: usize,
 }
 
@@ -114,14 +115,14 @@ impl Ledger {
             .send()
             .await?;
         let (Updated::Done(before) | Updated::Refused(before)) = updated;
-        let is_new = before.set_size("deliveries") == 0;
+        let is_new = before.text("delivery").is_none_or(|first| first == delivery);
         Ok(Placed { event, occurred_at: before.time("occurred_at").unwrap_or(event.occurred_at), is_new })
     }
 
     /// Writes up to [`MAX_GET`] different events.
     async fn put_events<'a>(&self, source: Source<'a>, events: &[&'a Event]) -> Result<Vec<Placed<'a>>, LedgerError> {
         let keys: Vec<Key> = events.iter().map(|event| source.key(event)).collect();
-        let found = self.get_many(&keys, &["deliveries", "occurred_at"]).await?;
+        let found = self.get_many(&keys, &["deliveries", "delivery", "occurred_at"]).await?;
         let found: HashMap<Key, Item> = found
             .into_iter()
             .filter_map(|item| Some(((item.text(PARTITION_KEY)?.to_owned(), item.text(SORT_KEY)?.to_owned()), item)))
@@ -133,7 +134,8 @@ impl Ledger {
             match found.get(&key) {
                 Some(item) if item.set_has("deliveries", delivery) => {
                     let occurred_at = item.time("occurred_at").unwrap_or(event.occurred_at);
-                    placed.push(Placed { event, occurred_at, is_new: false });
+                    let is_new = item.text("delivery") == Some(delivery);
+                    placed.push(Placed { event, occurred_at, is_new });
                 }
                 Some(_) => placed.push(self.put_event(source, event).await?),
                 None => {

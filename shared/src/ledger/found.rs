@@ -13,7 +13,7 @@ use super::{
     update::{Update, Updated},
 };
 use crate::{
-    event::{EventId, Identity, Kind, TimeSource, Trust},
+    event::{Event, Identity, Kind, TimeSource, Trust},
     subject::Subject,
 };
 
@@ -47,19 +47,29 @@ impl Ledger {
     /// Records that a subject has a status of which no callback told.
     async fn record_found(&self, subject: &Subject, status: Kind, at: Timestamp) -> Result<(), LedgerError> {
         let Some(rank) = status.rank() else { return Ok(()) };
-        let parts = ["reconcile".to_owned(), subject.partition(), status.as_str().to_owned()];
-        let id = EventId::of(subject.provider, TRUST, &Identity::Content(parts.to_vec()));
+        let found = Event {
+            subject: subject.clone(),
+            name: "status".to_owned(),
+            value: Some(status.as_str().to_owned()),
+            kind: status,
+            occurred_at: at,
+            time_source: TimeSource::Received,
+            identity: Identity::Observed(vec![subject.partition(), status.as_str().to_owned()]),
+            position: 0,
+            payload: "null".to_owned(),
+        };
         let item = Item::default()
-            .with("id", id.as_str())
+            .with("id", found.id(TRUST).as_str())
             .with("kind", status.as_str())
-            .with("name", "status")
+            .with("name", found.name.as_str())
+            .with_some("value", found.value.as_deref())
             .with("occurred_at", at)
-            .with("time_source", TimeSource::Received.as_str())
+            .with("time_source", found.time_source.as_str())
             .with("received_at", at)
             .with("trust", TRUST.as_str())
             .with("source", "reconcile");
         let partition = subject.partition();
-        let event = self.update(&partition, &format!("EVENT#-#{}", id.as_str())).set_all_if_absent(item);
+        let event = self.update(&partition, &found.sort_key(TRUST)).set_all_if_absent(item);
         let Updated::Done(event) = event.returning(ReturnValue::AllNew).send().await? else { return Ok(()) };
         let found_at = event.time("occurred_at").unwrap_or(at);
 

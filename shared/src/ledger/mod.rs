@@ -12,6 +12,7 @@
 mod batch;
 mod certificates;
 mod deliveries;
+mod delivery_lists;
 mod events;
 mod found;
 mod index;
@@ -29,6 +30,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 pub use certificates::Certificate;
 pub use deliveries::{DeliveryRecord, Outcome, StoredDelivery};
+pub use delivery_lists::{DeliveryFilter, DeliveryPage};
 pub use events::Recorded;
 pub use index::{INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY};
 pub use item::Item;

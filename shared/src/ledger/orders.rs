@@ -324,12 +324,16 @@ impl Ledger {
         let range = Range { prefix: "", before: before.map(time::format), descending: false, limit };
         let mut orders = Vec::new();
         for entry in self.list(&List::Archive(state), &range).await? {
-            let subject: Subject =
-                entry.partition.parse().map_err(|_| LedgerError::Corrupt { attribute: super::PARTITION_KEY })?;
             // The index lags behind: what it says was true a moment ago.
             let item = self.get(&entry.partition, SORT).await?.unwrap_or_default();
-            if item.text("state") == Some(state.as_str()) {
-                orders.push(order(subject, &item)?);
+            if item.text("state") != Some(state.as_str()) {
+                continue;
+            }
+            let subject = entry.partition.parse().map_err(|_| LedgerError::Corrupt { attribute: super::PARTITION_KEY });
+            match subject.and_then(|subject| order(subject, &item)) {
+                Ok(order) => orders.push(order),
+                // One that somebody else wrote must not keep the others from being done.
+                Err(problem) => tracing::error!(event = "order_unreadable", partition = entry.partition, %problem),
             }
         }
         Ok(orders)

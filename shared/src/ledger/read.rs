@@ -45,13 +45,13 @@ pub struct Document {
     pub id: String,
     /// Its status, where one is known.
     pub status: Option<Kind>,
-    /// How the event that gave the status was proven.
+    /// How the event that gave the status was proven; the latest event, where none is known.
     pub trust: Option<Trust>,
     /// When the provider's API last said that this is the status, if it did.
     pub confirmed_at: Option<Timestamp>,
     /// When the status came about.
     pub occurred_at: Option<Timestamp>,
-    /// When the callback that gave the status came in.
+    /// When the callback with that event came in.
     pub updated_at: Option<Timestamp>,
     /// How many events are recorded of it.
     pub events: usize,

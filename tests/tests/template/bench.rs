@@ -37,7 +37,8 @@ impl Bench {
         let mut parts = JoinSet::new();
         let storage = Storage::open(folder.path(), &mut parts, &stopping).await.expect("the embedded services");
         let secrets = secrets();
-        let credentials = |provider: Provider| Some((provider.to_string(), secrets.get(&name(provider, "API"))?.clone()));
+        let credentials =
+            |provider: Provider| Some((provider.to_string(), secrets.get(&name(provider, "API"))?.clone()));
         let credentials = Value::Object(Provider::ALL.into_iter().filter_map(credentials).collect());
         let simulated = Simulator::new(serde_json::from_value(credentials).expect("credentials"));
         let (listener, simulator) = listen().await;

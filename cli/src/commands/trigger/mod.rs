@@ -39,6 +39,10 @@ pub struct Trigger {
     #[arg(long, value_parser = id)]
     id: Option<SubjectId>,
 
+    /// The webhook under which QuicklySign calls; one that nobody knows unless given
+    #[arg(long, value_name = "KEY", value_parser = id)]
+    webhook_key: Option<SubjectId>,
+
     /// The whole callback URL, with its path token; that of the local stack unless given
     #[arg(long, value_name = "URL")]
     to: Option<String>,
@@ -82,7 +86,10 @@ impl Trigger {
             Err(failure) => Err(failure),
         };
         let secrets = running.as_ref().ok().map(|(secrets, _)| secrets);
-        let callback = callback(self.provider, &self.event, &id, secrets)?;
+        let mut callback = callback(self.provider, &self.event, &id, secrets)?;
+        if let (Provider::Quicklysign, Some(key)) = (self.provider, &self.webhook_key) {
+            callback = quicklysign(&self.event, &id, key.as_str());
+        }
         let url = match self.to {
             Some(url) => url,
             None => {
@@ -102,18 +109,23 @@ impl Trigger {
 }
 
 /// Makes a callback of this service about this subject, proven by what `secrets` has.
-fn callback(provider: Provider, event: &str, id: &SubjectId, secrets: Option<&Secrets>) -> Result<Callback, Failure> {
+pub fn callback(
+    provider: Provider,
+    event: &str,
+    id: &SubjectId,
+    secrets: Option<&Secrets>,
+) -> Result<Callback, Failure> {
     match provider {
-        Provider::Quicklysign => Ok(quicklysign(event, id)),
+        Provider::Quicklysign => Ok(quicklysign(event, id, "countersign-trigger")),
         Provider::Legalesign => legalesign::callback(event, id, secrets.and_then(|secrets| secrets.signing_key().ok())),
         Provider::Signeasy => Err(Failure::new("not_supported", format!("{provider} can't be triggered yet"))),
     }
 }
 
 /// As docs.quicklysign.com's samples have it, with the name that version 1 gives the key.
-fn quicklysign(event: &str, id: &SubjectId) -> Callback {
+fn quicklysign(event: &str, id: &SubjectId, webhook_key: &str) -> Callback {
     let body = json!({
-        "webhook_key": "countersign-trigger",
+        "webhook_key": webhook_key,
         "entity_type": "Document",
         "entity_key": id,
         "callback_event": event,
