@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::{
     event::Trust,
     provider::Provider,
-    signature::{Fingerprint, SignatureProof},
+    signature::{Fingerprint, SignatureProof, Signer},
     time,
     token::Tokens,
 };
@@ -105,7 +105,7 @@ impl Route {
 }
 
 /// The request's headers that reading or proving it again needs. All others are forgotten: they may hold anything.
-const KEPT_HEADERS: [&str; 4] = ["content-type", "x-signed", "x-hmac-sha256", "x-signed-sha256"];
+const KEPT_HEADERS: [&str; 5] = ["content-type", "x-signed", "http-x-signed", "x-hmac-sha256", "x-signed-sha256"];
 
 /// A header or query longer than this is not one of a documented callback, and isn't kept.
 const MAX_KEPT_TEXT: usize = 4096;
@@ -120,12 +120,13 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Keeps what is needed of a request's headers and query.
+    /// Keeps what is needed of a request's headers and query. Of a header that can't be a documented one, that it was
+    /// there is kept: a signature that can't be read must not become none.
     #[must_use]
     pub fn of(headers: &http::HeaderMap, query: Option<&str>) -> Self {
         let kept = |name: &&str| {
-            let value = headers.get(*name)?.to_str().ok().filter(|value| value.len() <= MAX_KEPT_TEXT)?;
-            Some(((*name).to_owned(), value.to_owned()))
+            let value = headers.get(*name)?.to_str().ok().filter(|value| value.len() <= MAX_KEPT_TEXT);
+            Some(((*name).to_owned(), value.unwrap_or_default().to_owned()))
         };
         let event = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
             .find_map(|(name, value)| (name == "event" && value.len() <= 64).then(|| value.into_owned()));
@@ -221,11 +222,13 @@ impl Addressed {
     /// Joins the path token's proof with what the provider's own proof came to.
     #[must_use]
     pub fn prove(self, own: OwnProof) -> Proven {
-        let certificate = match own {
+        let signature = match own {
             OwnProof::PathTokenOnly => None,
-            OwnProof::Signature(signature) => Some(signature.fingerprint()),
+            OwnProof::Signature(signature) => Some(signature),
         };
-        Proven { request: self.request, proof: Proof { token: self.token, certificate } }
+        let certificate = signature.as_ref().map(SignatureProof::fingerprint);
+        let proof = Proof { token: self.token, certificate };
+        Proven { request: self.request, proof, signature, groups: Vec::new() }
     }
 }
 
@@ -260,6 +263,8 @@ impl Proof {
 pub struct Proven {
     request: Request,
     proof: Proof,
+    signature: Option<SignatureProof>,
+    groups: Vec<String>,
 }
 
 impl Proven {
@@ -272,7 +277,14 @@ impl Proven {
         body: Bytes,
         proof: Proof,
     ) -> Self {
-        Self { request: Request { id, route, received_at, envelope, body }, proof }
+        let request = Request { id, route, received_at, envelope, body };
+        Self { request, proof, signature: None, groups: Vec::new() }
+    }
+
+    /// Says whose documents are wanted, where a provider's callbacks tell of other groups' as well.
+    #[must_use]
+    pub fn wanting(self, groups: Vec<String>) -> Self {
+        Self { groups, ..self }
     }
 
     /// The delivery's id.
@@ -315,5 +327,17 @@ impl Proven {
     #[must_use]
     pub const fn trust(&self) -> Trust {
         self.proof.trust()
+    }
+
+    /// Whose signature it was that has just been verified; nothing for a delivery that was read back.
+    #[must_use]
+    pub fn signer(&self) -> Option<&Signer> {
+        self.signature.as_ref().map(SignatureProof::signer)
+    }
+
+    /// The groups whose documents were wanted when it came in; all, where there is none.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        &self.groups
     }
 }

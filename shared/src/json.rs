@@ -1,6 +1,7 @@
 //! Reading JSON that came from outside: an error names the place, never a value.
 
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::intake::Unreadable;
 
@@ -20,6 +21,17 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
     })?;
     deserializer.end().map_err(|_| Unreadable::new("not_json", "."))?;
     Ok(value)
+}
+
+/// The elements of the JSON array `text`, each as its own text, so that one that can't be read doesn't spoil the others.
+///
+/// # Errors
+/// `not_json` when it is no JSON; `unexpected_shape` when it is no array.
+pub fn array(text: &str) -> Result<Vec<&RawValue>, Unreadable> {
+    serde_json::from_str(text).map_err(|error| {
+        let code = if error.is_data() { "unexpected_shape" } else { "not_json" };
+        Unreadable::new(code, ".")
+    })
 }
 
 fn printable(path: &str) -> String {
@@ -50,6 +62,25 @@ mod tests {
         ] {
             let error = parse::<Shape>(text).unwrap_err();
             assert_eq!((error.code, error.path.as_str()), (code, path), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_array_s_elements_are_their_own_texts() {
+        let texts = |text| array(text).map(|elements| elements.into_iter().map(RawValue::get).collect::<Vec<_>>());
+        assert_eq!(
+            texts(r#" [ {"a" : 1.0} ,[2], "three", null]"#).unwrap(),
+            [r#"{"a" : 1.0}"#, "[2]", r#""three""#, "null"]
+        );
+        assert_eq!(texts("[]").unwrap(), [""; 0]);
+        for (text, code) in [
+            ("", "not_json"),
+            ("[1,]", "not_json"),
+            ("[1] x", "not_json"),
+            ("{}", "unexpected_shape"),
+            ("1", "unexpected_shape"),
+        ] {
+            assert_eq!(texts(text).unwrap_err(), Unreadable::new(code, "."), "{text}");
         }
     }
 

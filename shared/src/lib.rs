@@ -22,3 +22,4 @@ pub mod sweep;
 pub mod telemetry;
 pub mod time;
 pub mod token;
+pub mod verify;

@@ -53,6 +53,9 @@ pub struct Settings {
     pub download_hosts: HostPatterns,
     /// `ALLOW_INSECURE_DOWNLOADS`: plain HTTP and loopback, for the local stack and tests only.
     pub allow_insecure: bool,
+    /// `LEGALESIGN_REALTIME_PROOF`: whether a realtime callback of Legalesign must be signed (`signature`), or the path
+    /// token is enough for one without a signature (`token`).
+    pub legalesign_realtime_signed: bool,
     providers: [ProviderSettings; 3],
 }
 
@@ -70,6 +73,12 @@ impl Settings {
             reader.parsed("MAX_BODY_BYTES", "a number of bytes", MAX_BODY_BYTES, |text| text.parse().ok());
         let allow_insecure =
             reader.parsed("ALLOW_INSECURE_DOWNLOADS", "true or false", false, |text| text.parse().ok());
+        let legalesign_realtime_signed =
+            reader.parsed("LEGALESIGN_REALTIME_PROOF", "token or signature", false, |text| match text {
+                "signature" => Some(true),
+                "token" => Some(false),
+                _ => None,
+            });
         let providers = LIVE.map(|(provider, url, _)| reader.provider(provider, url));
         // The live domains, and the APIs' own hosts where others are set.
         let own_hosts = || {
@@ -91,7 +100,15 @@ impl Settings {
         let Ok(providers) = <[ProviderSettings; 3]>::try_from(providers) else {
             return Err(Problems(vec!["an API URL is wrong".to_owned()]));
         };
-        Ok(Self { table, bucket, max_body_bytes, download_hosts, allow_insecure, providers })
+        Ok(Self {
+            table,
+            bucket,
+            max_body_bytes,
+            download_hosts,
+            allow_insecure,
+            legalesign_realtime_signed,
+            providers,
+        })
     }
 
     /// Reads the settings from the process's environment.

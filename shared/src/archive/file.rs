@@ -9,6 +9,9 @@ use crate::outbound::{Client, Download, Fetched};
 /// A Lambda function's disk has 512 MB unless it is given more, and another document may be on it.
 const MAX_PDF: u64 = 300 * 1024 * 1024;
 
+/// Legalesign's answer 201 means "being de-archived, available in 4 hours".
+const DEARCHIVING: SignedDuration = SignedDuration::from_hours(4);
+
 /// A checked PDF in a temporary file, which goes away with it.
 pub(super) struct PdfFile {
     pub(super) file: NamedTempFile,
@@ -36,8 +39,12 @@ pub(super) async fn download(client: &Client, wanted: &Wanted) -> Result<PdfFile
             let after = answer.retry_after.and_then(|after| SignedDuration::try_from(after).ok());
             let reason = format!("download_http_{}", answer.status.as_u16());
             return Err(match answer.status.as_u16() {
+                201 => Obstacle::NotReady {
+                    reason: "being_dearchived".to_owned(),
+                    after: Some(after.unwrap_or(DEARCHIVING)),
+                },
                 // The API listed it, so it is only not there yet, or too many are asking.
-                201 | 202 | 404 | 409 | 425 | 429 => Obstacle::NotReady { reason, after },
+                202 | 404 | 409 | 425 | 429 => Obstacle::NotReady { reason, after },
                 _ => Obstacle::Failed { reason },
             });
         }

@@ -17,7 +17,8 @@ pub use pdf::PdfFault;
 use crate::{
     aws::Aws,
     event::Kind,
-    ledger::{Claim, CurrentVersion, Ledger, LedgerError, OrderOutcome, Pdf, Role},
+    intake::Link,
+    ledger::{Claim, CurrentVersion, Ledger, LedgerError, OTHER_GROUP, Order, OrderOutcome, Pdf, Role},
     outbound::{Client, Credential, OutboundError, Timeouts, UrlPolicy},
     providers::Apis,
     settings::Settings,
@@ -53,12 +54,18 @@ const BACKOFF: [SignedDuration; 8] = [
 const NOT_READY: SignedDuration = SignedDuration::from_mins(2);
 
 /// What a provider's API says of a subject whose documents are wanted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Inspection {
     /// The status that the API gives, in our words.
     pub status: Option<Kind>,
+    /// The group that it belongs to, where the service has groups.
+    pub group: Option<String>,
+    /// Who signs it, and the status that the API gives for each.
+    pub signers: Vec<(Link, Option<Kind>)>,
     /// The final documents.
     pub documents: Vec<Wanted>,
+    /// What is in the way of having them all.
+    pub obstacle: Option<Obstacle>,
 }
 
 /// A final document to fetch.
@@ -87,6 +94,13 @@ pub enum Obstacle {
         reason: String,
         /// How much later the service wants to be asked again.
         after: Option<SignedDuration>,
+    },
+    /// The subject isn't complete, so there is no final document.
+    NotComplete {
+        /// Why, as a stable code.
+        reason: String,
+        /// Whether it never will be: it was declined or removed.
+        ended: bool,
     },
     /// It failed; another time may help.
     Failed {
@@ -155,7 +169,7 @@ impl Archiver {
         };
         let outcome = match self.fetch(&claim).await? {
             Ok(()) => OrderOutcome::Archived,
-            Err(obstacle) => outcome(obstacle, claim.order.attempts, time::now()),
+            Err(obstacle) => outcome(obstacle, &claim.order, time::now()),
         };
         tracing::info!(event = "order_settled", provider = %subject.provider, subject = %subject.id, ?outcome);
         self.ledger.settle(&claim, &outcome).await
@@ -168,10 +182,18 @@ impl Archiver {
             Ok(inspection) => inspection,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
-        if let Some(status) = inspection.status {
-            self.ledger.confirm(subject, status, time::now()).await?;
+        let groups = &claim.order.groups;
+        if !groups.is_empty() && inspection.group.as_ref().is_some_and(|group| !groups.contains(group)) {
+            return Ok(Err(Obstacle::Foreign { reason: OTHER_GROUP.to_owned() }));
         }
-        let mut first_obstacle = None;
+        let now = time::now();
+        if let Some(status) = inspection.status {
+            self.ledger.confirm(subject, status, now).await?;
+        }
+        for (link, status) in &inspection.signers {
+            self.ledger.confirm_signer(link, *status, now).await?;
+        }
+        let mut first_obstacle = inspection.obstacle;
         for wanted in &inspection.documents {
             let slot = Pdf::slot(&wanted.document, wanted.role);
             let current = claim.order.versions.get(&slot);
@@ -222,17 +244,26 @@ impl Archiver {
     }
 }
 
-/// What an obstacle makes of an order that failed `attempts` times before.
-fn outcome(obstacle: Obstacle, attempts: u32, now: Timestamp) -> OrderOutcome {
+/// What an obstacle makes of an order.
+fn outcome(obstacle: Obstacle, order: &Order, now: Timestamp) -> OrderOutcome {
     let later = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     match obstacle {
         Obstacle::NotReady { reason, after } => {
             OrderOutcome::Waiting { not_before: later(after.unwrap_or(NOT_READY)), reason, failed: false }
         }
-        Obstacle::Failed { reason } => match BACKOFF.get(attempts as usize) {
-            Some(pause) => OrderOutcome::Waiting { not_before: later(*pause), reason, failed: true },
-            None => OrderOutcome::Failed { reason },
-        },
+        // The API was asked what happened, and this is the answer; the next callback asks again.
+        Obstacle::NotComplete { .. } if !order.complete && order.versions.is_empty() => OrderOutcome::Withdrawn,
+        Obstacle::NotComplete { .. } if !order.complete => OrderOutcome::Archived,
+        Obstacle::NotComplete { reason, ended: false } => {
+            OrderOutcome::Waiting { not_before: later(NOT_READY), reason, failed: false }
+        }
+        // A callback said that it is complete, so one of the two is wrong.
+        Obstacle::NotComplete { reason, ended: true } | Obstacle::Failed { reason } => {
+            match BACKOFF.get(order.attempts as usize) {
+                Some(pause) => OrderOutcome::Waiting { not_before: later(*pause), reason, failed: true },
+                None => OrderOutcome::Failed { reason },
+            }
+        }
         Obstacle::Foreign { reason } => OrderOutcome::Foreign { reason },
         Obstacle::HostNotAllowed { host } => OrderOutcome::Blocked { host },
     }

@@ -4,7 +4,7 @@
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
-use crate::delivery::DeliveryId;
+use crate::delivery::{DeliveryId, Proven};
 
 /// So many seconds later is a good time to send again what couldn't be taken.
 const RETRY_AFTER_SECONDS: u16 = 30;
@@ -24,6 +24,8 @@ pub enum Verdict {
     NotConfigured,
     /// Proven and kept, but it can't be read.
     SetAside,
+    /// Proven and durable; the sweep records it.
+    Accepted,
     /// Proven, and all its events were known.
     Duplicate,
     /// Proven and recorded.
@@ -44,6 +46,7 @@ impl Verdict {
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable"),
             Self::NotConfigured => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "not_configured"),
             Self::SetAside => (StatusCode::OK, "set_aside", "unreadable"),
+            Self::Accepted => (StatusCode::OK, "accepted", "out_of_time"),
             Self::Duplicate => (StatusCode::OK, "duplicate", "duplicate"),
             Self::Recorded => (StatusCode::OK, "recorded", "ok"),
         }
@@ -59,20 +62,31 @@ pub struct Answer {
     pub delivery: Option<DeliveryId>,
     /// How many events the delivery holds.
     pub events: usize,
+    /// How many of its entries can't be read.
+    pub unreadable: usize,
 }
 
 impl Answer {
     /// An answer to a request of which nothing was kept.
     #[must_use]
     pub const fn nothing_kept(verdict: Verdict) -> Self {
-        Self { verdict, delivery: None, events: 0 }
+        Self { verdict, delivery: None, events: 0, unreadable: 0 }
     }
 
-    /// The answer as HTTP: `{"delivery", "outcome", "events", "reason"}`.
+    /// An answer to a request that was kept.
+    #[must_use]
+    pub fn kept(delivery: &Proven, verdict: Verdict) -> Self {
+        Self { delivery: Some(delivery.id().clone()), ..Self::nothing_kept(verdict) }
+    }
+
+    /// The answer as HTTP: `{"delivery", "outcome", "events", "reason"}`, and `unreadable` where an entry is.
     #[must_use]
     pub fn to_http(&self) -> Response<String> {
         let (status, outcome, reason) = self.verdict.parts();
-        let body = json!({"delivery": self.delivery, "outcome": outcome, "events": self.events, "reason": reason});
+        let mut body = json!({"delivery": self.delivery, "outcome": outcome, "events": self.events, "reason": reason});
+        if self.unreadable > 0 {
+            body["unreadable"] = self.unreadable.into();
+        }
         let mut response = Response::new(body.to_string());
         *response.status_mut() = status;
         let headers = response.headers_mut();

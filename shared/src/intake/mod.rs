@@ -6,6 +6,7 @@
 //! read is nobody's to send again: it is kept, acknowledged, and somebody is called.
 
 mod answer;
+mod reading;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 pub use answer::{Answer, Verdict};
+pub use reading::{Link, Reading, UnreadableEntry};
 
 use crate::{
     aws::Aws,
@@ -34,11 +36,19 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 pub trait Callback: Send + Sync + 'static {
     /// Where it is posted to.
     const ROUTE: Route;
+    /// Whether a delivery that was accepted in time, and couldn't be recorded in time, is acknowledged and left to the
+    /// sweep: right for a provider that isn't known to send again.
+    const LEFT_TO_THE_SWEEP: bool = false;
     /// What proves it.
     type Secrets: Secret;
 
     /// The path tokens among the secrets.
     fn path_tokens(secrets: &Self::Secrets) -> &Tokens;
+
+    /// The groups whose documents are wanted; all, where none is named.
+    fn groups(_: &Self::Secrets) -> &[String] {
+        &[]
+    }
 
     /// The provider's own proof, over the bytes.
     ///
@@ -54,6 +64,8 @@ pub enum Refusal {
     Unproven(&'static str),
     /// There is no place where a proof could stand.
     Malformed(&'static str),
+    /// What the proof would have to be compared with isn't set.
+    NotConfigured(&'static str),
 }
 
 /// A proven delivery that can't be read.
@@ -136,14 +148,23 @@ impl<C: Callback> Receiver<C> {
             Ok(Err(verdict)) => return Answer::nothing_kept(verdict),
             Err(_) => return self.not_configured(&NotConfigured("reading the secrets took too long".to_owned())),
         };
-        let answer = timeout_at(deadline, take_in(&self.ledger, &delivery)).await;
-        let problem = match answer {
-            Ok(Ok(answer)) => return answer,
-            Ok(Err(problem)) => problem.to_string(),
-            Err(_) => "out of time".to_owned(),
-        };
-        tracing::error!(event = "unavailable", delivery = %delivery.id(), problem = %problem);
-        Answer::nothing_kept(Verdict::Unavailable)
+        if let Err(problem) = in_time(deadline, self.ledger.accept(&delivery)).await {
+            tracing::error!(event = "unavailable", delivery = %delivery.id(), problem);
+            return Answer::nothing_kept(Verdict::Unavailable);
+        }
+        let reading = crate::providers::read(&delivery);
+        let events = reading.as_ref().map_or(0, |reading| reading.events.len());
+        match in_time(deadline, record_reading(&self.ledger, &delivery, reading)).await {
+            Ok(answer) => answer,
+            Err(problem) if C::LEFT_TO_THE_SWEEP => {
+                tracing::warn!(event = "left_to_the_sweep", delivery = %delivery.id(), events, problem);
+                Answer { events, ..Answer::kept(&delivery, Verdict::Accepted) }
+            }
+            Err(problem) => {
+                tracing::error!(event = "unavailable", delivery = %delivery.id(), problem);
+                Answer::nothing_kept(Verdict::Unavailable)
+            }
+        }
     }
 
     fn not_configured(&self, problem: &NotConfigured) -> Answer {
@@ -152,24 +173,27 @@ impl<C: Callback> Receiver<C> {
     }
 
     async fn prove(&self, request: Unproven) -> Result<Proven, Verdict> {
-        let secrets = self.secrets.get().await.map_err(|problem| self.not_configured(&problem).verdict)?;
+        let mut secrets = self.secrets.get().await.map_err(|problem| self.not_configured(&problem).verdict)?;
         let request = match request.address(C::path_tokens(&secrets)) {
             Ok(request) => request,
             // The token may be a new one that was set since the secret was read.
             Err(request) => match self.secrets.reread().await {
-                Some(secrets) => request.address(C::path_tokens(&secrets)).map_err(|_| refuse_path_token())?,
+                Some(now) => {
+                    secrets = now;
+                    request.address(C::path_tokens(&secrets)).map_err(|_| refuse_path_token())?
+                }
                 None => return Err(refuse_path_token()),
             },
         };
-        let proof = match self.callback.prove(&request, &secrets) {
-            Err(Refusal::Unproven(_)) => match self.secrets.reread().await {
-                Some(secrets) => self.callback.prove(&request, &secrets),
-                None => self.callback.prove(&request, &secrets),
-            },
-            answer => answer,
-        };
+        let mut proof = self.callback.prove(&request, &secrets);
+        if let Err(Refusal::Unproven(_)) = proof
+            && let Some(now) = self.secrets.reread().await
+        {
+            proof = self.callback.prove(&request, &now);
+            secrets = now;
+        }
         match proof {
-            Ok(proof) => Ok(request.prove(proof)),
+            Ok(proof) => Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec())),
             Err(Refusal::Unproven(cause)) => {
                 tracing::warn!(event = "refused", reason = "unproven", cause);
                 Err(Verdict::Unproven)
@@ -178,6 +202,7 @@ impl<C: Callback> Receiver<C> {
                 tracing::warn!(event = "refused", reason = "malformed", cause);
                 Err(Verdict::Malformed)
             }
+            Err(Refusal::NotConfigured(cause)) => Err(self.not_configured(&NotConfigured(cause.to_owned())).verdict),
         }
     }
 }
@@ -187,10 +212,12 @@ fn refuse_path_token() -> Verdict {
     Verdict::Unproven
 }
 
-/// Accepts a delivery and records it.
-async fn take_in(ledger: &Ledger, delivery: &Proven) -> Result<Answer, LedgerError> {
-    ledger.accept(delivery).await?;
-    record(ledger, delivery).await
+/// What it gives, or why it doesn't until `deadline`.
+async fn in_time<T>(deadline: Instant, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, String> {
+    match timeout_at(deadline, work).await {
+        Ok(done) => done.map_err(|problem| problem.to_string()),
+        Err(_) => Err("out of time".to_owned()),
+    }
 }
 
 /// Reads an accepted delivery and records what it says. It is what a callback does, and what the sweep does again for
@@ -199,32 +226,58 @@ async fn take_in(ledger: &Ledger, delivery: &Proven) -> Result<Answer, LedgerErr
 /// # Errors
 /// When the ledger can't take it; the delivery stays accepted.
 pub async fn record(ledger: &Ledger, delivery: &Proven) -> Result<Answer, LedgerError> {
-    let answer = |verdict, events| Answer { verdict, delivery: Some(delivery.id().clone()), events };
-    let events = match crate::providers::read(delivery) {
-        Ok(events) => events,
+    record_reading(ledger, delivery, crate::providers::read(delivery)).await
+}
+
+async fn record_reading(
+    ledger: &Ledger,
+    delivery: &Proven,
+    reading: Result<Reading, Unreadable>,
+) -> Result<Answer, LedgerError> {
+    let reading = match reading {
+        Ok(reading) => reading,
         Err(unreadable) => {
             let Unreadable { code, path } = &unreadable;
             tracing::error!(event = "set_aside", delivery = %delivery.id(), provider = %delivery.route().provider(), cause = code, path);
             let reason = format!("{code} at {path}");
-            ledger.finish(delivery, Outcome::SetAside, &reason, 0).await?;
-            return Ok(answer(Verdict::SetAside, 0));
+            ledger.finish(delivery, Outcome::SetAside, &reason, 0, &[]).await?;
+            return Ok(Answer::kept(delivery, Verdict::SetAside));
         }
     };
-    let recorded = ledger.record(delivery, &events).await?;
-    let (outcome, verdict) = if recorded.new == 0 && recorded.known > 0 {
+    report_unreadable(delivery, &reading.unreadable);
+    let recorded = ledger.record(delivery, &reading).await?;
+    let (outcome, verdict) = if reading.events.is_empty() && !reading.unreadable.is_empty() {
+        (Outcome::SetAside, Verdict::SetAside)
+    } else if recorded.new == 0 && recorded.known > 0 {
         (Outcome::Duplicate, Verdict::Duplicate)
     } else {
         (Outcome::Recorded, Verdict::Recorded)
     };
     let (_, _, reason) = verdict.parts();
-    ledger.finish(delivery, outcome, reason, events.len()).await?;
+    let events = reading.events.len();
+    ledger.finish(delivery, outcome, reason, events, &reading.unreadable).await?;
     tracing::info!(
         event = "recorded",
         delivery = %delivery.id(),
         provider = %delivery.route().provider(),
         trust = delivery.trust().as_str(),
-        events = events.len(),
+        events,
         new = recorded.new,
+        foreign = reading.foreign,
     );
-    Ok(answer(verdict, events.len()))
+    Ok(Answer { events, unreadable: reading.unreadable.len(), ..Answer::kept(delivery, verdict) })
+}
+
+/// Calls somebody for the entries that can't be read: the same event as for a whole delivery, once.
+fn report_unreadable(delivery: &Proven, entries: &[UnreadableEntry]) {
+    let Some(UnreadableEntry { position, cause: Unreadable { code, path } }) = entries.first() else { return };
+    tracing::error!(
+        event = "set_aside",
+        delivery = %delivery.id(),
+        provider = %delivery.route().provider(),
+        entries = entries.len(),
+        first_position = position,
+        cause = code,
+        path,
+    );
 }

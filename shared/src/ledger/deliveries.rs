@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest;
 use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::AttributeValue};
-use aws_sdk_s3::{primitives::ByteStream, types::ChecksumAlgorithm};
+use aws_sdk_s3::{operation::get_object::GetObjectError, primitives::ByteStream, types::ChecksumAlgorithm};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     delivery::{DeliveryId, Envelope, Proof, Proven, Route},
+    intake::UnreadableEntry,
     provider::Provider,
     signature::Fingerprint,
     time,
@@ -22,6 +23,9 @@ use crate::{
 /// Up to this size a body stands in the delivery's item: a PUT to S3 for every small callback would cost more than
 /// all the rest, and an item over 400 KB isn't possible.
 const MAX_INLINE_BODY: usize = 8 * 1024;
+
+/// So many of the entries that can't be read are named one by one; the delivery's bytes have them all.
+const MAX_NAMED_ENTRIES: usize = 100;
 
 const SORT: &str = "DELIVERY";
 
@@ -85,6 +89,10 @@ pub struct DeliveryRecord {
     pub token: u64,
     /// The fingerprint of the key that signed it, where it is signed.
     pub certificate: Option<String>,
+    /// How many of its entries can't be read.
+    pub unreadable: u64,
+    /// The first of them.
+    pub unreadable_entries: Vec<String>,
 }
 
 /// A delivery read back, to be read again or shown.
@@ -96,12 +104,15 @@ pub struct StoredDelivery {
 }
 
 impl Ledger {
-    /// Makes a delivery durable: its bytes, its proof, and that it still has to be recorded. From here on nothing of
+    /// Makes a delivery durable: its bytes, its proof with the certificate that gave it, and that it still has to be recorded. From here on nothing of
     /// it can be lost. Doing it again changes nothing.
     ///
     /// # Errors
     /// When DynamoDB, or S3 for a large body, can't take it.
     pub async fn accept(&self, delivery: &Proven) -> Result<(), LedgerError> {
+        if let Some(signer) = delivery.signer() {
+            self.keep_certificate(signer, delivery.received_at()).await?;
+        }
         let body = delivery.body();
         let hash = digest::digest(&digest::SHA256, body);
         let proof = delivery.proof();
@@ -119,7 +130,8 @@ impl Ledger {
             .with("sha256", hex::encode(hash))
             .with("trust", delivery.trust().as_str())
             .with("token", proof.token)
-            .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()));
+            .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()))
+            .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()));
         if body.len() <= MAX_INLINE_BODY {
             item = item.with("body", body.as_ref());
         } else {
@@ -175,11 +187,15 @@ impl Ledger {
         outcome: Outcome,
         reason: &str,
         events: usize,
+        unreadable: &[UnreadableEntry],
     ) -> Result<(), LedgerError> {
+        let entries: Vec<String> = unreadable.iter().take(MAX_NAMED_ENTRIES).map(name_entry).collect();
         self.update(&partition(delivery.id()), SORT)
             .set("outcome", outcome.as_str())
             .set("reason", reason)
             .set("events", events)
+            .set("unreadable", unreadable.len())
+            .set("unreadable_entries", entries.as_slice())
             .set("finished_at", time::now())
             .set_all(index::delivery(delivery.id(), delivery.received_at()))
             .send()
@@ -212,12 +228,16 @@ impl Ledger {
         let certificate = certificate.map_err(|_| LedgerError::Corrupt { attribute: "certificate" })?;
         let proof = Proof { token: usize::try_from(record.token).unwrap_or(usize::MAX), certificate };
         let delivery = Proven::recorded(id.clone(), route, record.received_at, envelope, body, proof);
+        let delivery = delivery.wanting(item.list("groups"));
         Ok(Some(StoredDelivery { delivery, record }))
     }
 
     async fn get_body(&self, key: &str) -> Result<Bytes, LedgerError> {
         let answer = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
-        let object = answer.map_err(LedgerError::unavailable("GetObject"))?;
+        let object = answer.map_err(|error| match error.as_service_error() {
+            Some(GetObjectError::NoSuchKey(_)) => LedgerError::BodyChanged,
+            _ => LedgerError::unavailable("GetObject")(error),
+        })?;
         let body = object.body.collect().await;
         body.map(aws_sdk_s3::primitives::AggregatedBytes::into_bytes)
             .map_err(|_| LedgerError::Unavailable { operation: "GetObject", code: "response_error".to_owned() })
@@ -264,6 +284,11 @@ impl Ledger {
     }
 }
 
+/// An entry that can't be read as people are told of it: `12: unexpected_shape at value`.
+fn name_entry(UnreadableEntry { position, cause }: &UnreadableEntry) -> String {
+    format!("{position}: {cause}")
+}
+
 fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
     let id = partition.strip_prefix("DELIVERY#").and_then(|id| id.parse().ok());
     id.ok_or(LedgerError::Corrupt { attribute: PARTITION_KEY })
@@ -288,5 +313,7 @@ fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
         sha256: item.need("sha256")?.to_owned(),
         token: item.number("token").unwrap_or_default(),
         certificate: item.text("certificate").map(str::to_owned),
+        unreadable: item.number("unreadable").unwrap_or_default(),
+        unreadable_entries: item.list("unreadable_entries"),
     })
 }

@@ -1,15 +1,31 @@
 //! Events: each recorded once, whatever is redelivered.
+//!
+//! Few events are written one by one, each with a condition. Many are first looked for: what is known is left as it
+//! is, what is missing is put, so that a redelivered batch of thousands costs reads only. Two deliveries of one batch
+//! at the same moment may both find an event missing and both put it: the same event, under the same key.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
-use super::{Item, Ledger, LedgerError, item::one, update::Updated};
-use crate::{delivery::Proven, event::Event, subject::Subject};
+use super::{
+    Item, Ledger, LedgerError, PARTITION_KEY, SORT_KEY,
+    batch::{Key, MAX_GET, MAX_WRITE},
+    item::one,
+    update::Updated,
+};
+use crate::{delivery::Proven, event::Event, intake::Reading, subject::Subject};
 
-/// How many events are written at the same time.
+/// How many items are written one by one at the same time.
 const CONCURRENT_WRITES: usize = 16;
+
+/// How many batches of [`MAX_GET`] events are looked for and written at the same time.
+const CONCURRENT_BATCHES: usize = 8;
+
+/// Up to so many events are written one by one.
+const FEW: usize = 10;
 
 /// Deliveries that an event remembers. A UUID is 36 bytes and an item holds 400 KB, so this is a tenth of an item; the
 /// worst redelivery that anyone reported was 46 times. What comes after is still recorded as a delivery.
@@ -27,68 +43,141 @@ pub struct Recorded {
     pub known: usize,
 }
 
+/// An event as it is recorded.
+#[derive(Clone, Copy)]
+pub(super) struct Placed<'a> {
+    pub(super) event: &'a Event,
+    /// When it happened. Where that is when a callback came in, it is when the first one did: a redelivery must not
+    /// make it look newer.
+    pub(super) occurred_at: Timestamp,
+    is_new: bool,
+}
+
+/// A delivery, and what it was read as.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    delivery: &'a Proven,
+    reading: &'a Reading,
+}
+
 impl Ledger {
     /// Records a delivery's events, their subjects' statuses and the archive orders that follow from them. Doing it
     /// again, in any order, with any other delivery in between, changes nothing.
     ///
     /// # Errors
     /// When DynamoDB can't take it; the delivery stays accepted, and doing it again finishes it.
-    pub async fn record(&self, delivery: &Proven, events: &[Event]) -> Result<Recorded, LedgerError> {
-        // A batch may say the same thing twice; the first time counts.
-        let mut seen = HashSet::new();
-        let key = |event: &Event| (event.subject.partition(), event.sort_key(delivery.trust()));
-        let distinct: Vec<usize> = (0..events.len()).filter(|index| seen.insert(key(&events[*index]))).collect();
-        drop(seen);
-        let writes = distinct.iter().copied().map(|index| self.put_event(delivery, &events[index]));
-        let written: Vec<bool> = stream::iter(writes).buffer_unordered(CONCURRENT_WRITES).try_collect().await?;
-        let new = written.into_iter().filter(|new| *new).count();
+    pub async fn record(&self, delivery: &Proven, reading: &Reading) -> Result<Recorded, LedgerError> {
+        let source = Source { delivery, reading };
+        let distinct = source.distinct();
+        let placed: Vec<Placed<'_>> = if distinct.len() <= FEW {
+            let writes = distinct.into_iter().map(|event| self.put_event(source, event));
+            stream::iter(writes).buffered(CONCURRENT_WRITES).try_collect().await?
+        } else {
+            let batches = distinct.chunks(MAX_GET).map(|events| self.put_events(source, events));
+            let batches: Vec<_> = stream::iter(batches).buffered(CONCURRENT_BATCHES).try_collect().await?;
+            batches.into_iter().flatten().collect()
+        };
+        let new = placed.iter().filter(|placed| placed.is_new).count();
 
-        let mut subjects: BTreeMap<&Subject, Vec<&Event>> = BTreeMap::new();
-        for index in distinct {
-            subjects.entry(&events[index].subject).or_default().push(&events[index]);
+        let mut subjects: BTreeMap<&Subject, Vec<Placed<'_>>> = BTreeMap::new();
+        for placed in placed {
+            subjects.entry(&placed.event.subject).or_default().push(placed);
         }
-        let subjects: Vec<Vec<&Event>> = subjects.into_values().collect();
-        let follow = (0..subjects.len()).map(|index| self.follow(delivery, &subjects[index]));
+        let subjects: Vec<_> = subjects.into_iter().collect();
+        let follow = subjects.iter().map(|(subject, events)| self.follow(source, subject, events));
         let _: Vec<()> = stream::iter(follow).buffer_unordered(CONCURRENT_WRITES).try_collect().await?;
-        Ok(Recorded { new, known: events.len() - new })
+        for link in &reading.links {
+            self.link(link).await?;
+        }
+        Ok(Recorded { new, known: reading.events.len() - new })
     }
 
     /// Does what follows from the events of one subject.
-    async fn follow(&self, delivery: &Proven, events: &[&Event]) -> Result<(), LedgerError> {
-        let Some(first) = events.first() else { return Ok(()) };
-        self.advance(delivery, &first.subject, events).await?;
-        self.order(delivery, &first.subject, events).await
+    async fn follow(&self, source: Source<'_>, subject: &Subject, events: &[Placed<'_>]) -> Result<(), LedgerError> {
+        self.advance(source.delivery, subject, events).await?;
+        self.order(source.delivery, source.reading, subject, events).await
     }
 
-    /// Writes one event; `true` when it wasn't known.
-    async fn put_event(&self, delivery: &Proven, event: &Event) -> Result<bool, LedgerError> {
-        let trust = delivery.trust();
+    /// Writes one event.
+    async fn put_event<'a>(&self, source: Source<'a>, event: &'a Event) -> Result<Placed<'a>, LedgerError> {
+        // One call whether it is known or not: a set takes a member once, so a replay of the same delivery adds nothing.
+        let (partition, sort) = source.key(event);
+        let delivery = source.delivery.id().as_str();
+        let updated = self
+            .update(&partition, &sort)
+            .set_all_if_absent(source.item(event))
+            .add("deliveries", one(delivery))
+            .only_if("attribute_not_exists(#deliveries) OR size(#deliveries) < ?", [MAX_REMEMBERED_DELIVERIES.into()])
+            .returning(ReturnValue::UpdatedOld)
+            .send()
+            .await?;
+        let (Updated::Done(before) | Updated::Refused(before)) = updated;
+        let is_new = before.set_size("deliveries") == 0;
+        Ok(Placed { event, occurred_at: before.time("occurred_at").unwrap_or(event.occurred_at), is_new })
+    }
+
+    /// Writes up to [`MAX_GET`] different events.
+    async fn put_events<'a>(&self, source: Source<'a>, events: &[&'a Event]) -> Result<Vec<Placed<'a>>, LedgerError> {
+        let keys: Vec<Key> = events.iter().map(|event| source.key(event)).collect();
+        let found = self.get_many(&keys, &["deliveries", "occurred_at"]).await?;
+        let found: HashMap<Key, Item> = found
+            .into_iter()
+            .filter_map(|item| Some(((item.text(PARTITION_KEY)?.to_owned(), item.text(SORT_KEY)?.to_owned()), item)))
+            .collect();
+        let delivery = source.delivery.id().as_str();
+        let mut placed = Vec::with_capacity(events.len());
+        let mut missing = Vec::new();
+        for (event, key) in events.iter().copied().zip(keys) {
+            match found.get(&key) {
+                Some(item) if item.set_has("deliveries", delivery) => {
+                    let occurred_at = item.time("occurred_at").unwrap_or(event.occurred_at);
+                    placed.push(Placed { event, occurred_at, is_new: false });
+                }
+                Some(_) => placed.push(self.put_event(source, event).await?),
+                None => {
+                    missing.push((event, key));
+                    placed.push(Placed { event, occurred_at: event.occurred_at, is_new: true });
+                }
+            }
+        }
+        for batch in missing.chunks(MAX_WRITE) {
+            let item = |(event, (partition, sort)): &(&Event, Key)| {
+                let item = source.item(event).with("deliveries", one(delivery));
+                item.with(PARTITION_KEY, partition.as_str()).with(SORT_KEY, sort.as_str())
+            };
+            self.put_many(batch.iter().map(item).collect()).await?;
+        }
+        Ok(placed)
+    }
+}
+
+impl<'a> Source<'a> {
+    fn key(self, event: &Event) -> Key {
+        (event.subject.partition(), event.sort_key(self.delivery.trust()))
+    }
+
+    /// The events, each once: a batch may say the same thing twice, and the first time counts.
+    fn distinct(self) -> Vec<&'a Event> {
+        let mut seen = HashSet::new();
+        self.reading.events.iter().filter(|event| seen.insert(self.key(event))).collect()
+    }
+
+    fn item(self, event: &Event) -> Item {
+        let trust = self.delivery.trust();
         let payload = (event.payload.len() <= MAX_PAYLOAD).then_some(event.payload.as_str());
-        let item = Item::default()
+        Item::default()
             .with("id", event.id(trust).as_str())
             .with("kind", event.kind.as_str())
             .with("name", event.name.as_str())
             .with_some("value", event.value.as_deref())
             .with("occurred_at", event.occurred_at)
             .with("time_source", event.time_source.as_str())
-            .with("received_at", delivery.received_at())
+            .with("received_at", self.delivery.received_at())
             .with("trust", trust.as_str())
             .with("source", "callback")
-            .with("delivery", delivery.id().as_str())
+            .with("delivery", self.delivery.id().as_str())
             .with("position", event.position)
-            .with_some("payload", payload);
-        // One call whether it is known or not: a set takes a member once, so a replay of the same delivery adds nothing.
-        let updated = self
-            .update(&event.subject.partition(), &event.sort_key(trust))
-            .set_all_if_absent(item)
-            .add("deliveries", one(delivery.id().as_str()))
-            .only_if("attribute_not_exists(#deliveries) OR size(#deliveries) < ?", [MAX_REMEMBERED_DELIVERIES.into()])
-            .returning(ReturnValue::UpdatedOld)
-            .send()
-            .await?;
-        Ok(match updated {
-            Updated::Done(before) => before.set_size("deliveries") == 0,
-            Updated::Refused(_) => false,
-        })
+            .with_some("foreign", self.reading.foreign.then_some(true))
+            .with_some("payload", payload)
     }
 }

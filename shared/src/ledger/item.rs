@@ -65,6 +65,23 @@ impl Item {
         self.0.get(name)?.as_n().ok()?.parse().ok()
     }
 
+    /// Whether a flag is there and set.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.0.get(name).and_then(|value| value.as_bool().ok()).copied().unwrap_or(false)
+    }
+
+    /// The texts of a list; none where there is no such list.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let list = self.0.get(name).and_then(|value| value.as_l().ok());
+        list.into_iter().flatten().filter_map(|value| value.as_s().ok().cloned()).collect()
+    }
+
+    /// Whether a set of texts has this member.
+    pub(super) fn set_has(&self, name: &str, member: &str) -> bool {
+        let set = self.0.get(name).and_then(|value| value.as_ss().ok());
+        set.is_some_and(|members| members.iter().any(|known| known == member))
+    }
+
     pub(super) fn set_size(&self, name: &str) -> usize {
         self.0.get(name).and_then(|value| value.as_ss().ok()).map_or(0, Vec::len)
     }
@@ -94,6 +111,18 @@ impl From<String> for Value {
 impl From<Timestamp> for Value {
     fn from(at: Timestamp) -> Self {
         time::format(at).into()
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self(AttributeValue::Bool(flag))
+    }
+}
+
+impl From<&[String]> for Value {
+    fn from(texts: &[String]) -> Self {
+        Self(AttributeValue::L(texts.iter().cloned().map(AttributeValue::S).collect()))
     }
 }
 

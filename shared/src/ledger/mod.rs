@@ -1,32 +1,40 @@
 //! The ledger: one DynamoDB table that holds deliveries, events, statuses, archive orders and the manifest of PDFs.
 //!
 //! Everything about a subject shares its partition (`<provider>#<kind>#<id>`): `STATE`, `ARCHIVE`,
-//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`. A delivery has a partition of its own.
+//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`, `SIGNER#<id>`. Deliveries and certificates have partitions of
+//! their own.
 //!
 //! A delivery is written in steps, each of which may be repeated at any time by anyone without a change of the result:
 //! `accepted` with its bytes and proof (from here on nothing can be lost), events, status, archive order, `recorded`.
 //! A crash in between leaves it `accepted`, where the sweep finds it and does all of it again. There is no
 //! transaction, because none is needed: no step depends on having been the first.
 
+mod batch;
+mod certificates;
 mod deliveries;
 mod events;
 mod index;
 mod item;
+mod links;
 mod orders;
 mod pdfs;
 mod read;
+mod requests;
 mod status;
 mod update;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+pub use certificates::Certificate;
 pub use deliveries::{DeliveryRecord, Outcome, StoredDelivery};
 pub use events::Recorded;
 pub use index::{INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY};
 pub use item::Item;
+pub use links::SignerView;
 pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};
 pub use pdfs::{Pdf, Role};
-pub use read::{ArchiveView, Document, DocumentPage, EventView, SignerView, SubjectView, Timeline};
+pub use read::{ArchiveView, Document, DocumentPage, EventView, SubjectView, Timeline};
+pub use requests::OTHER_GROUP;
 
 use crate::aws::Aws;
 
@@ -44,13 +52,20 @@ pub struct Ledger {
     s3: aws_sdk_s3::Client,
     table: String,
     bucket: String,
+    kept_certificates: certificates::Kept,
 }
 
 impl Ledger {
     /// The ledger in `table`; large bodies go to `bucket` under `deliveries/`.
     #[must_use]
     pub fn new(aws: &Aws, table: &str, bucket: &str) -> Self {
-        Self { dynamodb: aws.dynamodb.clone(), s3: aws.s3.clone(), table: table.to_owned(), bucket: bucket.to_owned() }
+        Self {
+            dynamodb: aws.dynamodb.clone(),
+            s3: aws.s3.clone(),
+            table: table.to_owned(),
+            bucket: bucket.to_owned(),
+            kept_certificates: certificates::Kept::default(),
+        }
     }
 }
 

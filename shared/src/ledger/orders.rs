@@ -13,24 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Item, Ledger, LedgerError,
-    index::{self, List, Range},
-    item::{Value, one},
+    index::{self, INDEX_PARTITION_KEY, INDEX_SORT_KEY, List, Range},
+    item::Value,
     update::Updated,
 };
-use crate::{
-    delivery::Proven,
-    event::{Event, Kind},
-    subject::Subject,
-    time,
-};
+use crate::{subject::Subject, time};
 
 pub(super) const SORT: &str = "ARCHIVE";
-
-/// Requests that an order remembers; one beyond them makes it due without being remembered, so that it isn't lost.
-const MAX_REMEMBERED_REQUESTS: usize = 200;
-
-/// So many characters of an event's id are enough to tell requests of one subject apart.
-const REQUEST_CHARS: usize = 32;
 
 /// Where an archive order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +80,10 @@ pub struct Order {
     pub requests: usize,
     /// The event that asked last.
     pub source_event: Option<String>,
+    /// Whether an event said that the subject is complete. Otherwise the provider's API was only to be asked.
+    pub complete: bool,
+    /// The groups whose documents are wanted; all, where there is none.
+    pub groups: Vec<String>,
     /// The version of each current document, by [`super::Pdf::slot`]: what needn't be fetched again.
     pub versions: BTreeMap<String, CurrentVersion>,
     revision: u64,
@@ -113,6 +106,15 @@ pub struct Claim {
     /// The order.
     pub order: Order,
     until: Timestamp,
+}
+
+/// Nobody asked again since the order was claimed, and the claim still holds.
+const UNCHANGED: &str = "#revision = ? AND #claim = ?";
+
+impl Claim {
+    fn unchanged(&self) -> [Value; 2] {
+        [self.order.revision.into(), self.until.into()]
+    }
 }
 
 /// What the work on an order came to.
@@ -144,46 +146,13 @@ pub enum OrderOutcome {
         /// How the API said so.
         reason: String,
     },
+    /// The API was asked, and there is nothing to be archived: there is no order any more.
+    Withdrawn,
 }
 
 impl Ledger {
-    /// Makes the archive order of a subject due if one of `events` asks for it and hasn't before.
-    pub(super) async fn order(
-        &self,
-        delivery: &Proven,
-        subject: &Subject,
-        events: &[&Event],
-    ) -> Result<(), LedgerError> {
-        if !subject.kind.has_documents() {
-            return Ok(());
-        }
-        for event in events.iter().filter(|event| event.kind == Kind::Completed) {
-            let id = event.id(delivery.trust());
-            let request = &id.as_str()[..REQUEST_CHARS];
-            let refused = self
-                .make_due(subject, id.as_str())
-                .add("requests", one(request))
-                .only_if(
-                    "attribute_not_exists(#requests) OR (NOT contains(#requests, ?) AND size(#requests) < ?)",
-                    [request.into(), MAX_REMEMBERED_REQUESTS.into()],
-                )
-                .send()
-                .await?;
-            if let Updated::Refused(item) = refused {
-                let remembered = item.attribute("requests").and_then(|value| value.as_ss().ok());
-                if !remembered.is_some_and(|requests| requests.iter().any(|known| known == request)) {
-                    self.make_due(subject, id.as_str()).send().await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn make_due(&self, subject: &Subject, source_event: &str) -> super::update::Update<'_> {
-        self.due_anew(subject).set("source_event", source_event)
-    }
-
-    fn due_anew(&self, subject: &Subject) -> super::update::Update<'_> {
+    /// The update that makes an order due as if it were new.
+    pub(super) fn due_anew(&self, subject: &Subject) -> super::update::Update<'_> {
         self.due_again(subject, time::now()).set("attempts", 0_u32).remove("reason")
     }
 
@@ -259,6 +228,7 @@ impl Ledger {
             }
             OrderOutcome::Failed { reason } => (ArchiveState::Failed, Some(reason.clone()), claim.order.attempts + 1),
             OrderOutcome::Foreign { reason } => (ArchiveState::Foreign, Some(reason.clone()), claim.order.attempts),
+            OrderOutcome::Withdrawn => return self.withdraw(claim).await,
         };
         let mut update = self.update(&partition, SORT);
         let mut listed_at = now;
@@ -279,13 +249,22 @@ impl Ledger {
             .set("settled_at", now)
             .set_all(index::archive(&partition, state, listed_at))
             .remove("claim")
-            .only_if("#revision = ? AND #claim = ?", [claim.order.revision.into(), claim.until.into()])
+            .only_if(UNCHANGED, claim.unchanged())
             .was_done()
             .await?;
         if !settled {
             self.release(claim).await?;
         }
         Ok(())
+    }
+
+    /// Takes an order back, as if it had never been due; what it remembers stays.
+    async fn withdraw(&self, claim: &Claim) -> Result<(), LedgerError> {
+        let update = self.update(&claim.order.subject.partition(), SORT);
+        let gone = ["state", "reason", "claim", "due_at", INDEX_PARTITION_KEY, INDEX_SORT_KEY];
+        let update = gone.into_iter().fold(update, super::update::Update::remove);
+        let withdrawn = update.only_if(UNCHANGED, claim.unchanged()).was_done().await?;
+        if withdrawn { Ok(()) } else { self.release(claim).await }
     }
 
     /// Gives up a claim without an outcome: the order is due, and is handed over again.
@@ -306,12 +285,12 @@ impl Ledger {
             .await
     }
 
-    /// Makes an order due by hand, as if it were new; `false` when there is none for this subject.
+    /// Makes an order due by hand, as if it were new and of any group; `false` when there is none for this subject.
     ///
     /// # Errors
     /// When DynamoDB can't take it.
     pub async fn retry(&self, subject: &Subject) -> Result<bool, LedgerError> {
-        let update = self.due_anew(subject).remove("claim");
+        let update = self.due_anew(subject).remove("claim").remove("groups");
         update.only_if("attribute_exists(#state)", []).was_done().await
     }
 
@@ -346,9 +325,8 @@ impl Ledger {
                 entry.partition.parse().map_err(|_| LedgerError::Corrupt { attribute: super::PARTITION_KEY })?;
             // The index lags behind: what it says was true a moment ago.
             let item = self.get(&entry.partition, SORT).await?.unwrap_or_default();
-            let order = order(subject, &item)?;
-            if order.state == state {
-                orders.push(order);
+            if item.text("state") == Some(state.as_str()) {
+                orders.push(order(subject, &item)?);
             }
         }
         Ok(orders)
@@ -376,6 +354,8 @@ pub(super) fn order(subject: Subject, item: &Item) -> Result<Order, LedgerError>
         reason: item.text("reason").map(str::to_owned),
         requests: item.set_size("requests"),
         source_event: item.text("source_event").map(str::to_owned),
+        complete: item.flag("complete"),
+        groups: item.list("groups"),
         versions: versions.collect(),
         revision: number("revision"),
         blocked_host: item.text("blocked_host").map(str::to_owned),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     ArchiveState, Item, Ledger, LedgerError, Pdf, SORT_KEY,
     index::{self, List, Range},
+    links::{self, SignerView},
     orders, pdfs, status,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// How many documents are read at the same time for a list.
-const CONCURRENT_READS: usize = 16;
+pub(super) const CONCURRENT_READS: usize = 16;
 
 /// A subject's archive order, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -105,19 +106,14 @@ pub struct EventView {
     pub source: String,
     /// The delivery in which it first came.
     pub delivery: Option<String>,
+    /// Its position in that delivery, from 0.
+    pub position: u64,
     /// In how many deliveries it came.
     pub deliveries: usize,
+    /// Whether it is about a group whose documents aren't wanted.
+    pub foreign: bool,
     /// What the provider sent, without secrets; `null` where only the delivery holds it.
     pub payload: serde_json::Value,
-}
-
-/// A person who signs.
-#[derive(Clone, Debug, Serialize)]
-pub struct SignerView {
-    /// The provider's id.
-    pub id: String,
-    /// The signer's status, where one is known.
-    pub status: Option<Kind>,
 }
 
 /// Everything that is known of a subject.
@@ -125,10 +121,12 @@ pub struct SignerView {
 pub struct Timeline {
     /// The subject.
     pub document: Document,
-    /// Its events, in the order in which they happened.
+    /// Its events, in the order in which they happened; those of the same time in the order in which they were told.
     pub events: Vec<EventView>,
     /// Its signers.
     pub signers: Vec<SignerView>,
+    /// The documents that it is to sign, where it is a signer.
+    pub documents: Vec<String>,
     /// Its archived PDFs.
     pub pdfs: Vec<Pdf>,
 }
@@ -172,7 +170,8 @@ impl Ledger {
         let subjects = subjects.iter().map(|entry| entry.partition.parse::<Subject>());
         let subjects: Vec<Subject> =
             subjects.collect::<Result<_, _>>().map_err(|_| LedgerError::Corrupt { attribute: super::PARTITION_KEY })?;
-        let reads = (0..subjects.len()).map(|index| self.timeline(&subjects[index]));
+        let read = async |subject: &Subject| timeline(subject, &self.partition(&subject.partition(), "").await?);
+        let reads = subjects.iter().map(read);
         let timelines: Vec<Option<Timeline>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
         Ok(DocumentPage {
             documents: timelines.into_iter().flatten().map(|timeline| timeline.document).collect(),
@@ -186,37 +185,46 @@ impl Ledger {
     /// When DynamoDB can't be asked.
     pub async fn timeline(&self, subject: &Subject) -> Result<Option<Timeline>, LedgerError> {
         let items = self.partition(&subject.partition(), "").await?;
-        let mut events = Vec::new();
-        let mut pdfs = Vec::new();
-        let mut state = None;
-        let mut order = None;
-        for item in &items {
-            match item.need(SORT_KEY)? {
-                status::SORT => state = Some(item),
-                orders::SORT => order = Some(orders::order(subject.clone(), item)?),
-                sort if sort.starts_with("EVENT#") => events.push(event(subject, item)?),
-                sort if sort.starts_with(pdfs::PREFIX) => pdfs.push(pdfs::pdf(subject, item)?),
-                _ => {}
-            }
-        }
-        let Some(state) = state else { return Ok(None) };
-        events.sort_by(|a, b| (a.occurred_at, &a.id).cmp(&(b.occurred_at, &b.id)));
-        if let Some(order) = &order {
-            for pdf in &mut pdfs {
-                let current = order.versions.get(&Pdf::slot(&pdf.document, pdf.role));
-                pdf.current = current.is_some_and(|current| current.sha256 == pdf.sha256);
-            }
-        }
-        let archive = order.map(|order| ArchiveView {
-            state: order.state,
-            reason: order.reason,
-            attempts: order.attempts,
-            not_before: order.not_before,
-            requests: order.requests,
-        });
-        let document = document(subject, state, events.len(), archive, pdfs.len());
-        Ok(Some(Timeline { document, events, signers: Vec::new(), pdfs }))
+        let Some(mut timeline) = timeline(subject, &items)? else { return Ok(None) };
+        timeline.signers = self.signers(subject, &items).await?;
+        Ok(Some(timeline))
     }
+}
+
+/// What a subject's own items say of it: all but its signers.
+fn timeline(subject: &Subject, items: &[Item]) -> Result<Option<Timeline>, LedgerError> {
+    let mut events = Vec::new();
+    let mut pdfs = Vec::new();
+    let mut state = None;
+    let mut order = None;
+    for item in items {
+        match item.need(SORT_KEY)? {
+            status::SORT => state = Some(item),
+            // An order that was withdrawn has no state.
+            orders::SORT if item.text("state").is_some() => order = Some(orders::order(subject.clone(), item)?),
+            sort if sort.starts_with("EVENT#") => events.push(event(subject, item)?),
+            sort if sort.starts_with(pdfs::PREFIX) => pdfs.push(pdfs::pdf(subject, item)?),
+            _ => {}
+        }
+    }
+    let Some(state) = state else { return Ok(None) };
+    let order_of = |event: &EventView| (event.occurred_at, event.received_at, event.position);
+    events.sort_by(|a, b| order_of(a).cmp(&order_of(b)).then_with(|| a.id.cmp(&b.id)));
+    if let Some(order) = &order {
+        for pdf in &mut pdfs {
+            let current = order.versions.get(&Pdf::slot(&pdf.document, pdf.role));
+            pdf.current = current.is_some_and(|current| current.sha256 == pdf.sha256);
+        }
+    }
+    let archive = order.map(|order| ArchiveView {
+        state: order.state,
+        reason: order.reason,
+        attempts: order.attempts,
+        not_before: order.not_before,
+        requests: order.requests,
+    });
+    let document = document(subject, state, events.len(), archive, pdfs.len());
+    Ok(Some(Timeline { document, events, signers: Vec::new(), documents: links::documents(items), pdfs }))
 }
 
 fn document(subject: &Subject, state: &Item, events: usize, archive: Option<ArchiveView>, pdfs: usize) -> Document {
@@ -252,7 +260,9 @@ fn event(subject: &Subject, item: &Item) -> Result<EventView, LedgerError> {
         trust: item.parse("trust", Trust::parse)?,
         source: item.need("source")?.to_owned(),
         delivery: item.text("delivery").map(str::to_owned),
+        position: item.number("position").unwrap_or_default(),
         deliveries: item.set_size("deliveries"),
+        foreign: item.flag("foreign"),
         payload: item.text("payload").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
     })
 }

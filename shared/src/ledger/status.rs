@@ -5,10 +5,10 @@
 
 use jiff::Timestamp;
 
-use super::{Ledger, LedgerError, index, item::set};
+use super::{Ledger, LedgerError, events::Placed, index, item::set, update::Updated};
 use crate::{
     delivery::Proven,
-    event::{Event, Kind, Trust},
+    event::{Kind, TimeSource, Trust},
     subject::Subject,
     time,
 };
@@ -29,61 +29,69 @@ impl Ledger {
         &self,
         delivery: &Proven,
         subject: &Subject,
-        events: &[&Event],
+        events: &[Placed<'_>],
     ) -> Result<(), LedgerError> {
         let trust = delivery.trust();
         let partition = subject.partition();
         let greatest = events
             .iter()
-            .filter_map(|event| Some((progress(event.kind, event.occurred_at, trust)?, *event)))
+            .filter_map(|placed| Some((progress(placed.event.kind, placed.occurred_at, trust)?, *placed)))
             .max_by(|(a, _), (b, _)| a.cmp(b));
         let terminals: Vec<String> = Kind::ALL
             .into_iter()
-            .filter(|kind| kind.is_terminal() && events.iter().any(|event| event.kind == *kind))
+            .filter(|kind| kind.is_terminal() && events.iter().any(|placed| placed.event.kind == *kind))
             .map(|kind| kind.as_str().to_owned())
             .collect();
-        let Some((progress, event)) = greatest else {
+        let Some((progress, Placed { event, occurred_at, .. })) = greatest else {
             // Nothing of a status was said, but the subject is there and should be listed.
             let Some(first) = events.first() else { return Ok(()) };
-            return self.introduce(delivery, subject, first).await;
+            return self.introduce(delivery, subject, *first).await;
         };
         let mut update = self
             .update(&partition, SORT)
             .set("status", event.kind.as_str())
             .set("progress", progress.as_str())
             .set("trust", trust.as_str())
-            .set("occurred_at", event.occurred_at)
+            .set("occurred_at", occurred_at)
             .set("time_source", event.time_source.as_str())
             .set("updated_at", delivery.received_at());
         if subject.kind.has_documents() {
-            update = update.set_all(index::document(subject, Some(event.kind), event.occurred_at));
+            update = update.set_all(index::document(subject, Some(event.kind), occurred_at));
         }
         if !terminals.is_empty() {
             update = update.add("terminals", set(terminals.clone()));
         }
         let advanced = update
             .only_if("attribute_not_exists(#progress) OR #progress < ?", [progress.as_str().into()])
-            .was_done()
+            .send()
             .await?;
-        if !advanced && !terminals.is_empty() {
+        if let Updated::Refused(state) = advanced
+            && !terminals.iter().all(|terminal| state.set_has("terminals", terminal))
+        {
             // It is no news for the status, but whether there is a conflict has to be known.
             self.update(&partition, SORT).add("terminals", set(terminals)).send().await?;
         }
         Ok(())
     }
 
-    async fn introduce(&self, delivery: &Proven, subject: &Subject, event: &Event) -> Result<(), LedgerError> {
+    async fn introduce(
+        &self,
+        delivery: &Proven,
+        subject: &Subject,
+        Placed { occurred_at, .. }: Placed<'_>,
+    ) -> Result<(), LedgerError> {
         let mut update = self
             .update(&subject.partition(), SORT)
             .set("trust", delivery.trust().as_str())
             .set("updated_at", delivery.received_at());
         if subject.kind.has_documents() {
-            update = update.set_all(index::document(subject, None, event.occurred_at));
+            update = update.set_all(index::document(subject, None, occurred_at));
         }
         update.only_if("attribute_not_exists(#updated_at)", []).was_done().await.map(drop)
     }
 
-    /// Notes that the provider's own API says that the subject has this status.
+    /// Notes that the provider's own API says that the subject has this status. Where no event gave it one, this is
+    /// its status from now on, until an event gives the same or a greater one.
     ///
     /// # Errors
     /// When DynamoDB can't take it.
@@ -91,6 +99,19 @@ impl Ledger {
         let update = self.update(&subject.partition(), SORT);
         let update = update.set("confirmed_status", status.as_str()).set("confirmed_at", at);
         // Only a status that is recorded can be confirmed; the condition keeps an empty STATE from appearing.
-        update.only_if("#status = ?", [status.as_str().into()]).was_done().await.map(drop)
+        let confirmed = update.clone().only_if("#status = ?", [status.as_str().into()]).send().await?;
+        let (Updated::Refused(state), Some(rank)) = (confirmed, status.rank()) else { return Ok(()) };
+        if state.text("status").is_some() || state.text("updated_at").is_none() {
+            return Ok(());
+        }
+        let mut update = update
+            .set("status", status.as_str())
+            .set("progress", format!("{rank:02}#"))
+            .set("occurred_at", at)
+            .set("time_source", TimeSource::Received.as_str());
+        if subject.kind.has_documents() {
+            update = update.set_all(index::document(subject, Some(status), at));
+        }
+        update.only_if("attribute_not_exists(#status)", []).was_done().await.map(drop)
     }
 }

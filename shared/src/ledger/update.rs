@@ -22,6 +22,7 @@ pub(super) enum Updated {
 }
 
 /// An update of one item.
+#[derive(Clone)]
 pub(super) struct Update<'a> {
     ledger: &'a Ledger,
     key: [(&'static str, String); 2],

@@ -3,8 +3,8 @@
 //! The services hand out documents behind redirects to short-lived locations on other hosts. Each hop is judged like the
 //! first request. A credential goes to the origin (scheme, host and port) that it was issued for; once a redirect has
 //! led elsewhere it is not sent again, not even back to where it belongs: who has steered the request once may steer it
-//! there too. (Legalesign asks for the same: "A short lived location for download, do not use Legalesign
-//! authentication".)
+//! there too. One that is [only for the first request](Credential::only_first) isn't sent after any redirect:
+//! Legalesign redirects to "a short lived location for download, do not use Legalesign authentication".
 
 use super::client::{Client, host_of};
 use super::error::OutboundError;
@@ -64,6 +64,7 @@ pub struct Credential {
     origin: Origin,
     name: HeaderName,
     value: HeaderValue,
+    only_first: bool,
 }
 
 /// The secret contains characters that a header can't carry.
@@ -80,7 +81,13 @@ impl Credential {
         let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| InvalidCredential)?;
         value.set_sensitive(true);
         let origin = api.origin();
-        Ok(Self { origin, name, value })
+        Ok(Self { origin, name, value, only_first: false })
+    }
+
+    /// The same, but not for what the service redirects to, even on its own host.
+    #[must_use]
+    pub fn only_first(self) -> Self {
+        Self { only_first: true, ..self }
     }
 
     fn is_for(&self, url: &Url) -> bool {
@@ -193,6 +200,7 @@ impl Client {
                     Some(location) => {
                         url = self.policy().redirect(&url, location.as_bytes())?;
                         redirects += 1;
+                        credential = credential.filter(|credential| !credential.only_first);
                     }
                 },
                 _ => {

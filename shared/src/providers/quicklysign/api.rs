@@ -117,7 +117,8 @@ impl Api {
                 sha256: None,
             }
         });
-        Ok(Inspection { status: said_complete.then_some(Kind::Completed), documents: documents.collect() })
+        let status = said_complete.then_some(Kind::Completed);
+        Ok(Inspection { status, documents: documents.collect(), ..Inspection::default() })
     }
 
     /// An access token: `POST /v1/access_tokens`. A cached one, unless it is the one that was refused.

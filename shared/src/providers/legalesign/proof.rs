@@ -1,0 +1,149 @@
+//! What proves Legalesign's callbacks: path tokens, and its certificates.
+
+use std::ops::Deref;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::resource;
+use crate::{
+    intake::Refusal,
+    providers::SignedPart,
+    secrets::Secret,
+    signature::{SignatureError, SignatureProof, Signer, Signers},
+    token::Tokens,
+};
+
+/// From so many days before a certificate's end on, every use of it tells. The real one ends on 2033-02-01.
+const WARN_DAYS: i64 = 60;
+
+/// Path tokens, certificates, and the groups whose documents are wanted.
+pub struct ProofSecrets {
+    url_tokens: Tokens,
+    signers: Signers,
+    groups: Vec<String>,
+}
+
+/// The proof secret: `{"url_tokens": […], "certificates": ["<PEM certificate or public key>", …], "groups": [slug, …]}`.
+#[derive(Deserialize)]
+pub struct ProofJson {
+    url_tokens: Vec<SecretString>,
+    #[serde(default)]
+    certificates: Vec<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+impl Secret for ProofSecrets {
+    type Json = ProofJson;
+
+    fn from_json(json: ProofJson) -> Result<Self, String> {
+        let url_tokens = Tokens::new(&json.url_tokens).map_err(|problem| format!("url_tokens: {problem}"))?;
+        let (signers, problems) = Signers::parse(&json.certificates);
+        for problem in problems {
+            tracing::error!(event = "certificate_unusable", position = problem.position, cause = problem.code());
+        }
+        // A group may be given as the API writes it.
+        let slug = |group: String| resource::group(&group).map(str::to_owned).unwrap_or(group);
+        Ok(Self { url_tokens, signers, groups: json.groups.into_iter().map(slug).collect() })
+    }
+}
+
+impl ProofSecrets {
+    pub(super) const fn url_tokens(&self) -> &Tokens {
+        &self.url_tokens
+    }
+
+    pub(super) fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    /// Verifies a signature over what came in at `at`.
+    pub(super) fn verify(&self, part: &SignedPart, at: Timestamp) -> Result<SignatureProof, Refusal> {
+        let proof = self.signers.verify_sha1(&part.message, &part.signature, at).map_err(|error| match error {
+            SignatureError::NoSigners => Refusal::NotConfigured("no certificate or public key is configured"),
+            error => Refusal::Unproven(error.code()),
+        })?;
+        warn_before_the_end(proof.signer(), at);
+        Ok(proof)
+    }
+}
+
+/// The same for the batch, which can't be proven without a certificate.
+pub struct SignedProofSecrets(ProofSecrets);
+
+impl Secret for SignedProofSecrets {
+    type Json = ProofJson;
+
+    fn from_json(json: ProofJson) -> Result<Self, String> {
+        let secrets = ProofSecrets::from_json(json)?;
+        if secrets.signers.is_empty() {
+            return Err("certificates: none that can be used".to_owned());
+        }
+        Ok(Self(secrets))
+    }
+}
+
+impl Deref for SignedProofSecrets {
+    type Target = ProofSecrets;
+
+    fn deref(&self) -> &ProofSecrets {
+        &self.0
+    }
+}
+
+fn warn_before_the_end(signer: &Signer, at: Timestamp) {
+    if let Some(days_left) = days_to_tell(signer, at) {
+        tracing::warn!(event = "certificate_ends", certificate = %signer.fingerprint(), days_left);
+    }
+}
+
+/// The days that a certificate has left, once there are few enough to tell of.
+fn days_to_tell(signer: &Signer, at: Timestamp) -> Option<i64> {
+    signer.days_left(at).filter(|days_left| *days_left <= WARN_DAYS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CERTIFICATE: &str = include_str!("../../../tests/data/legalesign/lookalike.crt.pem");
+    const KEY: &str = include_str!("../../../tests/data/legalesign/lookalike.pub.pem");
+    const SHORT: &str = include_str!("../../../tests/data/legalesign/rsa1024.crt.pem");
+
+    fn json(certificates: &[&str]) -> ProofJson {
+        let json = serde_json::json!({
+            "url_tokens": ["twelve-chars-at-least"], "certificates": certificates, "groups": ["a", "/api/v1/group/b/"],
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn one_usable_certificate_is_enough_and_none_is_no_configuration() {
+        assert!(SignedProofSecrets::from_json(json(&[SHORT, "no certificate", KEY])).is_ok());
+        for unusable in [&[][..], &[SHORT], &["no certificate", SHORT]] {
+            assert!(SignedProofSecrets::from_json(json(unusable)).is_err(), "{unusable:?}");
+            assert!(ProofSecrets::from_json(json(unusable)).is_ok(), "the realtime form has its token");
+        }
+        let no_token = serde_json::from_str(r#"{"url_tokens": [], "certificates": []}"#).unwrap();
+        assert!(ProofSecrets::from_json(no_token).is_err());
+    }
+
+    #[test]
+    fn groups_are_slugs() {
+        assert_eq!(ProofSecrets::from_json(json(&[KEY])).unwrap().groups(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_certificate_s_end_is_told_of_sixty_days_before() {
+        let (signers, _) = Signers::parse(&[CERTIFICATE]);
+        let signer = signers.iter().next().unwrap();
+        let days = |at: &str| days_to_tell(signer, at.parse().unwrap());
+        assert_eq!(days("2032-12-01T00:00:00Z"), None);
+        assert_eq!(days("2032-12-04T00:00:00Z"), Some(59));
+        assert_eq!(days("2033-02-02T00:00:00Z"), Some(-1));
+        let (signers, _) = Signers::parse(&[KEY]);
+        assert_eq!(days_to_tell(signers.iter().next().unwrap(), Timestamp::MAX), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! Legalesign's status codes (OpenAPI enumerations, and apidocs.legalesign.com/docs/troubleshooting). The same number
+//! means one thing of a document and another of a signer.
+
+use crate::{event::Kind, subject::SubjectKind};
+
+/// What a code means; what isn't documented changes no status.
+pub(super) fn kind(subject: SubjectKind, code: &str) -> Kind {
+    match (subject, code) {
+        (SubjectKind::Document, "10") => Kind::Sent,
+        (SubjectKind::Document, "30") => Kind::Completed,
+        (SubjectKind::Document, "40") => Kind::Removed,
+        (SubjectKind::Document, "50") => Kind::Declined,
+        // Unsent, and scheduled.
+        (SubjectKind::Signer, "4" | "5") => Kind::Draft,
+        (SubjectKind::Signer, "10") => Kind::Sent,
+        // The e-mail was opened; the page was visited.
+        (SubjectKind::Signer, "15" | "20") => Kind::Viewed,
+        (SubjectKind::Signer, "40") => Kind::Signed,
+        (SubjectKind::Signer, "60") => Kind::Declined,
+        // Documents: 20, fields were completed. Signers: 30, 35, 39, fields complete or waiting for a witness; 50, downloaded.
+        _ => Kind::Updated,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_documents_and_signers_differ() {
+        let kinds = |subject| {
+            ["4", "5", "10", "15", "20", "30", "35", "39", "40", "50", "60"].map(|code| kind(subject, code).as_str())
+        };
+        let [u, s] = ["updated", "sent"];
+        assert_eq!(kinds(SubjectKind::Document), [u, u, s, u, u, "completed", u, u, "removed", "declined", u]);
+        assert_eq!(
+            kinds(SubjectKind::Signer),
+            ["draft", "draft", s, "viewed", "viewed", u, u, u, "signed", u, "declined"]
+        );
+        for unknown in ["", "99", "040", "40 ", "signed"] {
+            assert_eq!(kind(SubjectKind::Signer, unknown), Kind::Updated, "{unknown}");
+        }
+    }
+}
