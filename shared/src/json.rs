@@ -12,12 +12,13 @@ use crate::intake::Unreadable;
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let code = match error.inner().classify() {
-            serde_json::error::Category::Data => "unexpected_shape",
-            _ => "not_json",
-        };
-        // A path's keys are the sender's too, and may be anything.
-        Unreadable::new(code, &printable(&error.path().to_string()))
+        match error.inner().classify() {
+            // A path's keys are the sender's too, and may be anything.
+            serde_json::error::Category::Data => {
+                Unreadable::new("unexpected_shape", &printable(&error.path().to_string()))
+            }
+            _ => Unreadable::new("not_json", "."),
+        }
     })?;
     deserializer.end().map_err(|_| Unreadable::new("not_json", "."))?;
     Ok(value)

@@ -1,8 +1,8 @@
 //! The ledger: one DynamoDB table that holds deliveries, events, statuses, archive orders and the manifest of PDFs.
 //!
 //! Everything about a subject shares its partition (`<provider>#<kind>#<id>`): `STATE`, `ARCHIVE`,
-//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`, `SIGNER#<id>`. Deliveries and certificates have partitions of
-//! their own.
+//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`, `SIGNER#<id>`. Deliveries, certificates and what joins subjects
+//! (`CLUE#…`) have partitions of their own.
 //!
 //! A delivery is written in steps, each of which may be repeated at any time by anyone without a change of the result:
 //! `accepted` with its bytes and proof (from here on nothing can be lost), events, status, archive order, `recorded`.
@@ -15,6 +15,7 @@ mod deliveries;
 mod events;
 mod index;
 mod item;
+mod joins;
 mod links;
 mod orders;
 mod pdfs;
@@ -30,6 +31,7 @@ pub use deliveries::{DeliveryRecord, Outcome, StoredDelivery};
 pub use events::Recorded;
 pub use index::{INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY};
 pub use item::Item;
+pub use joins::{Bearers, Clue, Side};
 pub use links::SignerView;
 pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};
 pub use pdfs::{Pdf, Role};
