@@ -12,13 +12,11 @@ use crate::intake::Unreadable;
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        match error.inner().classify() {
-            // A path's keys are the sender's too, and may be anything.
-            serde_json::error::Category::Data => {
-                Unreadable::new("unexpected_shape", &printable(&error.path().to_string()))
-            }
-            _ => Unreadable::new("not_json", "."),
+        if !error.inner().is_data() {
+            return Unreadable::new("not_json", ".");
         }
+        // A path's keys are the sender's too, and may be anything.
+        Unreadable::new("unexpected_shape", &printable(&error.path().to_string()))
     })?;
     deserializer.end().map_err(|_| Unreadable::new("not_json", "."))?;
     Ok(value)

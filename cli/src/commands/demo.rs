@@ -1,6 +1,7 @@
 //! `countersign demo`: the whole main job, once, on a fresh stack: every documented callback in, PDFs in the archive.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::Path,
     time::{Duration, Instant},
@@ -8,14 +9,15 @@ use std::{
 
 use anyhow::{Context, Result};
 use aws_lc_rs::digest;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use countersign::{
     delivery::Route,
     ledger::{ArchiveState, Document, Pdf},
     provider::Provider,
-    subject::{Subject, SubjectId},
+    subject::{Subject, SubjectId, SubjectKind},
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     documents::documents_table,
@@ -28,29 +30,31 @@ use crate::stack::{Folder, Options, Secrets, Stack};
 /// An archive order is done within a second; a busy machine may need a multiple of that.
 const ARCHIVED_WITHIN: Duration = Duration::from_secs(60);
 
+/// A case of `events/`: its name, its callback, and the event that API Gateway makes of it.
+macro_rules! case {
+    ($route:ident, $function:literal, $case:literal) => {
+        ($case, Route::$route, include_str!(concat!("../../../events/", $function, "/", $case, ".json")))
+    };
+}
+
 /// The callbacks that are sent: those of the services' own documentation.
-const CALLBACKS: [(&str, Route, &str); 4] = [
-    (
-        "document_updated",
-        Route::Quicklysign,
-        include_str!("../../../events/quicklysign-callback/document_updated.json"),
-    ),
-    (
-        "signatory_updated",
-        Route::Quicklysign,
-        include_str!("../../../events/quicklysign-callback/signatory_updated.json"),
-    ),
-    (
-        "audit_trail_updated",
-        Route::Quicklysign,
-        include_str!("../../../events/quicklysign-callback/audit_trail_updated.json"),
-    ),
-    (
-        "final_document_generated",
-        Route::Quicklysign,
-        include_str!("../../../events/quicklysign-callback/final_document_generated.json"),
-    ),
+const CALLBACKS: [(&str, Route, &str); 12] = [
+    case!(LegalesignBatch, "v1-batch", "other_key_order"),
+    case!(LegalesignBatch, "v1-batch", "signed_and_completed"),
+    case!(LegalesignBatch, "v1-batch", "empty"),
+    case!(LegalesignRealtime, "v1-realtime", "form_sent"),
+    case!(LegalesignRealtime, "v1-realtime", "form_signed"),
+    case!(LegalesignRealtime, "v1-realtime", "signed_form_signed"),
+    case!(LegalesignRealtime, "v1-realtime", "signed_form_rejected"),
+    case!(LegalesignRealtime, "v1-realtime", "webhook_document_finalPdfCreated"),
+    case!(Quicklysign, "quicklysign-callback", "document_updated"),
+    case!(Quicklysign, "quicklysign-callback", "signatory_updated"),
+    case!(Quicklysign, "quicklysign-callback", "audit_trail_updated"),
+    case!(Quicklysign, "quicklysign-callback", "final_document_generated"),
 ];
+
+/// With what the examples are proven, by the function's logical id: their signing keys are forgotten.
+const ENVIRONMENTS: &str = include_str!("../../../events/env.json");
 
 /// What the demo did.
 #[derive(Debug, Serialize)]
@@ -106,7 +110,13 @@ pub async fn run(data: &Path, json: bool) -> Result<Output, Failure> {
     fs::create_dir_all(&path).context("the demo's folder")?;
     let folder = Folder::take(&path)?.map_err(|_| Failure::new("in_use", "another demo runs on this folder"))?;
     empty(&path)?;
-    let secrets = Secrets::throw_away()?;
+    let mut secrets = Secrets::throw_away()?;
+    let environments: Value = serde_json::from_str(ENVIRONMENTS)?;
+    let proof = environments["V1Batch"]["LEGALESIGN_PROOF"].as_str().unwrap_or_default();
+    let proof: Value = serde_json::from_str(proof)?;
+    let url_token = secrets.url_token(Provider::Legalesign)?;
+    let proof = json!({"url_tokens": [url_token], "certificates": proof["certificates"]});
+    secrets.set_proof(Provider::Legalesign, proof);
     let options = Options { secrets, scheduled: true, ..Options::for_tests()? };
     let stack = Stack::start(folder, options).await?;
     let demo = play(&stack, &path.join("pdfs"), started).await;
@@ -150,11 +160,13 @@ async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Dem
     let documents = ledger.documents(None, None, None, 1000).await?.documents;
     let mut pdfs = Vec::new();
     let mut events = 0;
+    let mut signers = BTreeSet::new();
     for document in &documents {
         let id = SubjectId::parse(document.id.as_str())?;
         let subject = Subject { provider: document.provider, kind: document.kind, id };
         let Some(timeline) = ledger.timeline(&subject).await? else { continue };
         events += timeline.events.len();
+        signers.extend(timeline.signers.into_iter().map(|signer| (document.provider, signer.id)));
         for pdf in timeline.pdfs {
             match export(stack, &pdf, pdfs_folder).await {
                 Ok(file) => pdfs.push(ExportedPdf { pdf, file }),
@@ -162,7 +174,11 @@ async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Dem
             }
         }
     }
-    for provider in [Provider::Quicklysign] {
+    for (provider, id) in signers {
+        let signer = Subject { provider, kind: SubjectKind::Signer, id: SubjectId::parse(id)? };
+        events += ledger.timeline(&signer).await?.map_or(0, |timeline| timeline.events.len());
+    }
+    for provider in [Provider::Legalesign, Provider::Quicklysign] {
         if !pdfs.iter().any(|exported| exported.pdf.provider == provider) {
             failures.push(format!("{provider}: no PDF was archived"));
         }
@@ -172,9 +188,7 @@ async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Dem
 }
 
 async fn send(stack: &Stack, case: &str, route: Route, event: &str) -> Result<Exchange, Failure> {
-    let event: Value = serde_json::from_str(event)?;
-    let body = event["body"].as_str().unwrap_or_default().to_owned();
-    let callback = Callback { route, content_type: "application/json", body: body.into() };
+    let callback = callback(route, &serde_json::from_str(event)?)?;
     let (status, answer) = trigger::send(&stack.callback_url(route)?, callback).await?;
     let text = |name: &str| answer[name].as_str().map(str::to_owned);
     Ok(Exchange {
@@ -186,6 +200,19 @@ async fn send(stack: &Stack, case: &str, route: Route, event: &str) -> Result<Ex
         events: answer["events"].as_u64().unwrap_or_default(),
         reason: text("reason"),
     })
+}
+
+/// The request of which API Gateway makes this event.
+fn callback(route: Route, event: &Value) -> Result<Callback, Failure> {
+    let body = event["body"].as_str().unwrap_or_default();
+    let body = match event["isBase64Encoded"].as_bool() {
+        Some(true) => BASE64_STANDARD.decode(body)?.into(),
+        _ => body.to_owned().into(),
+    };
+    let query = event["rawQueryString"].as_str().filter(|query| !query.is_empty()).map(str::to_owned);
+    let header = |name: &'static str| Some((name, event["headers"][name].as_str()?.to_owned()));
+    let headers = ["content-type", "x-signed", "x-hmac-sha256", "x-signed-sha256"].into_iter().filter_map(header);
+    Ok(Callback { route, query, headers: headers.collect(), body })
 }
 
 async fn wait_for_archive(stack: &Stack, failures: &mut Vec<String>) -> Result<(), Failure> {

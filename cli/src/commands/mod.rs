@@ -9,6 +9,7 @@ mod serve;
 mod storage;
 mod timeline;
 mod trigger;
+mod verify;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -45,6 +46,8 @@ enum Command {
     Documents(documents::Documents),
     /// Show everything that is known of one document, pack or signer
     Timeline(timeline::Timeline),
+    /// Prove a stored, signed delivery again, offline
+    Verify(verify::Verify),
     /// See archive orders, and have them done again
     #[command(subcommand)]
     Archive(archive::Archive),
@@ -73,6 +76,7 @@ pub async fn run() -> ExitCode {
         Command::Trigger(trigger) => trigger.run(data).await,
         Command::Documents(documents) => documents.run(data).await,
         Command::Timeline(timeline) => timeline.run(data).await,
+        Command::Verify(verify) => verify.run(data).await,
         Command::Archive(archive) => archive.run(data).await,
         Command::Reconcile => reconcile::run(data).await,
     };

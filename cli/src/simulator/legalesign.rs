@@ -29,6 +29,7 @@ use super::pdf::{Kind, Sheet};
 use super::state::well_formed;
 
 mod list;
+pub mod posts;
 
 const SERVICE: Service = Service::Legalesign;
 
@@ -150,7 +151,7 @@ impl Document {
 
     /// A signer as the nested array and as the object.
     fn signer(&self, order: usize, party: &Party) -> (Value, Value) {
-        let id = self.facts.key(&format!("signer {order}"));
+        let id = signer_id(&self.facts, order);
         let (uri, status) = (format!("/api/v1/signer/{id}/"), signer_code(self.subject.status, order));
         let Party { first, last, email } = party;
         let array = json!([uri, first, last, email, "", true, status, order]);
@@ -212,6 +213,11 @@ async fn rejection(call: Call, Path(id): Path<String>) -> Result<Response, Refus
     let reason = call.simulator.state().rejections.get(&id).cloned();
     let reason = reason.unwrap_or_else(|| "Clause 2 is not what we agreed on.".to_owned());
     Ok(Json(json!({ "status": 60, "reason": reason })).into_response())
+}
+
+/// The id of the signer at this place.
+fn signer_id(facts: &Facts, order: usize) -> String {
+    facts.key(&format!("signer {order}"))
 }
 
 /// A document's status code. 10 is everything that is under way.

@@ -5,6 +5,10 @@ use lambda_http::{Request, Response};
 
 /// Every function of the stack, started.
 pub struct Functions {
+    /// `v1-batch`
+    pub v1_batch: v1_batch::Function,
+    /// `v1-realtime`
+    pub v1_realtime: v1_realtime::Function,
     /// `quicklysign-callback`
     pub quicklysign_callback: quicklysign_callback::Function,
     /// `final-document`
@@ -18,6 +22,8 @@ impl Functions {
     pub async fn start(settings: &Settings, aws: &Aws) -> Self {
         let settings = || Ok(settings.clone());
         Self {
+            v1_batch: v1_batch::Function::start(settings(), aws).await,
+            v1_realtime: v1_realtime::Function::start(settings(), aws).await,
             quicklysign_callback: quicklysign_callback::Function::start(settings(), aws).await,
             final_document: final_document::Function::start(settings(), aws),
             reconcile: reconcile::Function::start(settings(), aws),
@@ -27,8 +33,10 @@ impl Functions {
     /// Calls the function of a route; `None` where there is none.
     pub async fn call(&self, route: Route, request: Request) -> Option<Response<String>> {
         match route {
+            Route::LegalesignBatch => Some(self.v1_batch.handle(request).await),
+            Route::LegalesignRealtime => Some(self.v1_realtime.handle(request).await),
             Route::Quicklysign => Some(self.quicklysign_callback.handle(request).await),
-            Route::LegalesignBatch | Route::LegalesignRealtime | Route::Signeasy => None,
+            Route::Signeasy => None,
         }
     }
 }

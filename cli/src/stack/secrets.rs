@@ -11,7 +11,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use countersign::provider::Provider;
 use serde_json::{Value, json};
 
-use crate::simulator::Credentials;
+use crate::simulator::{Credentials, signing::SigningKey};
 
 /// For each service, what proves its callbacks (`proof`) and what its API wants to see (`api`).
 #[derive(Clone)]
@@ -64,10 +64,12 @@ impl Secrets {
     /// # Errors
     /// When the operating system gives no random numbers.
     pub fn throw_away() -> Result<Self> {
+        let signing_key = SigningKey::generate()?;
         let secrets = [
             json!({
-                "proof": {"url_tokens": [random()?]},
+                "proof": {"url_tokens": [random()?], "certificates": [signing_key.certificate()]},
                 "api": {"username": "local", "secret": random()?},
+                "signing_key": signing_key.to_pem(),
             }),
             json!({
                 "proof": {"url_tokens": [random()?]},
@@ -108,6 +110,22 @@ impl Secrets {
     pub fn url_token(&self, provider: Provider) -> Result<String> {
         let token = self.of(provider).0["url_tokens"][0].as_str();
         Ok(token.with_context(|| format!("no path token is known for {provider}"))?.to_owned())
+    }
+
+    /// The key that the simulated Legalesign signs with.
+    ///
+    /// # Errors
+    /// When the secrets are not throw-away ones: nobody else has Legalesign's key.
+    pub fn signing_key(&self) -> Result<SigningKey> {
+        let pem = self.secrets[Provider::Legalesign as usize]["signing_key"].as_str();
+        SigningKey::from_pem(pem.context("these secrets have no key to sign as Legalesign with")?)
+    }
+
+    /// Replaces the key that the simulated Legalesign signs with, and the certificate that proves it.
+    pub fn set_signing_key(&mut self, key: &SigningKey) {
+        let legalesign = &mut self.secrets[Provider::Legalesign as usize];
+        legalesign["proof"]["certificates"] = json!([key.certificate()]);
+        legalesign["signing_key"] = key.to_pem().into();
     }
 
     /// The APIs' secrets as the simulator wants to see them.

@@ -171,7 +171,7 @@ impl Archiver {
         };
         let outcome = match self.fetch(&claim).await? {
             Ok(()) => OrderOutcome::Archived,
-            Err(obstacle) => outcome(obstacle, &claim.order, time::now()),
+            Err(obstacle) => outcome(obstacle, Standing::of(&claim.order), time::now()),
         };
         tracing::info!(event = "order_settled", provider = %subject.provider, subject = %subject.id, ?outcome);
         self.ledger.settle(&claim, &outcome).await
@@ -272,16 +272,38 @@ impl Archiver {
     }
 }
 
+/// What counts of an order when there is an obstacle.
+#[derive(Clone, Copy)]
+struct Standing {
+    /// How often it failed before.
+    attempts: u32,
+    /// Whether an event said that the subject is complete.
+    complete: bool,
+    /// Whether there is anything in the archive.
+    has_pdfs: bool,
+}
+
+impl Standing {
+    fn of(order: &Order) -> Self {
+        Self { attempts: order.attempts, complete: order.complete, has_pdfs: !order.versions.is_empty() }
+    }
+}
+
 /// What an obstacle makes of an order.
-fn outcome(obstacle: Obstacle, order: &Order, now: Timestamp) -> OrderOutcome {
+fn outcome(obstacle: Obstacle, order: Standing, now: Timestamp) -> OrderOutcome {
     let later = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     match obstacle {
         Obstacle::NotReady { reason, after } => {
             OrderOutcome::Waiting { not_before: later(after.unwrap_or(NOT_READY)), reason, failed: false }
         }
         // The API was asked what happened, and this is the answer; the next callback asks again.
-        Obstacle::NotComplete { .. } if !order.complete && order.versions.is_empty() => OrderOutcome::Withdrawn,
-        Obstacle::NotComplete { .. } if !order.complete => OrderOutcome::Archived,
+        Obstacle::NotComplete { .. } if !order.complete => {
+            if order.has_pdfs {
+                OrderOutcome::Archived
+            } else {
+                OrderOutcome::Withdrawn
+            }
+        }
         Obstacle::NotComplete { reason, ended: false } => {
             OrderOutcome::Waiting { not_before: later(NOT_READY), reason, failed: false }
         }
@@ -301,12 +323,21 @@ fn outcome(obstacle: Obstacle, order: &Order, now: Timestamp) -> OrderOutcome {
 mod tests {
     use super::*;
 
+    const NOW: &str = "2026-11-22T00:00:00Z";
+
+    fn standing(attempts: u32, complete: bool, has_pdfs: bool) -> Standing {
+        Standing { attempts, complete, has_pdfs }
+    }
+
+    fn outcome_now(obstacle: Obstacle, order: Standing) -> OrderOutcome {
+        outcome(obstacle, order, NOW.parse().unwrap())
+    }
+
     #[test]
     fn a_failure_is_tried_again_later_and_later_and_then_given_up() {
-        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
         let mut times = Vec::new();
         for attempts in 0.. {
-            match outcome(Obstacle::failed("http_500"), attempts, now) {
+            match outcome_now(Obstacle::failed("http_500"), standing(attempts, true, false)) {
                 OrderOutcome::Waiting { not_before, failed: true, .. } => times.push(not_before),
                 OrderOutcome::Failed { reason } => {
                     assert_eq!(reason, "http_500");
@@ -321,10 +352,24 @@ mod tests {
 
     #[test]
     fn what_is_not_ready_is_no_failure() {
-        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
         let obstacle =
             Obstacle::NotReady { reason: "being_dearchived".to_owned(), after: Some(SignedDuration::from_hours(4)) };
-        let OrderOutcome::Waiting { not_before, failed, .. } = outcome(obstacle, 99, now) else { panic!() };
-        assert_eq!((not_before.to_string().as_str(), failed), ("2026-11-22T04:00:00Z", false));
+        for complete in [true, false] {
+            let waiting = outcome_now(obstacle.clone(), standing(99, complete, false));
+            let OrderOutcome::Waiting { not_before, failed, .. } = waiting else { panic!("{waiting:?}") };
+            assert_eq!((not_before.to_string().as_str(), failed), ("2026-11-22T04:00:00Z", false));
+        }
+    }
+
+    #[test]
+    fn what_is_not_complete_ends_a_question_and_not_an_order() {
+        let not_complete = |ended| Obstacle::NotComplete { reason: "r".to_owned(), ended };
+        for ended in [true, false] {
+            assert_eq!(outcome_now(not_complete(ended), standing(0, false, false)), OrderOutcome::Withdrawn);
+            assert_eq!(outcome_now(not_complete(ended), standing(0, false, true)), OrderOutcome::Archived);
+            let waiting = outcome_now(not_complete(ended), standing(0, true, false));
+            let OrderOutcome::Waiting { failed, .. } = waiting else { panic!("{waiting:?}") };
+            assert_eq!(failed, ended, "what will never be complete is tried again only so often");
+        }
     }
 }

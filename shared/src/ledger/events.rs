@@ -69,12 +69,14 @@ impl Ledger {
     pub async fn record(&self, delivery: &Proven, reading: &Reading) -> Result<Recorded, LedgerError> {
         let source = Source { delivery, reading };
         let distinct = source.distinct();
+        // Streams of indices: a closure that takes a reference can't be proven to be `Send`.
         let placed: Vec<Placed<'_>> = if distinct.len() <= FEW {
-            let writes = distinct.into_iter().map(|event| self.put_event(source, event));
+            let writes = (0..distinct.len()).map(|index| self.put_event(source, distinct[index]));
             stream::iter(writes).buffered(CONCURRENT_WRITES).try_collect().await?
         } else {
-            let batches = distinct.chunks(MAX_GET).map(|events| self.put_events(source, events));
-            let batches: Vec<_> = stream::iter(batches).buffered(CONCURRENT_BATCHES).try_collect().await?;
+            let batches: Vec<&[&Event]> = distinct.chunks(MAX_GET).collect();
+            let writes = (0..batches.len()).map(|index| self.put_events(source, batches[index]));
+            let batches: Vec<_> = stream::iter(writes).buffered(CONCURRENT_BATCHES).try_collect().await?;
             batches.into_iter().flatten().collect()
         };
         let new = placed.iter().filter(|placed| placed.is_new).count();
@@ -84,7 +86,7 @@ impl Ledger {
             subjects.entry(&placed.event.subject).or_default().push(placed);
         }
         let subjects: Vec<_> = subjects.into_iter().collect();
-        let follow = subjects.iter().map(|(subject, events)| self.follow(source, subject, events));
+        let follow = (0..subjects.len()).map(|index| self.follow(source, subjects[index].0, &subjects[index].1));
         let _: Vec<()> = stream::iter(follow).buffer_unordered(CONCURRENT_WRITES).try_collect().await?;
         for link in &reading.links {
             self.link(link).await?;

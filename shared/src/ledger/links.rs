@@ -57,8 +57,8 @@ impl Ledger {
     pub(super) async fn signers(&self, document: &Subject, items: &[Item]) -> Result<Vec<SignerView>, LedgerError> {
         let of_document = |item: &&Item| item.text(SORT_KEY).is_some_and(|sort| sort.starts_with(SIGNER_PREFIX));
         let items: Vec<&Item> = items.iter().filter(of_document).collect();
-        let views = items.into_iter().map(|item| self.signer_view(document, item));
-        stream::iter(views.collect::<Vec<_>>()).buffered(CONCURRENT_READS).try_collect().await
+        let views = (0..items.len()).map(|index| self.signer_view(document, items[index]));
+        stream::iter(views).buffered(CONCURRENT_READS).try_collect().await
     }
 
     async fn signer_view(&self, document: &Subject, item: &Item) -> Result<SignerView, LedgerError> {

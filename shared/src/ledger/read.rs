@@ -181,8 +181,7 @@ impl Ledger {
         let subjects = subjects.iter().map(|entry| entry.partition.parse::<Subject>());
         let subjects: Vec<Subject> =
             subjects.collect::<Result<_, _>>().map_err(|_| LedgerError::Corrupt { attribute: super::PARTITION_KEY })?;
-        let read = async |subject: &Subject| timeline(subject, &self.partition(&subject.partition(), "").await?);
-        let reads = subjects.iter().map(read);
+        let reads = (0..subjects.len()).map(|index| self.own_timeline(&subjects[index]));
         let timelines: Vec<Option<Timeline>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
         Ok(DocumentPage {
             documents: timelines.into_iter().flatten().map(|timeline| timeline.document).collect(),
@@ -196,6 +195,11 @@ impl Ledger {
         let Some(mut timeline) = timeline(subject, &items)? else { return Ok(None) };
         timeline.signers = self.signers(subject, &items).await?;
         Ok(Some(timeline))
+    }
+
+    /// The same without signers, for which more has to be read.
+    async fn own_timeline(&self, subject: &Subject) -> Result<Option<Timeline>, LedgerError> {
+        timeline(subject, &self.partition(&subject.partition(), "").await?)
     }
 }
 

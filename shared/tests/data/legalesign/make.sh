@@ -82,6 +82,7 @@ key "$work/pss.pem" -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048
 : > "$work/empty"
 sign THROWAWAY-TEST-KEY-rsa4096.pem messages/batch.json  signatures/batch.rsa4096.b64  -sha1
 sign THROWAWAY-TEST-KEY-rsa2048.pem messages/batch.json  signatures/batch.rsa2048.b64  -sha1
+sign THROWAWAY-TEST-KEY-rsa4096.pem messages/realtime.json signatures/realtime.rsa4096.b64 -sha1
 sign THROWAWAY-TEST-KEY-rsa4096.pem messages/latin1.json signatures/latin1.rsa4096.b64 -sha1
 sign THROWAWAY-TEST-KEY-rsa4096.pem "$work/empty"        signatures/empty.rsa4096.b64  -sha1
 sign THROWAWAY-TEST-KEY-rsa4096.pem messages/batch.json  signatures/batch.sha256.b64   -sha256

@@ -1,1 +1,278 @@
+//! The batch: its proof over fixtures that OpenSSL signed, and every way to be malformed, wrong or unreadable.
 
+use std::str::FromStr;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use secrecy::SecretString;
+
+use super::*;
+use crate::{
+    delivery::{DeliveryId, Proof, Unproven},
+    event::{TimeSource, Trust},
+    secrets::Secret,
+    signature::Fingerprint,
+};
+
+const CERTIFICATE: &str = include_str!("../../../../tests/data/legalesign/lookalike.crt.pem");
+const KEY: &str = include_str!("../../../../tests/data/legalesign/lookalike.pub.pem");
+const BATCH: &[u8] = include_bytes!("../../../../tests/data/legalesign/messages/batch.json");
+const SIGNED: &str = include_str!("../../../../tests/data/legalesign/signatures/batch.rsa4096.b64");
+const LATIN1: &[u8] = include_bytes!("../../../../tests/data/legalesign/messages/latin1.json");
+const LATIN1_SIGNED: &str = include_str!("../../../../tests/data/legalesign/signatures/latin1.rsa4096.b64");
+
+const TOKEN: &str = "the-path-token-of-the-tests";
+const NOW: &str = "2026-11-22T02:27:06Z";
+
+fn secrets(certificates: &[&str]) -> SignedProofSecrets {
+    let json = serde_json::json!({"url_tokens": [TOKEN], "certificates": certificates});
+    SignedProofSecrets::from_json(serde_json::from_value(json).unwrap()).unwrap()
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    percent_encode(bytes, NON_ALPHANUMERIC).to_string()
+}
+
+fn form(data: &[u8], signed: &str) -> String {
+    format!("data={}&signed={}", escaped(data), escaped(signed.as_bytes()))
+}
+
+fn addressed(content_type: &str, body: impl Into<Bytes>, at: &str) -> Addressed {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", content_type.parse().unwrap());
+    let token = SecretString::from(TOKEN);
+    let (envelope, at) = (Envelope::of(&headers, None), Timestamp::from_str(at).unwrap());
+    let request = Unproven::new(Route::LegalesignBatch, token, envelope, body.into(), at);
+    request.address(BatchCallback::path_tokens(&secrets(&[KEY]))).ok().unwrap()
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn prove_at(certificates: &[&str], content_type: &str, body: impl Into<Bytes>, at: &str) -> Result<Proven, Refusal> {
+    let request = addressed(content_type, body, at);
+    BatchCallback.prove(&request, &secrets(certificates)).map(|proof| request.prove(proof))
+}
+
+fn prove(body: impl Into<Bytes>) -> Result<Proven, Refusal> {
+    prove_at(&[CERTIFICATE], FORM, body, NOW)
+}
+
+/// A proven delivery of this text.
+fn delivery(data: impl AsRef<[u8]>) -> Proven {
+    let id = DeliveryId::from_str("01a20145-c1ab-747f-a4ed-7e1f271843fb").unwrap();
+    let certificate = Fingerprint::from_str(&"ab".repeat(32)).unwrap();
+    let proof = Proof { token: 0, certificate: Some(certificate) };
+    let body = form(data.as_ref(), "").into();
+    Proven::recorded(id, Route::LegalesignBatch, NOW.parse().unwrap(), Envelope::default(), body, proof)
+}
+
+fn reading(data: impl AsRef<[u8]>) -> Reading {
+    read(&delivery(data)).unwrap()
+}
+
+#[test]
+fn a_batch_is_proven_in_either_encoding_and_order() {
+    let parts = |name: &str, value: &[u8]| {
+        [format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n").as_bytes(), value, b"\r\n"].concat()
+    };
+    let multipart = [parts("signed", SIGNED.as_bytes()), parts("data", BATCH), b"--b--\r\n".to_vec()].concat();
+    let wrapped = SIGNED.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect::<Vec<_>>();
+    let turned = format!("signed={}&other=1&data={}", escaped(SIGNED.as_bytes()), escaped(BATCH));
+    // An encoder that doesn't escape `+` sends it as what means a space.
+    let badly_escaped = format!("data={}&signed={SIGNED}", escaped(BATCH));
+    assert!(SIGNED.contains('+'));
+    for (content_type, body) in [
+        (FORM, form(BATCH, SIGNED).into_bytes()),
+        (FORM, form(BATCH, &wrapped.join("\n")).into_bytes()),
+        (FORM, turned.into_bytes()),
+        (FORM, badly_escaped.into_bytes()),
+        ("text/plain", form(BATCH, SIGNED).into_bytes()),
+        ("multipart/form-data; boundary=b", multipart),
+    ] {
+        let proven = prove_at(&[CERTIFICATE], content_type, body, NOW).unwrap();
+        assert_eq!(proven.trust(), Trust::Signature);
+        assert_eq!(proven.signer().unwrap().pem(), CERTIFICATE);
+        assert_eq!(read(&proven).unwrap().events.len(), 3);
+    }
+    assert!(prove(form(LATIN1, LATIN1_SIGNED)).is_ok(), "what is signed is bytes");
+}
+
+#[test]
+fn where_no_proof_can_stand() {
+    let (data, signed) = (escaped(BATCH), escaped(SIGNED.as_bytes()));
+    for body in [
+        String::new(),
+        "no form".to_owned(),
+        r#"{"data": "[]", "signed": ""}"#.to_owned(),
+        format!("data={data}"),
+        format!("signed={signed}"),
+        format!("data={data}&signed={signed}&data={data}"),
+        format!("data={data}&signed={signed}&d%61ta=%5B%5D"),
+        format!("data={data}&signed={signed}&signed={signed}"),
+    ] {
+        assert!(matches!(prove(body.clone()), Err(Refusal::Malformed(_))), "{body:.40}");
+    }
+    let cut_off = prove_at(&[CERTIFICATE], "multipart/form-data; boundary=b", "--b\r\nContent-", NOW);
+    assert!(matches!(cut_off, Err(Refusal::Malformed("form_multipart"))));
+}
+
+#[test]
+fn what_is_signed_wrongly() {
+    let refused = |body: String, code| assert_eq!(prove(body).err(), Some(Refusal::Unproven(code)));
+    refused(form(BATCH, ""), "signature_length");
+    refused(form(BATCH, "no base64!"), "signature_encoding");
+    refused(form(b"[]", SIGNED), "signature_mismatch");
+    refused(form(&[BATCH, b" "].concat(), SIGNED), "signature_mismatch");
+    // A decoder that replaces what isn't UTF-8 would have changed what was signed.
+    let replaced = String::from_utf8_lossy(LATIN1).into_owned();
+    refused(form(replaced.as_bytes(), LATIN1_SIGNED), "signature_mismatch");
+    for at in ["2013-02-01T16:28:26Z", "2033-02-01T16:28:28Z"] {
+        let outside = prove_at(&[CERTIFICATE], FORM, form(BATCH, SIGNED), at).err();
+        assert_eq!(outside, Some(Refusal::Unproven("signature_outside_validity")), "{at}");
+    }
+    assert!(prove_at(&[KEY], FORM, form(BATCH, SIGNED), "2099-01-01T00:00:00Z").is_ok(), "a bare key has no end");
+}
+
+#[test]
+fn every_entry_is_an_event_in_its_place() {
+    let reading = reading(BATCH);
+    assert!(reading.unreadable.is_empty() && !reading.ask && !reading.foreign);
+    let told: Vec<_> = reading
+        .events
+        .iter()
+        .map(|event| {
+            (event.position, event.subject.partition(), event.name.as_str(), event.kind, event.value.as_deref())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (0, "legalesign#signer#3f6f2c9e-0001".to_owned(), "status", Kind::Signed, Some("40")),
+            (1, "legalesign#document#3f6f2c9e-0002".to_owned(), "status", Kind::Completed, Some("30")),
+            (2, "legalesign#signer#3f6f2c9e-0003".to_owned(), "note é é + % & = €", Kind::Updated, Some("5")),
+        ]
+    );
+    let first = &reading.events[0];
+    assert_eq!(
+        (first.occurred_at.to_string().as_str(), first.time_source),
+        ("2018-03-20T07:09:52Z", TimeSource::ProviderLocal)
+    );
+    let payload = r#"{"timestamp": "2018-03-20T07:09:52", "name": "status", "value": "40", "resource_uri": "/api/v1/signer/3f6f2c9e-0001/"}"#;
+    assert_eq!(first.payload, payload, "as it was sent");
+}
+
+#[test]
+fn an_empty_batch_holds_nothing() {
+    assert_eq!(reading("[]"), Reading::default());
+}
+
+/// One entry, with another `value`, `timestamp` and so on where given.
+fn entry(changes: &[(&str, &str)]) -> String {
+    let mut fields = vec![
+        ("timestamp", r#""2018-03-20T07:09:52""#),
+        ("name", r#""status""#),
+        ("value", r#""40""#),
+        ("resource_uri", r#""/api/v1/signer/s/""#),
+    ];
+    for (name, value) in changes {
+        fields.iter_mut().filter(|(field, _)| field == name).for_each(|field| field.1 = value);
+    }
+    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+#[test]
+fn a_number_says_the_same_as_a_text() {
+    let of = |value: &str| reading(format!("[{}]", entry(&[("value", value)]))).events.remove(0);
+    let (text, number) = (of(r#""40""#), of("40"));
+    assert_eq!((number.value.as_deref(), number.kind), (Some("40"), Kind::Signed));
+    assert_eq!(number.id(Trust::Signature), text.id(Trust::Signature));
+    for (value, told) in [("null", "null"), ("true", "true"), ("40.5", "40.5"), (r#""""#, "")] {
+        let event = of(value);
+        assert_eq!((event.value.as_deref(), event.kind), (Some(told), Kind::Updated), "{value}");
+    }
+}
+
+#[test]
+fn the_identity_is_all_four_and_not_the_place() {
+    let id = |changes: &[(&str, &str)]| reading(format!("[{}]", entry(changes))).events[0].id(Trust::Signature);
+    let same = reading(format!("[{},{}]", entry(&[("value", r#""10""#)]), entry(&[])));
+    assert_eq!(same.events[1].id(Trust::Signature), id(&[]));
+    for change in [
+        ("timestamp", r#""2018-03-20T07:09:53""#),
+        ("name", r#""other""#),
+        ("value", r#""39""#),
+        ("resource_uri", r#""/api/v1/signer/t/""#),
+        ("resource_uri", r#""/api/v1/document/s/""#),
+    ] {
+        assert_ne!(id(&[change]), id(&[]), "{change:?}");
+    }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_does_not_lose_the_others() {
+    let long_name = format!("\"{}\"", "n".repeat(MAX_NAME + 1));
+    let long_value = format!("\"{}\"", "v".repeat(MAX_VALUE + 1));
+    for (unreadable, code, path) in [
+        ("null".to_owned(), "unexpected_shape", "."),
+        ("[]".to_owned(), "unexpected_shape", "."),
+        ("\"someone@example.com\"".to_owned(), "unexpected_shape", "."),
+        ("{}".to_owned(), "unexpected_shape", "."),
+        (r#"{"timestamp":"2018-03-20T07:09:52","name":"status","value":"40"}"#.to_owned(), "unexpected_shape", "."),
+        (entry(&[]).replace("{", r#"{"value":"30","#), "unexpected_shape", "."),
+        (entry(&[("timestamp", "1521529792")]), "unexpected_shape", "timestamp"),
+        (entry(&[("timestamp", r#""yesterday""#)]), "invalid_time", "timestamp"),
+        (entry(&[("resource_uri", r#""/api/v1/team/t/""#)]), "unknown_resource", "resource_uri"),
+        (entry(&[("resource_uri", r#""/api/v1/signer/a#b/""#)]), "unknown_resource", "resource_uri"),
+        (entry(&[("name", r#""""#)]), "invalid_name", "name"),
+        (entry(&[("name", &long_name)]), "invalid_name", "name"),
+        (entry(&[("value", "{}")]), "unexpected_shape", "value"),
+        (entry(&[("value", &long_value)]), "too_long", "value"),
+        (entry(&[("name", r#""\ud800""#)]), "not_json", "."),
+    ] {
+        let reading = reading(format!("[{},{unreadable},{}]", entry(&[]), entry(&[("value", "10")])));
+        assert_eq!(reading.events.iter().map(|event| event.position).collect::<Vec<_>>(), [0, 2], "{unreadable:.60}");
+        let cause = Unreadable::new(code, path);
+        assert_eq!(reading.unreadable, [UnreadableEntry { position: 1, cause }], "{unreadable:.60}");
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf8_spoil_only_their_entry() {
+    let others = entry(&[]).into_bytes();
+    let latin1: Vec<u8> = entry(&[("name", "\"Andr#\"")]).bytes().map(|b| if b == b'#' { 0xe9 } else { b }).collect();
+    let reading = reading([b"[", &others[..], b",", &latin1, b",", &others, b"]"].concat());
+    assert_eq!(reading.events.len(), 2);
+    assert_eq!(reading.unreadable, [UnreadableEntry { position: 1, cause: Unreadable::new("not_utf8", ".") }]);
+}
+
+#[test]
+fn what_is_no_array_is_set_aside_whole() {
+    for (data, code) in [
+        ("", "not_json"),
+        ("[", "not_json"),
+        ("[{]", "not_json"),
+        ("[] []", "not_json"),
+        ("{}", "unexpected_shape"),
+        ("null", "unexpected_shape"),
+        ("\"[]\"", "unexpected_shape"),
+    ] {
+        assert_eq!(read(&delivery(data)), Err(Unreadable::new(code, ".")), "{data}");
+    }
+    let deep = format!("[{}]", "[".repeat(100_000));
+    assert_eq!(read(&delivery(deep)), Err(Unreadable::new("not_json", ".")));
+    let deep = format!("[{}{},{}]", "[".repeat(100_000), "]".repeat(100_000), entry(&[]));
+    let reading = reading(deep);
+    assert_eq!((reading.events.len(), reading.unreadable.len()), (1, 1));
+}
+
+#[test]
+fn a_batch_of_thousands() {
+    let entries: Vec<String> =
+        (0..20_000).map(|n| entry(&[("resource_uri", &format!("\"/api/v1/signer/s{n}/\""))])).collect();
+    let reading = reading(format!("[{}]", entries.join(", ")));
+    assert_eq!((reading.events.len(), reading.unreadable.len()), (20_000, 0));
+    assert!((0..).zip(&reading.events).all(|(position, event)| event.position == position));
+    assert_eq!(reading.events[19_999].subject.id.as_str(), "s19999");
+}

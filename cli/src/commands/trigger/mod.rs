@@ -1,5 +1,7 @@
 //! `countersign trigger`: sends a documented callback, as the service would.
 
+mod legalesign;
+
 use std::path::Path;
 
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use countersign::{
     provider::Provider,
     subject::SubjectId,
 };
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{Method, Request, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -30,7 +32,7 @@ pub struct Trigger {
     provider: Provider,
 
     /// The event, in the service's words; quicklysign: entity_updated, document_status_changed,
-    /// final_document_generated, … (any name is sent)
+    /// final_document_generated, … (any name is sent); legalesign: batch, signed, sent, rejected, realtime
     event: String,
 
     /// The subject's id; a new one unless given
@@ -50,8 +52,10 @@ fn id(text: &str) -> Result<SubjectId, String> {
 pub struct Callback {
     /// Where it belongs.
     pub route: Route,
-    /// Its content type.
-    pub content_type: &'static str,
+    /// What stands behind the question mark of the subscribed URL.
+    pub query: Option<String>,
+    /// Its headers.
+    pub headers: Vec<(&'static str, String)>,
     /// Its body.
     pub body: Bytes,
 }
@@ -73,12 +77,17 @@ impl Trigger {
             Some(id) => id,
             None => SubjectId::parse(uuid::Uuid::now_v7().simple().to_string())?,
         };
-        let callback = callback(self.provider, &self.event, &id)?;
+        let running = match storage::running(data).await {
+            Ok(endpoints) => Ok((Secrets::read(&endpoints.secrets)?, endpoints)),
+            Err(failure) => Err(failure),
+        };
+        let secrets = running.as_ref().ok().map(|(secrets, _)| secrets);
+        let callback = callback(self.provider, &self.event, &id, secrets)?;
         let url = match self.to {
             Some(url) => url,
             None => {
-                let endpoints = storage::running(data).await?;
-                let token = Secrets::read(&endpoints.secrets)?.url_token(self.provider)?;
+                let (secrets, endpoints) = running?;
+                let token = secrets.url_token(self.provider)?;
                 format!("{}{}", endpoints.http, callback.route.path().replace("{token}", &token))
             }
         };
@@ -92,13 +101,12 @@ impl Trigger {
     }
 }
 
-/// Makes a callback of this service about this subject.
-pub fn callback(provider: Provider, event: &str, id: &SubjectId) -> Result<Callback, Failure> {
+/// Makes a callback of this service about this subject, proven by what `secrets` has.
+fn callback(provider: Provider, event: &str, id: &SubjectId, secrets: Option<&Secrets>) -> Result<Callback, Failure> {
     match provider {
         Provider::Quicklysign => Ok(quicklysign(event, id)),
-        Provider::Legalesign | Provider::Signeasy => {
-            Err(Failure::new("not_supported", format!("{provider} can't be triggered yet")))
-        }
+        Provider::Legalesign => legalesign::callback(event, id, secrets.and_then(|secrets| secrets.signing_key().ok())),
+        Provider::Signeasy => Err(Failure::new("not_supported", format!("{provider} can't be triggered yet"))),
     }
 }
 
@@ -110,7 +118,8 @@ fn quicklysign(event: &str, id: &SubjectId) -> Callback {
         "entity_key": id,
         "callback_event": event,
     });
-    Callback { route: Route::Quicklysign, content_type: "application/json", body: body.to_string().into() }
+    let headers = vec![("content-type", "application/json".to_owned())];
+    Callback { route: Route::Quicklysign, query: None, headers, body: body.to_string().into() }
 }
 
 /// Posts a callback to `url`; gives the status and the answer's JSON, or its text where it isn't JSON.
@@ -118,11 +127,14 @@ pub async fn send(url: &str, callback: Callback) -> Result<(StatusCode, Value), 
     let not_a_url = |_| Failure::new("bad_url", "the callback URL is not a URL that can be posted to");
     let (policy, _) = UrlPolicy::only_host_of(url, true).map_err(not_a_url)?;
     let client = Client::new(policy, Timeouts::default());
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(url)
-        .header(header::CONTENT_TYPE, HeaderValue::from_static(callback.content_type))
-        .body(callback.body)?;
+    let uri = match &callback.query {
+        Some(query) if url.contains('?') => format!("{url}&{query}"),
+        Some(query) => format!("{url}?{query}"),
+        None => url.to_owned(),
+    };
+    let request = Request::builder().method(Method::POST).uri(uri);
+    let request = callback.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+    let request = request.body(callback.body)?;
     let response =
         client.call(request, MAX_ANSWER).await.map_err(|error| Failure::new(error.code(), error.to_string()))?;
     let body = response.body();

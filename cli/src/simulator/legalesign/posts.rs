@@ -1,0 +1,112 @@
+//! What Legalesign posts, as its documentation describes it. Signed by the local stack's throw-away key.
+
+use bytes::Bytes;
+use countersign::delivery::Route;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use url::form_urlencoded::Serializer;
+
+use super::{SERVICE, local};
+use crate::simulator::{facts::Facts, signing::SigningKey};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The group that documents belong to unless a simulator was told otherwise.
+pub const GROUP: &str = "simulator";
+
+/// A post to one of the two callbacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Post {
+    /// Which callback it is for.
+    pub route: Route,
+    /// What stands behind the question mark of the subscribed URL.
+    pub query: Option<String>,
+    /// Its headers, lower-case names.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Post {
+    fn form(route: Route, fields: &[(&str, &str)]) -> Self {
+        let body = Serializer::new(String::new()).extend_pairs(fields).finish().into();
+        Self { route, query: None, headers: vec![("content-type", FORM.to_owned())], body }
+    }
+
+    /// The same to a URL that says which subscription it is: `signed`, `sent` or `rejected`.
+    #[must_use]
+    pub fn upon(self, event: &str) -> Self {
+        Self { query: Some(format!("event={event}")), ..self }
+    }
+}
+
+/// An entry of a batch: that a document or signer has a status.
+#[must_use]
+pub fn status(kind: &str, id: &str, code: u32, at: Timestamp) -> Value {
+    let uri = format!("/api/v1/{kind}/{id}/");
+    json!({"timestamp": local(at), "name": "status", "value": code.to_string(), "resource_uri": uri})
+}
+
+/// The batch, whose `data` is this text.
+#[must_use]
+pub fn batch(key: &SigningKey, data: &str) -> Post {
+    Post::form(Route::LegalesignBatch, &[("data", data), ("signed", &key.sign(data.as_bytes()))])
+}
+
+/// The form upon an event of a document; unsigned.
+#[must_use]
+pub fn form(document: &str, group: &str) -> Post {
+    let [uri, group, name] = fields(document, group);
+    let fields = [("resource_uri", &*uri), ("group", &group), ("name", &name), ("uuid", document)];
+    Post::form(Route::LegalesignRealtime, &fields)
+}
+
+/// The form upon an event of a document, with the same once more in `json_signed`.
+#[must_use]
+pub fn signed_form(key: &SigningKey, document: &str, group: &str) -> Post {
+    let [uri, group, name] = fields(document, group);
+    let signed = json!({"resource_uri": uri, "group": group, "name": name, "uuid": document}).to_string();
+    let fields =
+        [("resource_uri", &*uri), ("group", &group), ("name", &name), ("uuid", document), ("json_signed", &signed)];
+    let mut post = Post::form(Route::LegalesignRealtime, &fields);
+    post.headers.push(("x-signed", key.sign(signed.as_bytes())));
+    post
+}
+
+fn fields(document: &str, group: &str) -> [String; 3] {
+    let name = Facts::new(SERVICE, document).title().to_owned();
+    [format!("/api/v1/document/{document}/"), format!("/api/v1/group/{group}/"), name]
+}
+
+/// The JSON webhook's `event`, with this id, about a document and its signers.
+#[must_use]
+pub fn webhook(id: &str, event: &str, document: &str, group: &str, at: Timestamp) -> Post {
+    let [uri, group_uri, name] = fields(document, group);
+    let recipients = signers(document).into_iter().map(|signer| json!({"uuid": signer, "status": 40}));
+    let body = json!({
+        "version": "1",
+        "id": id,
+        "object": "document",
+        "event": event,
+        "created": at.as_second(),
+        "data": {
+            "uuid": document,
+            "name": name,
+            "group": group,
+            "groupResourceUri": group_uri,
+            "resourceUri": uri,
+            "status": 30,
+            "statusText": "Signed",
+            "recipients": recipients.collect::<Vec<_>>(),
+        },
+    });
+    let headers = vec![("content-type", "application/json".to_owned())];
+    Post { route: Route::LegalesignRealtime, query: None, headers, body: body.to_string().into() }
+}
+
+/// The ids of a document's signers.
+#[must_use]
+pub fn signers(document: &str) -> Vec<String> {
+    let facts = Facts::new(SERVICE, document);
+    (0..facts.parties().len()).map(|order| super::signer_id(&facts, order)).collect()
+}
