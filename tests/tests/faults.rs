@@ -120,6 +120,7 @@ fn bearable(calls: &[Call], case: Case) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes on two cores: .ci/full runs it"]
 async fn no_call_that_goes_wrong_loses_or_doubles_anything() {
     let rig = Rig::start(1).await;
     let calls = calls_of_a_delivery(&rig).await;
@@ -135,6 +136,7 @@ async fn no_call_that_goes_wrong_loses_or_doubles_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes on two cores: .ci/full runs it"]
 async fn a_call_that_took_effect_and_is_tried_again_by_the_sdk_is_no_second_call() {
     let rig = Rig::start(3).await;
     let calls = calls_of_a_delivery(&rig).await;
@@ -158,6 +160,7 @@ async fn a_call_that_took_effect_and_is_tried_again_by_the_sdk_is_no_second_call
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes on two cores: .ci/full runs it"]
 async fn a_sweep_that_goes_wrong_is_finished_by_the_next() {
     let rig = Rig::start(1).await;
     let scenario = Scenario::quicklysign(&rig, "clean");
