@@ -101,6 +101,20 @@ def not_archived(stack):
     return [f"{name} is {archive['state']}: {archive['reason']}" for name, archive in states.items() if archive["state"] != "archived"]
 
 
+def secrets_of_events():
+    """What the events are made for, as events/env.json gives it to `sam local`: <P>_PROOF and <P>_API."""
+    functions = json.loads((ROOT / "events/env.json").read_text())
+    return {name: value for variables in functions.values() for name, value in variables.items()}
+
+
+def write_secrets(folder, variables):
+    """The same, as `countersign serve --secrets` reads it."""
+    folder.mkdir()
+    for provider in PROVIDERS:
+        secret = {sort: json.loads(variables.get(f"{provider.upper()}_{sort.upper()}", "{}")) for sort in ("proof", "api")}
+        (folder / f"{provider}.json").write_text(json.dumps(secret))
+
+
 class Stack:
     """A local stack whose functions nobody calls."""
 
@@ -108,13 +122,16 @@ class Stack:
         self.countersign, self.data = countersign, data / "stack"
 
     def __enter__(self):
-        secrets = ROOT / "events/secrets"
+        secrets = self.data.parent / "secrets"
+        variables = secrets_of_events()
+        write_secrets(secrets, variables)
         arguments = ["serve", "--manual", "--port", "0", "--data", self.data, "--secrets", secrets]
         self.process = subprocess.Popen([self.countersign, *arguments], stdout=subprocess.PIPE, text=True)
         if not self.process.stdout.readline().startswith("listening on "):
             sys.exit("emulate: the local stack did not start")
         endpoints = json.loads((self.data / "endpoints.json").read_text())
         environment = {
+            **variables,
             "TABLE_NAME": endpoints["table"],
             "ARCHIVE_BUCKET": endpoints["bucket"],
             "AWS_REGION": endpoints["region"],
@@ -128,11 +145,8 @@ class Stack:
         }
         paths = {"legalesign": "legalesign/api/v1", "quicklysign": "quicklysign", "signeasy": "signeasy"}
         for provider in PROVIDERS:
-            secret = json.loads((secrets / f"{provider}.json").read_text())
-            name = provider.upper()
-            environment[f"{name}_PROOF"] = json.dumps(secret["proof"])
-            environment[f"{name}_API"] = json.dumps(secret["api"])
-            environment[f"{name}_API_URL"] = f"{endpoints['simulator']}/{paths[provider]}"
+            environment[f"{provider.upper()}_API_URL"] = f"{endpoints['simulator']}/{paths[provider]}"
+        environment["QUICKLYSIGN_CALLBACK_URL"] = endpoints["http"] + "/callbacks/quicklysign/{token}"
         self.environment = environment
         return self
 

@@ -24,7 +24,19 @@ command -v sam >/dev/null || skip 'there is no SAM CLI (.ci/run installs one)'
 
 cargo build --locked --workspace --bins
 data="$(mktemp -d)"
-target/debug/countersign serve --manual --port 0 --data "$data" --secrets events/secrets >"$data/out" 2>"$data/err" &
+# The secrets that the events are made for, as `serve` reads them.
+mkdir "$data/secrets"
+python3 - "$data/secrets" <<'PYTHON'
+import json, pathlib, sys
+
+variables = {}
+for function in json.loads(pathlib.Path("events/env.json").read_text()).values():
+    variables |= function
+for provider in ["legalesign", "quicklysign", "signeasy"]:
+    secret = {sort: json.loads(variables.get(f"{provider}_{sort}".upper(), "{}")) for sort in ("proof", "api")}
+    pathlib.Path(sys.argv[1], f"{provider}.json").write_text(json.dumps(secret))
+PYTHON
+target/debug/countersign serve --manual --port 0 --data "$data/stack" --secrets "$data/secrets" >"$data/out" 2>"$data/err" &
 stack=$!
 finish() {
     kill "$stack" 2>/dev/null || true
@@ -44,7 +56,7 @@ python3 - "$data" <<'PYTHON'
 import json, pathlib, sys
 
 data = pathlib.Path(sys.argv[1])
-endpoints = json.loads((data / "endpoints.json").read_text())
+endpoints = json.loads((data / "stack/endpoints.json").read_text())
 paths = {"legalesign": "legalesign/api/v1", "quicklysign": "quicklysign", "signeasy": "signeasy"}
 environment = {
     "TABLE_NAME": endpoints["table"],
@@ -54,11 +66,11 @@ environment = {
     "AWS_S3_FORCE_PATH_STYLE": "true",
     "ALLOW_INSECURE_DOWNLOADS": "true",
     "POWERTOOLS_SERVICE_NAME": "sam-local",
+    "QUICKLYSIGN_CALLBACK_URL": endpoints["http"] + "/callbacks/quicklysign/{token}",
 }
+for function in json.loads(pathlib.Path("events/env.json").read_text()).values():
+    environment |= function
 for provider, path in paths.items():
-    secret = json.loads(pathlib.Path(f"events/secrets/{provider}.json").read_text())
-    environment[f"{provider.upper()}_PROOF"] = json.dumps(secret["proof"])
-    environment[f"{provider.upper()}_API"] = json.dumps(secret["api"])
     environment[f"{provider.upper()}_API_URL"] = f"{endpoints['simulator']}/{path}"
 (data / "environment.json").write_text(json.dumps({"Parameters": environment}))
 

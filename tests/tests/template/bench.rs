@@ -78,7 +78,7 @@ impl Bench {
             match value.as_str() {
                 "Table" => *value = TABLE.to_owned(),
                 "ArchiveBucket" => *value = BUCKET.to_owned(),
-                _ => {}
+                other => *value = other.replace("Api.ApiEndpoint", "https://api.example"),
             }
         }
         // Everything is on loopback here.

@@ -47,10 +47,13 @@ async fn callbacks_are_answered_as_said() {
     let bench = Bench::start().await;
     let answers = answers();
     let mut differences = Vec::new();
+    let folders = folders();
     for route in Route::ALL {
         let id = routes::function(route);
+        // That there is a folder for each is another test.
+        let Some(folder) = folders.get(id) else { continue };
         let functions = Functions::start(&bench.settings(&template, id).expect("settings"), &bench.aws).await;
-        for (case, event) in of(&folders()[id]) {
+        for (case, event) in of(folder) {
             let request = lambda_http::request::from_str(&event).expect("an event");
             let response = functions.call(route, request).await;
             let body: Value = serde_json::from_str(response.body()).expect("JSON");
@@ -60,7 +63,7 @@ async fn callbacks_are_answered_as_said() {
                 "reason": body["reason"],
                 "events": body["events"],
             });
-            if answer != answers[&case] {
+            if answers.get(&case) != Some(&answer) {
                 differences.push(format!("{case}: {answer}"));
             }
         }
