@@ -1,16 +1,22 @@
 //! SignEasy's callbacks: every documented body, the token, identity, and a request under two ids.
 
 use countersign::{
-    delivery::Route,
+    delivery::{Envelope, Route, Unproven},
     event::{Kind, TimeSource, Trust},
-    ledger::{Outcome, StoredDelivery},
-    providers::signeasy::proof::{ProofSecrets, ProvenAgain, prove_again},
+    intake::Callback,
+    ledger::{ArchiveState, Outcome, StoredDelivery, Timeline},
+    provider::Provider,
+    providers::signeasy::{
+        callback::SigneasyCallback,
+        proof::{ProofSecrets, ProvenAgain, prove_again},
+    },
     secrets::Secret,
 };
 use end_to_end::{
     World,
     signeasy::{PATH_TOKEN, TOKEN, changed, document, sample, with_token},
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 const EVENTS: [(&str, Kind); 8] = [
@@ -119,7 +125,7 @@ async fn a_token_may_be_missing_where_none_is_required_but_not_be_wrong() {
 async fn a_required_token_that_is_not_configured_is_ours_to_mend() {
     let world = World::with(|options| {
         with_token(options, "required");
-        options.secrets.set_proof(countersign::provider::Provider::Signeasy, json!({"url_tokens": [PATH_TOKEN]}));
+        options.secrets.set_proof(Provider::Signeasy, json!({"url_tokens": [PATH_TOKEN]}));
     })
     .await;
     let answer = world.signeasy(&sample("rs_viewed_v2")).await;
@@ -230,7 +236,7 @@ async fn a_request_and_its_signed_file_are_joined_whichever_comes_first() {
         for index in order.into_iter().chain(order) {
             assert_eq!(world.signeasy(&bodies[index]).await.status, 200);
         }
-        let archived = [countersign::ledger::ArchiveState::Archived];
+        let archived = [ArchiveState::Archived];
         let of_request = world.archive_is(&document(&base.to_string()), &archived).await;
         let of_file = world.timeline(&document(&(base + 5).to_string())).await;
         assert_eq!(of_request.document.signed_files, [(base + 5).to_string()]);
@@ -313,7 +319,7 @@ async fn the_api_tells_which_of_two_requests_a_file_is_of() {
     world.signeasy(&request("rs.viewed", 1, 70)).await;
     world.signeasy(&request("rs.viewed", 2, 70)).await;
     world.signeasy(&completion(3, 70)).await;
-    let timeline = world.archive_is(&document("3"), &[countersign::ledger::ArchiveState::Archived]).await;
+    let timeline = world.archive_is(&document("3"), &[ArchiveState::Archived]).await;
     assert_eq!(timeline.document.request.as_deref(), Some("2"));
     let expected = [("1".to_owned(), Some(Kind::Viewed)), ("2".to_owned(), Some(Kind::Completed))];
     assert_eq!(ids(&world).await, expected);
@@ -330,18 +336,30 @@ async fn a_file_with_its_request_s_own_id_needs_no_joining() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_accepted_delivery_is_recorded_and_joined_by_the_sweep() {
+async fn what_was_only_accepted_is_recorded_and_joined_by_the_sweep() {
     let world = World::for_signeasy().await;
     world.signeasy(&request("rs.viewed", 1, 70)).await;
-    let answer = world.signeasy(&completion(2, 70)).await;
-    // As if the function had ended after it had accepted the delivery.
-    let delivery = stored(&world, answer.delivery()).await.delivery;
-    let before = world.timeline(&document("1")).await;
+    // A function that ended as soon as it had accepted the delivery.
+    let callback = SigneasyCallback::new(&Ok(world.stack.settings.clone()));
+    let secrets = json!({"url_tokens": [PATH_TOKEN], "tokens": [TOKEN]});
+    let secrets = ProofSecrets::from_json(serde_json::from_value(secrets).unwrap()).ok().unwrap();
+    let body = completion(2, 70).to_string().into();
+    let request = Unproven::new(Route::Signeasy, PATH_TOKEN.into(), Envelope::default(), body, Timestamp::now());
+    let request = request.address(SigneasyCallback::path_tokens(&secrets)).ok().unwrap();
+    let own = callback.prove(&request, &secrets).unwrap();
+    let delivery = request.prove(own);
+    world.ledger().accept(&delivery).await.unwrap();
+    assert_eq!(world.timeline(&document("1")).await.document.status, Some(Kind::Viewed));
+
+    world.sweep_later().await;
+    let joined = world.timeline(&document("1")).await;
+    assert_eq!((joined.document.status, joined.events.len()), (Some(Kind::Completed), 2));
+    assert_eq!(stored(&world, delivery.id().as_str()).await.record.outcome, Outcome::Recorded);
+    // Doing it all again changes nothing.
     countersign::intake::record(&world.ledger(), &delivery).await.unwrap();
-    let after = world.timeline(&document("1")).await;
-    assert_eq!(
-        before.events.iter().map(|event| (&event.id, event.deliveries)).collect::<Vec<_>>(),
-        after.events.iter().map(|event| (&event.id, event.deliveries)).collect::<Vec<_>>()
-    );
-    assert_eq!(before.document.status, after.document.status);
+    let again = world.timeline(&document("1")).await;
+    let events = |timeline: &Timeline| -> Vec<_> {
+        timeline.events.iter().map(|event| (event.id.clone(), event.deliveries)).collect()
+    };
+    assert_eq!((events(&again), &again.document.signed_files), (events(&joined), &joined.document.signed_files));
 }
