@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::{
     event::Trust,
+    intake::UnknownSubscription,
     provider::Provider,
     signature::{Fingerprint, SignatureProof, Signer},
     time,
@@ -243,7 +244,8 @@ impl Addressed {
                 request.body = body;
             }
         }
-        Proven { request, proof, signature, groups: Vec::new() }
+        let unknown_subscription = UnknownSubscription::Unasked;
+        Proven { request, proof, signature, groups: Vec::new(), unknown_subscription }
     }
 }
 
@@ -289,6 +291,7 @@ pub struct Proven {
     proof: Proof,
     signature: Option<SignatureProof>,
     groups: Vec<String>,
+    unknown_subscription: UnknownSubscription,
 }
 
 impl Proven {
@@ -302,13 +305,20 @@ impl Proven {
         proof: Proof,
     ) -> Self {
         let request = Request { id, route, received_at, envelope, body };
-        Self { request, proof, signature: None, groups: Vec::new() }
+        let unknown_subscription = UnknownSubscription::Unasked;
+        Self { request, proof, signature: None, groups: Vec::new(), unknown_subscription }
     }
 
     /// Says whose documents are wanted, where a provider's callbacks tell of other groups' as well.
     #[must_use]
     pub fn wanting(self, groups: Vec<String>) -> Self {
         Self { groups, ..self }
+    }
+
+    /// Says what becomes of it if the subscription that it names isn't known.
+    #[must_use]
+    pub fn if_unknown(self, unknown_subscription: UnknownSubscription) -> Self {
+        Self { unknown_subscription, ..self }
     }
 
     /// The delivery's id.
@@ -363,5 +373,11 @@ impl Proven {
     #[must_use]
     pub fn groups(&self) -> &[String] {
         &self.groups
+    }
+
+    /// What becomes of it if the subscription that it names isn't known.
+    #[must_use]
+    pub const fn unknown_subscription(&self) -> UnknownSubscription {
+        self.unknown_subscription
     }
 }

@@ -175,7 +175,7 @@ pub enum Identity {
 pub struct EventId(String);
 
 impl EventId {
-    fn of(provider: Provider, trust: Trust, identity: &Identity) -> Self {
+    pub(crate) fn of(provider: Provider, trust: Trust, identity: &Identity) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         // Every part is preceded by its length, so that no two lists of parts hash the same text.
         let mut part = |text: &str| {

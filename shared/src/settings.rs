@@ -5,7 +5,11 @@ use std::fmt;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{outbound::HostPatterns, provider::Provider};
+use crate::{
+    outbound::HostPatterns,
+    provider::Provider,
+    providers::quicklysign::options::{self, DeletePaths, QuicklysignSettings, Subscriptions},
+};
 
 /// Lambda takes an event of at most 6 MiB, in which a form's body is base64: 4.5 MB decoded is where that ends.
 const MAX_BODY_BYTES: usize = 4_500_000;
@@ -82,6 +86,8 @@ pub struct Settings {
     pub signeasy_token: TokenPolicy,
     /// `SIGNEASY_API_PATH`: what stands between the API's host and an endpoint, without slashes around it.
     pub signeasy_api_path: String,
+    /// QuicklySign's own.
+    pub quicklysign: QuicklysignSettings,
     providers: [ProviderSettings; 3],
 }
 
@@ -109,6 +115,7 @@ impl Settings {
             reader.parsed("SIGNEASY_TOKEN", "required or if_present", TokenPolicy::Required, TokenPolicy::parse);
         let signeasy_api_path =
             reader.parsed("SIGNEASY_API_PATH", "a path like v3", SIGNEASY_API_PATH.to_owned(), api_path);
+        let quicklysign = reader.quicklysign();
         let providers = LIVE.map(|(provider, url, _)| reader.provider(provider, url));
         // The live domains, and the APIs' own hosts where others are set.
         let own_hosts = || {
@@ -139,6 +146,7 @@ impl Settings {
             legalesign_realtime_signed,
             signeasy_token,
             signeasy_api_path,
+            quicklysign,
             providers,
         })
     }
@@ -149,6 +157,16 @@ impl Settings {
     /// All that is missing or wrong.
     pub fn from_env() -> Result<Self, Problems> {
         Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Replaces what proves a provider's callbacks.
+    pub fn set_proof(&mut self, provider: Provider, proof: SecretSource) {
+        self.providers[provider as usize].proof = proof;
+    }
+
+    /// Replaces with what a provider's API is asked.
+    pub fn set_api(&mut self, provider: Provider, api: SecretSource) {
+        self.providers[provider as usize].api = api;
     }
 
     /// One provider's settings.
@@ -204,6 +222,19 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             self.problems.push(format!("{name} must be {expected}"));
             default
         })
+    }
+
+    fn quicklysign(&mut self) -> QuicklysignSettings {
+        let mut own = QuicklysignSettings::default();
+        let (paths, unknown) = ("singular or plural", "note or strict");
+        own.delete_paths = self.parsed("QUICKLYSIGN_DELETE_PATHS", paths, own.delete_paths, DeletePaths::parse);
+        own.subscriptions = self.parsed("QUICKLYSIGN_SUBSCRIPTIONS", unknown, own.subscriptions, Subscriptions::parse);
+        let keys = "keys, separated by commas";
+        own.webhook_keys = self.parsed("QUICKLYSIGN_WEBHOOK_KEYS", keys, own.webhook_keys, options::webhook_keys);
+        let url = "https://<host>/callbacks/quicklysign/{token}";
+        own.callback_url =
+            self.parsed("QUICKLYSIGN_CALLBACK_URL", url, None, |text| options::callback_url(text).map(Some));
+        own
     }
 
     fn provider(&mut self, provider: Provider, live_url: &str) -> Option<ProviderSettings> {
@@ -276,6 +307,26 @@ mod tests {
         assert_eq!((settings.signeasy_token, &*settings.signeasy_api_path), (TokenPolicy::IfPresent, "ext/v2.1"));
         for wrong in [("SIGNEASY_TOKEN", "off"), ("SIGNEASY_API_PATH", "a/../b"), ("SIGNEASY_API_PATH", "v3?x=1")] {
             assert!(read(&[&base[..], &[wrong]].concat()).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn quicklysign_s_own_settings_have_defaults_and_are_checked() {
+        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b")];
+        let settings = read(&base).unwrap().quicklysign;
+        assert_eq!((settings.delete_paths, settings.subscriptions), (DeletePaths::Singular, Subscriptions::Note));
+        assert!(settings.webhook_keys.is_empty() && settings.callback_url.is_none());
+        let own = [("QUICKLYSIGN_SUBSCRIPTIONS", "strict"), ("QUICKLYSIGN_WEBHOOK_KEYS", "a,b")];
+        let settings = read(&[&base[..], &own].concat()).unwrap().quicklysign;
+        assert_eq!((settings.subscriptions, settings.webhook_keys.len()), (Subscriptions::Strict, 2));
+        for wrong in [
+            ("QUICKLYSIGN_DELETE_PATHS", "both"),
+            ("QUICKLYSIGN_SUBSCRIPTIONS", "off"),
+            ("QUICKLYSIGN_WEBHOOK_KEYS", "a b"),
+            ("QUICKLYSIGN_CALLBACK_URL", "https://x.example/a-path-token"),
+        ] {
+            let problems = read(&[&base[..], &[wrong]].concat()).err().unwrap();
+            assert!(problems.to_string().starts_with(wrong.0) && !problems.to_string().contains(wrong.1), "{problems}");
         }
     }
 

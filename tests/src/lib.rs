@@ -3,6 +3,8 @@
 //! Nothing here is a stand-in: the gateway builds real API Gateway events, the functions are the deployed ones, and
 //! DynamoDB and S3 are spoken to by the real SDK. Only the services' APIs are simulated.
 
+pub mod signeasy;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},

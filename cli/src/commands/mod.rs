@@ -10,6 +10,7 @@ mod storage;
 mod timeline;
 mod trigger;
 mod verify;
+mod webhooks;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -51,6 +52,9 @@ enum Command {
     /// See archive orders, and have them done again
     #[command(subcommand)]
     Archive(archive::Archive),
+    /// Have QuicklySign's packs tell Countersign of their changes
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
     /// Finish what was left: what deployed runs every 15 minutes
     Reconcile,
 }
@@ -78,6 +82,7 @@ pub async fn run() -> ExitCode {
         Command::Timeline(timeline) => timeline.run(data).await,
         Command::Verify(verify) => verify.run(data).await,
         Command::Archive(archive) => archive.run(data).await,
+        Command::Webhooks(webhooks) => webhooks.run(data).await,
         Command::Reconcile => reconcile::run(data).await,
     };
     match result {

@@ -48,25 +48,25 @@ fn write_out(text: &str) {
 /// Why a command couldn't do it.
 #[derive(Debug)]
 pub struct Failure {
-    code: &'static str,
+    code: String,
     message: String,
     exit: u8,
 }
 
 impl Failure {
     /// Failed, for this reason.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), exit: 1 }
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), exit: 1 }
     }
 
     /// There is no such thing.
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self { code: "not_found", message: message.into(), exit: 3 }
+        Self { code: "not_found".to_owned(), message: message.into(), exit: 3 }
     }
 
     /// It was asked for in a way that can't be understood.
     pub fn usage(error: &impl fmt::Display) -> Self {
-        Self { code: "usage", message: error.to_string().trim_end().to_owned(), exit: 2 }
+        Self { code: "usage".to_owned(), message: error.to_string().trim_end().to_owned(), exit: 2 }
     }
 
     /// Prints it and gives the exit code.

@@ -16,7 +16,7 @@ mod secrets;
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use countersign::{aws::Aws, ledger::Ledger, provider::Provider, settings::Settings};
+use countersign::{aws::Aws, delivery::Route, ledger::Ledger, provider::Provider, settings::Settings};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 pub use folder::{Endpoints, Folder, InUse};
@@ -149,11 +149,11 @@ impl Stack {
             }
         });
 
-        let environment = environment(&options, &simulator_url);
+        let (gateway, http) = bind(options.port).await?;
+        let environment = environment(&options, &simulator_url, &http);
         let settings = Settings::read(|name| environment.get(name).cloned())?;
         let functions = Arc::new(Functions::start(&settings, &storage.aws).await);
-        let (listener, http) = bind(options.port).await?;
-        parts.spawn(gateway::serve(listener, Arc::clone(&functions), stopped(stopping.clone())));
+        parts.spawn(gateway::serve(gateway, Arc::clone(&functions), stopped(stopping.clone())));
 
         let (queue, worker) = queue::queue(Arc::clone(&functions), stopping.clone());
         parts.spawn(worker);
@@ -171,6 +171,7 @@ impl Stack {
             dynamodb: storage.dynamodb,
             s3: storage.s3,
             simulator: simulator_url,
+            apis: Provider::ALL.map(|provider| (provider, settings.provider(provider).api_url.to_string())).into(),
             table: TABLE.to_owned(),
             bucket: BUCKET.to_owned(),
             secrets: options.secrets.folder().to_owned(),
@@ -193,7 +194,7 @@ impl Stack {
     ///
     /// # Errors
     /// When no path token is known.
-    pub fn callback_url(&self, route: countersign::delivery::Route) -> Result<String> {
+    pub fn callback_url(&self, route: Route) -> Result<String> {
         let token = self.secrets.url_token(route.provider())?;
         Ok(format!("{}{}", self.endpoints.http, route.path().replace("{token}", &token)))
     }
@@ -207,7 +208,7 @@ impl Stack {
 }
 
 /// The functions' environment: what the stack sets itself, over what it was given.
-fn environment(options: &Options, simulator: &str) -> HashMap<String, String> {
+fn environment(options: &Options, simulator: &str, http: &str) -> HashMap<String, String> {
     let mut environment = options.environment.clone();
     let mut default = |name: &str, value: String| {
         environment.entry(name.to_owned()).or_insert(value);
@@ -215,6 +216,7 @@ fn environment(options: &Options, simulator: &str) -> HashMap<String, String> {
     default("LEGALESIGN_API_URL", format!("{simulator}/legalesign/api/v1"));
     default("QUICKLYSIGN_API_URL", format!("{simulator}/quicklysign"));
     default("SIGNEASY_API_URL", format!("{simulator}/signeasy"));
+    default("QUICKLYSIGN_CALLBACK_URL", format!("{http}{}", Route::Quicklysign.path()));
     default("SIGNEASY_TOKEN", "if_present".to_owned());
     let mut set = |name: &str, value: String| {
         environment.insert(name.to_owned(), value);

@@ -195,6 +195,11 @@ impl Archiver {
         for (link, status) in &inspection.signers {
             self.ledger.confirm_signer(link, *status, now).await?;
         }
+        if !claim.order.complete && inspection.status != Some(Kind::Completed) && inspection.obstacle.is_none() {
+            // Nobody said that it is complete: for all that is known, what there is are drafts.
+            let reason = "status_not_told".to_owned();
+            return Ok(Err(Obstacle::NotComplete { reason, ended: false }));
+        }
         let mut first_obstacle = inspection.obstacle;
         for wanted in &inspection.documents {
             let slot = Pdf::slot(&wanted.document, wanted.role);

@@ -7,6 +7,7 @@
 
 mod answer;
 mod reading;
+mod subscription;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use answer::{Answer, Verdict};
 pub use reading::{Link, Reading, UnreadableEntry};
+pub use subscription::{Subscribed, UnknownSubscription};
 
 use crate::{
     aws::Aws,
@@ -48,6 +50,11 @@ pub trait Callback: Send + Sync + 'static {
     /// The groups whose documents are wanted; all, where none is named.
     fn groups(_: &Self::Secrets) -> &[String] {
         &[]
+    }
+
+    /// What becomes of this request if the subscription that it names isn't known.
+    fn unknown_subscription(&self, _: &Addressed) -> UnknownSubscription {
+        UnknownSubscription::Unasked
     }
 
     /// The provider's own proof, over the bytes.
@@ -193,7 +200,10 @@ impl<C: Callback> Receiver<C> {
             secrets = now;
         }
         match proof {
-            Ok(proof) => Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec())),
+            Ok(proof) => {
+                let unknown = self.callback.unknown_subscription(&request);
+                Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec()).if_unknown(unknown))
+            }
             Err(Refusal::Unproven(cause)) => {
                 tracing::warn!(event = "refused", reason = "unproven", cause);
                 Err(Verdict::Unproven)
@@ -234,6 +244,10 @@ async fn record_reading(
     delivery: &Proven,
     reading: Result<Reading, Unreadable>,
 ) -> Result<Answer, LedgerError> {
+    let reading = match reading {
+        Ok(reading) => subscription::check(ledger, delivery, reading).await?,
+        Err(unreadable) => Err(unreadable),
+    };
     let reading = match reading {
         Ok(reading) => reading,
         Err(unreadable) => {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     delivery::{DeliveryId, Envelope, Proof, Proven, Route},
-    intake::UnreadableEntry,
+    intake::{UnknownSubscription, UnreadableEntry},
     provider::Provider,
     signature::Fingerprint,
     time,
@@ -134,7 +134,8 @@ impl Ledger {
             .with("token", proof.token)
             .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()))
             .with_some("body_token", proof.body_token)
-            .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()));
+            .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()))
+            .with_some("unknown_subscription", delivery.unknown_subscription().as_str());
         if body.len() <= MAX_INLINE_BODY {
             item = item.with("body", body.as_ref());
         } else {
@@ -232,7 +233,8 @@ impl Ledger {
         let position = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
         let proof = Proof { token: position(record.token), certificate, body_token: record.body_token.map(position) };
         let delivery = Proven::recorded(id.clone(), route, record.received_at, envelope, body, proof);
-        let delivery = delivery.wanting(item.list("groups"));
+        let unknown = UnknownSubscription::parse(item.text("unknown_subscription"));
+        let delivery = delivery.wanting(item.list("groups")).if_unknown(unknown);
         Ok(Some(StoredDelivery { delivery, record }))
     }
 

@@ -180,6 +180,7 @@ impl<'a> Source<'a> {
             .with("delivery", self.delivery.id().as_str())
             .with("position", event.position)
             .with_some("foreign", self.reading.foreign.then_some(true))
+            .with_some("note", self.reading.note)
             .with_some("payload", payload)
     }
 }

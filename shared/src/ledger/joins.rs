@@ -201,11 +201,20 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB can't be asked.
     pub async fn timeline(&self, subject: &Subject) -> Result<Option<Timeline>, LedgerError> {
-        let Some(mut timeline) = self.own_timeline(subject).await? else { return Ok(None) };
+        self.joined_timeline(subject, true).await
+    }
+
+    /// The same, if wanted without its signers.
+    pub(super) async fn joined_timeline(
+        &self,
+        subject: &Subject,
+        with_signers: bool,
+    ) -> Result<Option<Timeline>, LedgerError> {
+        let Some(mut timeline) = self.own_timeline(subject, with_signers).await? else { return Ok(None) };
         for id in timeline.document.signed_files.clone() {
             let id = SubjectId::parse(id).map_err(|_| LedgerError::Corrupt { attribute: "signed_files" })?;
             let file = Subject { provider: subject.provider, kind: SubjectKind::Document, id };
-            if let Some(of_file) = self.own_timeline(&file).await? {
+            if let Some(of_file) = self.own_timeline(&file, with_signers).await? {
                 timeline.take_in(of_file);
             }
         }

@@ -1,8 +1,8 @@
 //! The ledger: one DynamoDB table that holds deliveries, events, statuses, archive orders and the manifest of PDFs.
 //!
 //! Everything about a subject shares its partition (`<provider>#<kind>#<id>`): `STATE`, `ARCHIVE`,
-//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`, `SIGNER#<id>`. Deliveries, certificates and what joins subjects
-//! (`CLUE#…`) have partitions of their own.
+//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`, `SIGNER#<id>`. Deliveries, certificates, webhooks and what
+//! joins subjects (`CLUE#…`) have partitions of their own.
 //!
 //! A delivery is written in steps, each of which may be repeated at any time by anyone without a change of the result:
 //! `accepted` with its bytes and proof (from here on nothing can be lost), events, status, archive order, `recorded`.
@@ -13,6 +13,7 @@ mod batch;
 mod certificates;
 mod deliveries;
 mod events;
+mod found;
 mod index;
 mod item;
 mod joins;
@@ -23,6 +24,7 @@ mod read;
 mod requests;
 mod status;
 mod update;
+mod webhooks;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
@@ -37,6 +39,7 @@ pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};
 pub use pdfs::{Pdf, Role};
 pub use read::{ArchiveView, Document, DocumentPage, EventView, SubjectView, Timeline};
 pub use requests::OTHER_GROUP;
+pub use webhooks::KnownWebhook;
 
 use crate::aws::Aws;
 

@@ -123,6 +123,8 @@ pub struct EventView {
     pub deliveries: usize,
     /// Whether it is about a group whose documents aren't wanted.
     pub foreign: bool,
+    /// What people should know who read it, as a stable code: `unknown_subscription`, for one.
+    pub note: Option<String>,
     /// What the provider sent, without secrets; `null` where only the delivery holds it.
     pub payload: serde_json::Value,
 }
@@ -181,7 +183,7 @@ impl Ledger {
         let subjects = subjects.iter().map(|entry| entry.partition.parse::<Subject>());
         let subjects: Vec<Subject> =
             subjects.collect::<Result<_, _>>().map_err(|_| LedgerError::Corrupt { attribute: super::PARTITION_KEY })?;
-        let reads = (0..subjects.len()).map(|index| self.own_timeline(&subjects[index]));
+        let reads = (0..subjects.len()).map(|index| self.joined_timeline(&subjects[index], false));
         let timelines: Vec<Option<Timeline>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
         Ok(DocumentPage {
             documents: timelines.into_iter().flatten().map(|timeline| timeline.document).collect(),
@@ -189,17 +191,19 @@ impl Ledger {
         })
     }
 
-    /// Everything that is stored about one subject under its own id.
-    pub(super) async fn own_timeline(&self, subject: &Subject) -> Result<Option<Timeline>, LedgerError> {
+    /// Everything that is stored about one subject under its own id, if wanted with its signers, for which more has to be
+    /// read.
+    pub(super) async fn own_timeline(
+        &self,
+        subject: &Subject,
+        with_signers: bool,
+    ) -> Result<Option<Timeline>, LedgerError> {
         let items = self.partition(&subject.partition(), "").await?;
         let Some(mut timeline) = timeline(subject, &items)? else { return Ok(None) };
-        timeline.signers = self.signers(subject, &items).await?;
+        if with_signers {
+            timeline.signers = self.signers(subject, &items).await?;
+        }
         Ok(Some(timeline))
-    }
-
-    /// The same without signers, for which more has to be read.
-    async fn own_timeline(&self, subject: &Subject) -> Result<Option<Timeline>, LedgerError> {
-        timeline(subject, &self.partition(&subject.partition(), "").await?)
     }
 }
 
@@ -289,6 +293,7 @@ fn event(subject: &Subject, item: &Item) -> Result<EventView, LedgerError> {
         position: item.number("position").unwrap_or_default(),
         deliveries: item.set_size("deliveries"),
         foreign: item.flag("foreign"),
+        note: item.text("note").map(str::to_owned),
         payload: item.text("payload").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
     })
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Ledger, LedgerError, events::Placed, index, item::set, update::Updated};
 use crate::{
     delivery::Proven,
-    event::{Kind, TimeSource, Trust},
+    event::{Kind, Trust},
     subject::Subject,
     time,
 };
@@ -88,30 +88,5 @@ impl Ledger {
             update = update.set_all(index::document(subject, None, occurred_at));
         }
         update.only_if("attribute_not_exists(#updated_at)", []).was_done().await.map(drop)
-    }
-
-    /// Notes that the provider's own API says that the subject has this status. Where no event gave it one, this is
-    /// its status from now on, until an event gives the same or a greater one.
-    ///
-    /// # Errors
-    /// When DynamoDB can't take it.
-    pub async fn confirm(&self, subject: &Subject, status: Kind, at: Timestamp) -> Result<(), LedgerError> {
-        let update = self.update(&subject.partition(), SORT);
-        let update = update.set("confirmed_status", status.as_str()).set("confirmed_at", at);
-        // Only a status that is recorded can be confirmed; the condition keeps an empty STATE from appearing.
-        let confirmed = update.clone().only_if("#status = ?", [status.as_str().into()]).send().await?;
-        let (Updated::Refused(state), Some(rank)) = (confirmed, status.rank()) else { return Ok(()) };
-        if state.text("status").is_some() || state.text("updated_at").is_none() {
-            return Ok(());
-        }
-        let mut update = update
-            .set("status", status.as_str())
-            .set("progress", format!("{rank:02}#"))
-            .set("occurred_at", at)
-            .set("time_source", TimeSource::Received.as_str());
-        if subject.kind.has_documents() {
-            update = update.set_all(index::document(subject, Some(status), at));
-        }
-        update.only_if("attribute_not_exists(#status)", []).was_done().await.map(drop)
     }
 }

@@ -28,7 +28,7 @@ pub fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     match delivery.route() {
         Route::LegalesignBatch => legalesign::batch::read(delivery),
         Route::LegalesignRealtime => legalesign::realtime::read(delivery),
-        Route::Quicklysign => quicklysign::callback::read(delivery).map(Reading::from),
+        Route::Quicklysign => quicklysign::callback::read(delivery),
         Route::Signeasy => signeasy::callback::read(delivery).map(Reading::from),
     }
 }

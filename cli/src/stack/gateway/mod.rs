@@ -52,8 +52,7 @@ async fn handle(State(functions): State<Arc<Functions>>, request: Request) -> Re
     // A function that panics is a 500 of the gateway, as it is on AWS, and not the end of the stack.
     let called = tokio::spawn(async move { functions.call(route, request).await });
     match called.await {
-        Ok(Some(response)) => response.map(|body| Body::from(Bytes::from(body))),
-        Ok(None) => message(StatusCode::NOT_FOUND, "Not Found"),
+        Ok(response) => response.map(|body| Body::from(Bytes::from(body))),
         Err(_) => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
     }
 }

@@ -73,12 +73,15 @@ impl Told {
 
 const SIGNED_ALONE: &str = "document.signed";
 
-/// The latest event that said that it is complete. That a document was signed alone is told without a token, so it
+/// The latest callback that said that it is complete. That a document was signed alone is told without a token, so it
 /// counts only where nothing with one says otherwise.
 fn completion<'a>(timeline: &'a Timeline, subject: &Subject) -> Option<&'a EventView> {
-    let completed = || {
-        let of_subject = |event: &&EventView| event.subject.id == subject.id.as_str();
-        timeline.events.iter().rev().filter(of_subject).filter(|event| event.kind == Kind::Completed)
+    let latest = |signed_alone: bool| {
+        let mut events = timeline.events.iter().rev().filter(|event| event.subject.id == subject.id.as_str());
+        events.find(|event| {
+            let is_callback = event.kind == Kind::Completed && event.delivery.is_some();
+            is_callback && (event.name == SIGNED_ALONE) == signed_alone
+        })
     };
-    completed().find(|event| event.name != SIGNED_ALONE).or_else(|| completed().next())
+    latest(false).or_else(|| latest(true))
 }
