@@ -9,6 +9,7 @@ pub mod fault_proxy;
 pub mod legalesign;
 pub mod raw_http;
 pub mod rig;
+pub mod signeasy;
 mod stored;
 
 use std::{

@@ -4,15 +4,19 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{body::Bytes, extract::Request};
 use countersign::{
+    aws::Aws,
     event::Kind,
     intake::{Callback, Receiver},
-    ledger::{ArchiveState, Outcome},
+    ledger::{ArchiveState, Ledger, Outcome},
     outbound::HostPatterns,
     providers::legalesign::{batch::BatchCallback, realtime::RealtimeCallback},
     settings::Settings,
     sweep::Sweep,
 };
-use countersign_cli::simulator::legalesign::posts::{self, GROUP, Post};
+use countersign_cli::{
+    simulator::legalesign::posts::{self, GROUP, Post},
+    stack::{self, BUCKET, TABLE},
+};
 use end_to_end::{
     World,
     legalesign::{document, signer, status},
@@ -22,10 +26,31 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-/// Goes on with what was accepted and left, as the schedule does a little later.
-async fn finish(world: &World) -> usize {
-    let later = Timestamp::now() + SignedDuration::from_mins(2);
-    Sweep::new(world.ledger(), HostPatterns::default()).run(later).await.unwrap().recorded
+/// Goes on with the one delivery that was accepted and left, as the schedule does a little later. A busy machine may
+/// need several runs: each goes on where the one before ended.
+async fn finish(ledger: &Ledger) {
+    let sweep = Sweep::new(ledger.clone(), HostPatterns::default());
+    for _ in 0..100 {
+        let later = Timestamp::now() + SignedDuration::from_mins(2);
+        let swept = sweep.run(later).await.unwrap();
+        assert_eq!(swept.recorded + swept.still_unfinished, 1, "{swept:?}");
+        if swept.recorded == 1 {
+            return;
+        }
+    }
+    panic!("the sweep doesn't finish it");
+}
+
+/// The stack's clients, but with an empty DynamoDB in memory: the stack's own makes each item durable by itself, which
+/// takes as long as a disk takes for so many.
+async fn in_memory(world: &World) -> Aws {
+    let database = dynoxide::Database::memory().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
+    let aws = stack::clients(&url, &world.stack.endpoints.s3).await;
+    stack::dynamodb::create_table(&aws.dynamodb, TABLE).await.unwrap();
+    aws
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,10 +64,12 @@ async fn twenty_thousand_entries_in_one_batch() {
     entries_in_one_batch(20_000).await;
 }
 
-/// Takes in one batch of so many entries twice, and looks at every item that it left.
+/// Takes in one batch of so many entries twice, and looks at all that it left.
 async fn entries_in_one_batch(count: usize) {
     let subjects = count / 20;
     let world = World::start().await;
+    let aws = in_memory(&world).await;
+    let ledger = Ledger::new(&aws, TABLE, BUCKET);
     let codes = [4, 5, 10, 15, 20, 30, 35, 39, 40, 50];
     let entries: Vec<Value> = (0..count)
         .map(|n| {
@@ -51,31 +78,29 @@ async fn entries_in_one_batch(count: usize) {
             status("signer", &format!("5b1e7d90-2c48-4b6f-a7e3-1d8c9f{subject:06}"), codes[step % 10], &time)
         })
         .collect();
-    let post = posts::batch(&world.legalesign_key(), &json!(entries).to_string());
-    assert!(post.body.len() / count > 200, "as large as real ones: {} bytes", post.body.len());
+    // With the spaces that the documentation's samples have.
+    let data = json!(entries).to_string().replace("\",\"", "\", \"").replace("\":\"", "\": \"").replace("},{", "}, {");
+    let post = posts::batch(&world.legalesign_key(), &data);
+    assert!((205..225).contains(&(post.body.len() / count)), "4.1 to 4.5 MB at 20,000: {} bytes", post.body.len());
     for redelivered in [false, true] {
-        let answer = world.send(post.clone()).await;
-        assert_eq!((answer.status, &answer.body["events"]), (200, &json!(count)), "{answer:?}");
-        let id = answer.delivery().parse().unwrap();
-        if answer.body["outcome"] == "accepted" {
+        let (status, answer) = take_in(&world, &aws, BatchCallback, post.clone()).await;
+        assert_eq!((status, &answer["events"]), (200, &json!(count)), "{answer:?}");
+        let accepted = answer["outcome"] == "accepted";
+        if accepted {
             // A machine that is slower than a function's time: the sweep finishes it.
-            assert_eq!(finish(&world).await, 1);
+            finish(&ledger).await;
         }
-        let stored = world.ledger().delivery(&id).await.unwrap().unwrap();
-        let outcome = if redelivered { Outcome::Duplicate } else { Outcome::Recorded };
+        let stored = ledger.delivery(&answer["delivery"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
         assert_eq!((stored.record.events, stored.record.size), (count as u64, post.body.len() as u64));
-        assert!(stored.record.outcome == outcome || answer.body["outcome"] == "accepted");
+        let outcome = if redelivered { Outcome::Duplicate } else { Outcome::Recorded };
+        assert!(stored.record.outcome == outcome || accepted, "{:?}", stored.record.outcome);
     }
-    let mut events = 0;
-    for item in world.items().await {
-        let sort = item.text("sk").unwrap_or_default();
-        events += usize::from(sort.starts_with("EVENT#"));
-        assert!(sort != "STATE" || item.text("status") == Some("signed"), "{item:?}");
+    for subject in 0..subjects {
+        let id = format!("5b1e7d90-2c48-4b6f-a7e3-1d8c9f{subject:06}");
+        let timeline = ledger.timeline(&signer(&id)).await.unwrap().unwrap();
+        assert_eq!((timeline.events.len(), timeline.document.status), (count / subjects, Some(Kind::Signed)));
+        assert!(timeline.events.iter().all(|event| event.deliveries == 2));
     }
-    assert_eq!(events, count);
-    let last = world.timeline(&signer(&format!("5b1e7d90-2c48-4b6f-a7e3-1d8c9f{:06}", subjects - 1))).await;
-    assert_eq!((last.events.len(), last.document.status), (count / subjects, Some(Kind::Signed)));
-    assert!(last.events.iter().all(|event| event.deliveries == 2));
 }
 
 /// Stands between a function and the embedded DynamoDB, and answers some calls itself.
@@ -117,16 +142,21 @@ impl Between {
 
     /// Has a function that speaks to DynamoDB through this take in a post; gives the answer's status and JSON.
     async fn take_in<C: Callback>(&self, world: &World, callback: C, post: Post) -> (u16, Value) {
-        let aws = countersign_cli::stack::clients(&self.url, &world.stack.endpoints.s3).await;
-        let receiver = Receiver::new(callback, Ok::<Settings, _>(world.stack.settings.clone()), &aws);
-        let url = world.stack.callback_url(post.route).unwrap();
-        let url = format!("{url}?{}", post.query.unwrap_or_default());
-        let request =
-            post.headers.iter().fold(http::Request::post(url), |request, (name, value)| request.header(*name, value));
-        let request = request.body(axum::body::Body::from(post.body)).unwrap();
-        let response = receiver.handle(request).await;
-        (response.status().as_u16(), serde_json::from_str(response.body()).unwrap())
+        let aws = stack::clients(&self.url, &world.stack.endpoints.s3).await;
+        take_in(world, &aws, callback, post).await
     }
+}
+
+/// Has a function with these clients take in a post; gives the answer's status and JSON.
+async fn take_in<C: Callback>(world: &World, aws: &Aws, callback: C, post: Post) -> (u16, Value) {
+    let receiver = Receiver::new(callback, Ok::<Settings, _>(world.stack.settings.clone()), aws);
+    let url = world.stack.callback_url(post.route).unwrap();
+    let url = format!("{url}?{}", post.query.unwrap_or_default());
+    let request =
+        post.headers.iter().fold(http::Request::post(url), |request, (name, value)| request.header(*name, value));
+    let request = request.body(axum::body::Body::from(post.body)).unwrap();
+    let response = receiver.handle(request).await;
+    (response.status().as_u16(), serde_json::from_str(response.body()).unwrap())
 }
 
 fn entries(number: usize) -> Vec<Value> {
@@ -185,7 +215,7 @@ async fn a_batch_that_was_accepted_is_acknowledged_and_the_sweep_finishes_it() {
         let id = answer["delivery"].as_str().unwrap().parse().unwrap();
         let outcome = async || world.ledger().delivery(&id).await.unwrap().unwrap().record.outcome;
         assert_eq!(outcome().await, Outcome::Accepted);
-        assert_eq!(finish(&world).await, 1, "{what}");
+        finish(&world.ledger()).await;
         assert_ne!(outcome().await, Outcome::Accepted);
         let timeline = world.archive_is(&document("x0"), &[ArchiveState::Archived]).await;
         assert_eq!((timeline.events.len(), timeline.events[0].deliveries), (1, 1));
@@ -214,6 +244,7 @@ async fn what_was_not_accepted_or_is_no_batch_is_not_acknowledged() {
     let callback = RealtimeCallback::new(&Ok(world.stack.settings.clone()));
     let (status, answer) = between.take_in(&world, callback, posts::form("d", GROUP).upon("signed")).await;
     assert_eq!((status, &answer["outcome"]), (503, &json!("unavailable")));
-    assert_eq!(finish(&world).await, 1, "it was durable all the same");
+    // It was durable all the same.
+    finish(&world.ledger()).await;
     assert_eq!(world.timeline(&document("d")).await.document.status, Some(Kind::Completed));
 }

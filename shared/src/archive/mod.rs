@@ -7,6 +7,7 @@
 mod file;
 mod pdf;
 mod store;
+mod unpack;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use pdf::PdfFault;
 
+use self::file::PdfFile;
 use crate::{
     aws::Aws,
     event::Kind,
@@ -242,25 +244,51 @@ impl Archiver {
         Ok(first_obstacle.map_or(Ok(()), Err))
     }
 
-    /// Downloads one document, checks it, puts it into the bucket and enters it into the manifest. Gives its hash.
+    /// Downloads what is wanted, checks it and keeps it. Gives its hash.
     async fn archive(&self, claim: &Claim, wanted: &Wanted) -> Result<Result<String, Obstacle>, LedgerError> {
-        let file = match file::download(&self.downloads, wanted).await {
-            Ok(file) => file,
+        let files = match file::download(&self.downloads, wanted).await {
+            Ok(files) => files,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
+        if let [only] = files.pdfs.as_slice() {
+            return self.keep(claim, wanted, &wanted.document, only).await;
+        }
+        // Several came in a zip: each is a document of its own, named by its position.
+        for (position, file) in files.pdfs.iter().enumerate() {
+            let document = format!("{}-{}", wanted.document, position + 1);
+            match self.keep(claim, wanted, &document, file).await? {
+                Ok(sha256) => {
+                    let current = CurrentVersion { version: wanted.version.clone(), sha256 };
+                    let slot = Pdf::slot(&document, wanted.role);
+                    self.ledger.note_version(&claim.order.subject, &slot, &current).await?;
+                }
+                Err(obstacle) => return Ok(Err(obstacle)),
+            }
+        }
+        Ok(Ok(files.sha256))
+    }
+
+    /// Puts a checked PDF into the bucket and enters it into the manifest. Gives its hash.
+    async fn keep(
+        &self,
+        claim: &Claim,
+        wanted: &Wanted,
+        document: &str,
+        file: &PdfFile,
+    ) -> Result<Result<String, Obstacle>, LedgerError> {
         let subject = &claim.order.subject;
-        let key = format!("{}/{}/{}/{}.pdf", subject.provider, subject.id, wanted.document, file.sha256);
-        if let Err(obstacle) = self.store.put(&key, &file).await {
+        let key = format!("{}/{}/{document}/{}.pdf", subject.provider, subject.id, file.sha256);
+        if let Err(obstacle) = self.store.put(&key, file).await {
             return Ok(Err(obstacle));
         }
         let pdf = Pdf {
             provider: subject.provider,
             subject: subject.id.to_string(),
-            document: wanted.document.clone(),
+            document: document.to_owned(),
             role: wanted.role,
             key,
             size: file.size,
-            sha256: file.sha256,
+            sha256: file.sha256.clone(),
             archived_at: time::now(),
             version: Some(wanted.version.clone()).filter(|version| !version.is_empty()),
             source_event: claim.order.source_event.clone(),

@@ -195,7 +195,7 @@ impl<C: Callback> Receiver<C> {
             },
         };
         let mut proof = self.callback.prove(&request, &secrets);
-        if let Err(Refusal::Unproven(_)) = proof
+        if let Err(Refusal::Unproven(_) | Refusal::NotConfigured(_)) = proof
             && let Some(now) = self.secrets.reread().await
         {
             proof = self.callback.prove(&request, &now);
@@ -263,6 +263,7 @@ async fn record_reading(
     };
     report_unreadable(delivery, &reading.unreadable);
     let recorded = ledger.record(delivery, &reading).await?;
+    crate::providers::relate(ledger, delivery, &reading.events).await?;
     let (outcome, verdict) = if reading.events.is_empty() && !reading.unreadable.is_empty() {
         (Outcome::SetAside, Verdict::SetAside)
     } else if recorded.new == 0 && recorded.known > 0 {
