@@ -6,8 +6,10 @@
 pub mod bench;
 pub mod browser;
 pub mod fault_proxy;
+pub mod legalesign;
 pub mod raw_http;
 pub mod rig;
+pub mod signeasy;
 mod stored;
 
 use std::{

@@ -13,7 +13,7 @@ use proptest::{
 };
 
 const EVENTS: [&str; 5] =
-    ["entity_updated", "document_status_changed", "signatory_updated", "unheard_of", "final_document_generated"];
+    ["entity_updated", "document_updated", "signatory_updated", "unheard_of", "final_document_generated"];
 const PACKS: usize = 3;
 const CASES: u32 = 8;
 

@@ -186,7 +186,8 @@ fn documents_are_the_same_in_any_order_split_repeated_interrupted_and_at_once() 
             })
             .collect();
         RUNTIME.block_on(async {
-            let record = async |index: usize, cut| record(&ledger, &deliveries[index].0, &deliveries[index].1, cut).await;
+            let record =
+                async |index: usize, cut| record(&ledger, &deliveries[index].0, &deliveries[index].1, cut).await;
             for moment in &moments {
                 join_all(moment.iter().map(|(index, cut)| record(index.index(deliveries.len()), *cut))).await;
             }
@@ -243,7 +244,12 @@ async fn every_document_is_listed_once_under_its_status(ledger: &Ledger, expecte
     }
     listed.sort();
     let mut all: Vec<_> = expected.iter().map(|(partition, status)| (true, partition.clone(), *status)).collect();
-    all.extend(expected.iter().filter(|(_, status)| status.is_some()).map(|(partition, status)| (false, partition.clone(), *status)));
+    all.extend(
+        expected
+            .iter()
+            .filter(|(_, status)| status.is_some())
+            .map(|(partition, status)| (false, partition.clone(), *status)),
+    );
     all.sort();
     assert_eq!(listed, all);
 }

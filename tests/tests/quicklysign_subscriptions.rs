@@ -87,8 +87,8 @@ async fn what_was_set_aside_is_recorded_by_a_replay_once_the_webhook_is_known() 
     assert_eq!(replay().await, Outcome::SetAside, "nothing has changed");
     remember(&world, "late", "pack").await;
     assert_eq!(replay().await, Outcome::Recorded);
-    assert_eq!(replay().await, Outcome::Recorded);
-    assert_eq!(notes(&world, "pack").await, [None], "a replay adds nothing");
+    assert_eq!(replay().await, Outcome::Recorded, "a replay adds nothing");
+    assert_eq!(notes(&world, "pack").await, [None]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

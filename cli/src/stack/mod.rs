@@ -55,6 +55,8 @@ pub struct Options {
     pub secrets: Secrets,
     /// Whether the schedule runs; tests call the sweep themselves.
     pub scheduled: bool,
+    /// Whether the pipe hands archive orders to the queue. Without it they stay due, for functions that run elsewhere.
+    pub piped: bool,
 }
 
 impl Options {
@@ -63,7 +65,13 @@ impl Options {
     /// # Errors
     /// When secrets can't be made.
     pub fn for_tests() -> Result<Self> {
-        Ok(Self { port: 0, environment: HashMap::new(), secrets: Secrets::throw_away()?, scheduled: false })
+        Ok(Self {
+            port: 0,
+            environment: HashMap::new(),
+            secrets: Secrets::throw_away()?,
+            scheduled: false,
+            piped: true,
+        })
     }
 }
 
@@ -178,8 +186,10 @@ impl Stack {
 
         let (queue, worker) = queue::queue(Arc::clone(&functions), stopping.clone());
         parts.spawn(worker);
-        let pipe = pipe::Pipe::open(storage.database.clone(), TABLE)?;
-        parts.spawn(pipe.run(queue, changed, stopping.clone()));
+        if options.piped {
+            let pipe = pipe::Pipe::open(storage.database.clone(), TABLE)?;
+            parts.spawn(pipe.run(queue, changed, stopping.clone()));
+        }
         let ledger = Ledger::new(&storage.aws, TABLE, BUCKET);
         recover(&ledger).await?;
         if options.scheduled {

@@ -21,8 +21,9 @@ use crate::{delivery::Proven, event::Event, intake::Reading, subject::Subject};
 /// How many items are written one by one at the same time.
 const CONCURRENT_WRITES: usize = 16;
 
-/// How many batches of [`MAX_GET`] events are looked for and written at the same time.
-const CONCURRENT_BATCHES: usize = 8;
+/// How many batches of [`MAX_GET`] events are looked for and written at the same time: 20,000 events take some three
+/// seconds of DynamoDB's, and no call waits long for the others.
+const CONCURRENT_BATCHES: usize = 4;
 
 /// Up to so many events are written one by one.
 const FEW: usize = 10;

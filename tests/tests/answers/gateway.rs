@@ -83,7 +83,9 @@ async fn headers_that_say_nonsense_are_answered_like_any_others() {
     let world = World::start().await;
     let url = world.stack.callback_url(Route::Quicklysign).unwrap();
     let path = url.strip_prefix(&world.stack.endpoints.http).unwrap();
-    for (path, answer) in [(path, "HTTP/1.1 200 OK"), ("/callbacks/quicklysign/wrong-wrong", "HTTP/1.1 401 Unauthorized")] {
+    for (path, answer) in
+        [(path, "HTTP/1.1 200 OK"), ("/callbacks/quicklysign/wrong-wrong", "HTTP/1.1 401 Unauthorized")]
+    {
         for headers in [
             "host: localhost\r\nx-forwarded-proto: ://\r\n",
             "host: localhost\r\nx-forwarded-proto: data:text/plain,\r\n",
@@ -94,10 +96,7 @@ async fn headers_that_say_nonsense_are_answered_like_any_others() {
         ] {
             for query in ["", "?", "?event=%ff%00", "?a=%", "?{}|^`\"'"] {
                 let answered = raw(&world, &format!("POST {path}{query} HTTP/1.1\r\n{headers}")).await;
-                assert!(
-                    answered == answer || answered.starts_with("HTTP/1.1 400"),
-                    "{query} {headers:?}: {answered}"
-                );
+                assert!(answered == answer || answered.starts_with("HTTP/1.1 400"), "{query} {headers:?}: {answered}");
             }
         }
         // API Gateway has no such name, and what it has is all that a function ever sees.

@@ -44,11 +44,15 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
 
 /// Any headers that HTTP can carry, those that mean something among them.
 fn headers() -> impl Strategy<Value = Headers> {
-    let known = prop_oneof![Just("content-type"), Just("x-signed"), Just("cookie"), Just("content-length"), Just("expect")];
+    let known =
+        prop_oneof![Just("content-type"), Just("x-signed"), Just("cookie"), Just("content-length"), Just("expect")];
     let name = prop_oneof![known.prop_map(str::to_owned), "[a-z][a-z0-9-]{0,30}"];
     let value = prop_oneof!["[ -~]{0,100}", "[a-z]{1,10}/[a-z]{1,10}; (charset|boundary)=[ -~]{0,20}", "[ -~]{5000}"];
     // The host is what API Gateway was found by, and these it sets itself: they are never the sender's.
-    vec((name.prop_filter("set by the gateway", |name| name != "host" && !name.starts_with("x-forwarded")), value), 0..6)
+    vec(
+        (name.prop_filter("set by the gateway", |name| name != "host" && !name.starts_with("x-forwarded")), value),
+        0..6,
+    )
 }
 
 fn borrowed(headers: &Headers) -> Vec<(&str, &str)> {

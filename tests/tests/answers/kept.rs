@@ -99,7 +99,10 @@ async fn whatever_else_a_callback_holds_it_is_recorded() {
     for (number, extra) in extras.into_iter().enumerate() {
         let shown = &extra[..extra.len().min(20)];
         let key = format!("extra-{number}");
-        let body = format!(r#"{{"entity_key":"{key}","callback_event":"{shown_as}","extra":{extra}}}"#, shown_as = "\u{e4}\\u0000\\n");
+        let body = format!(
+            r#"{{"entity_key":"{key}","callback_event":"{shown_as}","extra":{extra}}}"#,
+            shown_as = "\u{e4}\\u0000\\n"
+        );
         let answer = call(&function, quicklysign_request(TOKEN, &body)).await;
         assert_eq!((answer.status, &answer.body), (200, &kept(&answer, "recorded", 1, "ok")), "{shown}");
         let timeline = bench.timeline(&pack(&key)).await;

@@ -61,7 +61,8 @@ async fn get_secret_value(State(secrets): State<SecretsManager>, request: Bytes)
 
 async fn started(bench: &Bench, secrets: &SecretsManager) -> Function {
     let aws = Aws { secrets: at(&secrets.serve().await).await.secrets, ..bench.aws.clone() };
-    let settings = bench.settings_with(&[("QUICKLYSIGN_PROOF", ""), ("QUICKLYSIGN_PROOF_SECRET_ID", "quicklysign-proof")]);
+    let settings =
+        bench.settings_with(&[("QUICKLYSIGN_PROOF", ""), ("QUICKLYSIGN_PROOF_SECRET_ID", "quicklysign-proof")]);
     Function::start(settings, &aws).await
 }
 

@@ -16,7 +16,11 @@ async fn what_is_not_ready_waits_for_its_time_and_that_is_no_failure() {
     for (id, reason) in [("not-complete", "not_complete"), ("not-generated", "no_final_document")] {
         let script = bench.simulator.pack(id);
         script.documents(2);
-        if id == "not-complete" { script.status(Status::Awaiting) } else { script.ready(false) };
+        if id == "not-complete" {
+            script.status(Status::Awaiting)
+        } else {
+            script.ready(false)
+        };
         let subject = finished(&bench, id).await;
         bench.work(&subject).await;
         let waiting = assert_waits(&bench, &subject, reason, 0).await;
@@ -105,10 +109,8 @@ async fn a_redirect_is_followed_and_the_credential_stays_at_home() {
     let moved = Download::Redirect(format!("{elsewhere}/quicklysign/serve_pdf/stored/0"));
     bench.simulator.pack("moved").documents(1).protected(true).download(moved);
     let subject = finished(&bench, "moved").await;
-    let function = final_document::Function::start(
-        bench.settings_with(&[("DOWNLOAD_HOSTS", "127.0.0.1,localhost")]),
-        &bench.aws,
-    );
+    let function =
+        final_document::Function::start(bench.settings_with(&[("DOWNLOAD_HOSTS", "127.0.0.1,localhost")]), &bench.aws);
     bench.work_with(&function, &subject).await;
     assert_archived(&bench, &subject, 1).await;
     let asked = bench.simulator.requests_to("/quicklysign/serve_pdf/");

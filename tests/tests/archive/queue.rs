@@ -10,7 +10,10 @@ use super::{assert_archived, finished, inspections, order};
 fn batch(bodies: &[Option<&str>]) -> SqsEvent {
     let messages = bodies.iter().enumerate().map(|(number, body)| {
         let id = format!("message-{number}");
-        body.map_or_else(|| serde_json::json!({"messageId": id}), |body| serde_json::json!({"messageId": id, "body": body}))
+        body.map_or_else(
+            || serde_json::json!({"messageId": id}),
+            |body| serde_json::json!({"messageId": id, "body": body}),
+        )
     });
     serde_json::from_value(serde_json::json!({"Records": messages.collect::<Vec<_>>()})).unwrap()
 }

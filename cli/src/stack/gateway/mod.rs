@@ -53,8 +53,7 @@ async fn handle(State(functions): State<Arc<Functions>>, request: Request) -> Re
         Ok::<_, serde_json::Error>(functions.call(route, request).await)
     });
     match called.await {
-        Ok(Ok(Some(response))) => response.map(|body| Body::from(Bytes::from(body))),
-        Ok(Ok(None)) => message(StatusCode::NOT_FOUND, "Not Found"),
+        Ok(Ok(response)) => response.map(|body| Body::from(Bytes::from(body))),
         Ok(Err(_)) | Err(_) => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
     }
 }
