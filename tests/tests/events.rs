@@ -108,7 +108,10 @@ fn every_file_is_the_case_of_a_test() {
         ("v1-batch", V1_BATCH.iter().map(|(case, ..)| *case).collect()),
         ("v1-realtime", V1_REALTIME.iter().map(|(case, ..)| *case).collect()),
     ];
-    assert_eq!(names(folder(), true), tested.iter().map(|(function, _)| (*function).to_owned()).collect());
+    // SignEasy's and the subscriptions' have test files of their own.
+    let mut folders = names(folder(), true);
+    folders.retain(|name| !["signeasy-callback", "quicklysign-subscribe"].contains(&name.as_str()));
+    assert_eq!(folders, tested.iter().map(|(function, _)| (*function).to_owned()).collect());
     for (function, cases) in tested {
         let files: BTreeSet<String> = cases.into_iter().map(|case| format!("{case}.json")).collect();
         assert_eq!(names(folder().join(function), false), files, "{function}");

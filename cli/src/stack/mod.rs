@@ -222,7 +222,19 @@ impl Stack {
         };
         folder.announce(&endpoints)?;
         let (aws, secrets) = (storage.aws, options.secrets);
-        Ok(Self { endpoints, aws, functions, simulator, settings, secrets, folder, stop, parts, stop_services, services })
+        Ok(Self {
+            endpoints,
+            aws,
+            functions,
+            simulator,
+            settings,
+            secrets,
+            folder,
+            stop,
+            parts,
+            stop_services,
+            services,
+        })
     }
 
     /// The stack's ledger.

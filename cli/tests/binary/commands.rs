@@ -11,7 +11,10 @@ fn a_triggered_callback_is_documented_told_and_archived() {
     let triggered = data.json(&["trigger", "quicklysign", "final_document_generated", "--id", "my-pack"]);
     assert_keys(&triggered, &["http_status", "delivery", "outcome", "events", "reason", "id"]);
     assert_eq!((&triggered["http_status"], &triggered["outcome"]), (&json!(200), &json!("recorded")));
-    assert_eq!((&triggered["events"], &triggered["reason"], &triggered["id"]), (&json!(1), &json!("ok"), &json!("my-pack")));
+    assert_eq!(
+        (&triggered["events"], &triggered["reason"], &triggered["id"]),
+        (&json!(1), &json!("ok"), &json!("my-pack"))
+    );
     // Without an id it is about a new pack.
     let other = data.json(&["trigger", "quicklysign", "never_heard_of"]);
     assert_eq!(other["outcome"], "recorded");
@@ -22,7 +25,8 @@ fn a_triggered_callback_is_documented_told_and_archived() {
     assert_keys(&timeline, &["document", "events", "signers", "pdfs"]);
     assert_document(&timeline["document"]);
     let event = &timeline["events"][0];
-    let keys = ["id", "kind", "name", "value", "subject", "occurred_at", "time_source", "received_at", "trust", "source"];
+    let keys =
+        ["id", "kind", "name", "value", "subject", "occurred_at", "time_source", "received_at", "trust", "source"];
     assert_keys(event, &keys);
     assert_keys(event, &["delivery", "deliveries", "payload"]);
     assert_eq!(event["subject"], json!({"kind": "document_pack", "id": "my-pack"}));
@@ -77,7 +81,10 @@ fn people_get_tables() {
     data.archived("for-people");
     for (arguments, columns) in [
         (&["documents"][..], ["provider", "status", "for-people", "completed", "archived"]),
-        (&["timeline", "quicklysign", "for-people"], ["occurred", "delivery", "for-people", "sha256", "final_document_g"]),
+        (
+            &["timeline", "quicklysign", "for-people"],
+            ["occurred", "delivery", "for-people", "sha256", "final_document_g"],
+        ),
         (&["archive", "list"], ["state", "attempts", "for-people", "quicklysign", "archived"]),
     ] {
         let text = said(arguments);
@@ -165,5 +172,5 @@ fn an_archive_order_is_listed_and_retried_by_hand() {
     assert_eq!(data.json(&["archive", "retry", "quicklysign", "retried"])["state"], "due");
     data.archived("retried");
     let swept = data.json(&["reconcile"]);
-    assert_eq!(swept, json!({"recorded": 0, "still_unfinished": 0, "made_due": 0}));
+    assert_eq!(swept, json!({"recorded": 0, "still_unfinished": 0, "made_due": 0, "oldest_due_seconds": 0}));
 }

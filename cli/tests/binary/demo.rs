@@ -52,7 +52,10 @@ fn it_says_what_it_did_and_the_pdfs_are_what_it_says() {
     for exported in pdfs {
         assert_pdf(exported);
         let bytes = fs::read(data.path().join(exported["file"].as_str().unwrap())).unwrap();
-        assert_eq!((bytes.len() as u64, sha256(&bytes)), (exported["size"].as_u64().unwrap(), exported["sha256"].as_str().unwrap().to_owned()));
+        assert_eq!(
+            (bytes.len() as u64, sha256(&bytes)),
+            (exported["size"].as_u64().unwrap(), exported["sha256"].as_str().unwrap().to_owned())
+        );
         pdf::assert_opens(&bytes);
     }
 }

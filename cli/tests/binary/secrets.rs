@@ -63,7 +63,8 @@ fn secrets_that_cannot_be_read_are_a_clear_error_that_repeats_none() {
     data.run(&["serve", "--port", "0", "--secrets", "nowhere"]).assert_failed(1, "nowhere");
     let folder = data.path().join("given");
     fs::create_dir(&folder).unwrap();
-    for text in ["{\"proof\": hush-hush-hush}", "{\"api\": {\"client_id\": \"hush-hush-hush\", \"client_secret\": 1}}"] {
+    for text in ["{\"proof\": hush-hush-hush}", "{\"api\": {\"client_id\": \"hush-hush-hush\", \"client_secret\": 1}}"]
+    {
         fs::write(folder.join("quicklysign.json"), text).unwrap();
         let ran = data.run(&["serve", "--port", "0", "--secrets", "given"]);
         assert_eq!(ran.code, Some(1), "{ran:?}");

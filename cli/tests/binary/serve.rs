@@ -43,7 +43,10 @@ fn connections_that_say_nothing_or_only_half_do_not_keep_it_from_ending() {
         let url = endpoints[part].as_str().unwrap();
         open.push(connect(url, b""));
         open.push(connect(url, b"POST /"));
-        open.push(connect(url, b"POST /callbacks/quicklysign/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"));
+        open.push(connect(
+            url,
+            b"POST /callbacks/quicklysign/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf",
+        ));
     }
     // They have been taken in once this has been answered.
     serve.quicklysign("document_updated", "afterwards");
