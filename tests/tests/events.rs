@@ -8,9 +8,13 @@ use countersign::{
     event::Kind,
     intake,
     ledger::{ArchiveState, Outcome},
+    settings::{Problems, Settings},
     sweep::Swept,
 };
-use end_to_end::bench::{self, Bench, failed, quicklysign_body};
+use end_to_end::{
+    Answer,
+    bench::{self, Bench, failed, quicklysign_body},
+};
 use reconcile::Task;
 
 /// The cases of `quicklysign-callback`, and what each is answered: all are proven.
@@ -23,6 +27,44 @@ const QUICKLYSIGN: [(&str, &str, &str); 8] = [
     ("signatory_updated", "recorded", "ok"),
     ("unknown_event_without_content_type", "recorded", "ok"),
     ("unreadable", "set_aside", "unreadable"),
+];
+
+/// The cases of `v1-batch`, and what each is answered.
+const V1_BATCH: [(&str, u16, &str, &str); 12] = [
+    ("empty", 200, "recorded", "ok"),
+    ("every_status", 200, "recorded", "ok"),
+    ("multipart", 200, "recorded", "ok"),
+    ("not_an_array", 200, "set_aside", "unreadable"),
+    ("numbers_and_unpadded_times", 200, "recorded", "ok"),
+    ("one_entry_unreadable", 200, "recorded", "ok"),
+    ("other_key_order", 200, "recorded", "ok"),
+    ("signed_and_completed", 200, "recorded", "ok"),
+    ("utf8_and_an_unknown_name", 200, "recorded", "ok"),
+    ("without_signature", 400, "rejected", "malformed"),
+    ("wrapped_signature", 200, "recorded", "ok"),
+    ("wrong_signature", 401, "rejected", "unproven"),
+];
+
+/// The cases of `v1-realtime`, and what each is answered.
+const V1_REALTIME: [(&str, u16, &str, &str); 18] = [
+    ("form_rejected", 200, "recorded", "ok"),
+    ("form_sent", 200, "recorded", "ok"),
+    ("form_signed", 200, "recorded", "ok"),
+    ("form_without_event", 200, "recorded", "ok"),
+    ("signed_form_rejected", 200, "recorded", "ok"),
+    ("signed_form_sent", 200, "recorded", "ok"),
+    ("signed_form_signed", 200, "recorded", "ok"),
+    ("signed_form_wrong_signature", 401, "rejected", "unproven"),
+    ("webhook_bare_finalPdfCreated", 200, "recorded", "ok"),
+    ("webhook_document_created", 200, "recorded", "ok"),
+    ("webhook_document_finalPdfCreated", 200, "recorded", "ok"),
+    ("webhook_document_rejected", 200, "recorded", "ok"),
+    ("webhook_recipient_bounced", 200, "recorded", "ok"),
+    ("webhook_recipient_completed", 200, "recorded", "ok"),
+    ("webhook_recipient_emailOpened", 200, "recorded", "ok"),
+    ("webhook_recipient_rejected", 200, "recorded", "ok"),
+    ("webhook_recipient_visiting", 200, "recorded", "ok"),
+    ("webhook_unreadable", 200, "set_aside", "unreadable"),
 ];
 
 /// The cases of `final-document`, and the messages that each gives back.
@@ -59,12 +101,17 @@ fn every_file_is_the_case_of_a_test() {
         entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
     };
     // A folder that isn't here yet wants its own test below.
-    let tested: [(&str, Vec<&str>); 3] = [
+    let tested: [(&str, Vec<&str>); 5] = [
         ("final-document", FINAL_DOCUMENT.iter().map(|(case, _)| *case).collect()),
         ("quicklysign-callback", QUICKLYSIGN.iter().map(|(case, ..)| *case).collect()),
         ("reconcile", RECONCILE.to_vec()),
+        ("v1-batch", V1_BATCH.iter().map(|(case, ..)| *case).collect()),
+        ("v1-realtime", V1_REALTIME.iter().map(|(case, ..)| *case).collect()),
     ];
-    assert_eq!(names(folder(), true), tested.iter().map(|(function, _)| (*function).to_owned()).collect());
+    // SignEasy's and the subscriptions' have test files of their own.
+    let mut folders = names(folder(), true);
+    folders.retain(|name| !["signeasy-callback", "quicklysign-subscribe"].contains(&name.as_str()));
+    assert_eq!(folders, tested.iter().map(|(function, _)| (*function).to_owned()).collect());
     for (function, cases) in tested {
         let files: BTreeSet<String> = cases.into_iter().map(|case| format!("{case}.json")).collect();
         assert_eq!(names(folder().join(function), false), files, "{function}");
@@ -99,6 +146,65 @@ async fn quicklysign_callbacks_are_answered_as_they_should_be() {
         assert_eq!(timeline.events[0].payload, said, "{case}");
         let is_final = case == "final_document_generated";
         assert_eq!(document.status, is_final.then_some(Kind::Completed), "{case}");
+    }
+}
+
+/// The settings that `sam local invoke --env-vars` gives a function, over the usual ones.
+fn legalesign_settings(bench: &Bench, function: &str) -> Result<Settings, Problems> {
+    let environments = fs::read_to_string(folder().join("env.json")).unwrap();
+    let environments: serde_json::Value = serde_json::from_str(&environments).unwrap();
+    let variables = environments[function].as_object().unwrap().iter();
+    let variables: Vec<_> = variables.map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
+    bench.settings_with(&variables)
+}
+
+fn request(function: &str, case: &str) -> lambda_http::Request {
+    lambda_http::request::from_str(&read(function, case)).unwrap()
+}
+
+async fn events(bench: &Bench) -> usize {
+    let items = bench.items().await;
+    items.iter().filter(|item| item.text("sk").is_some_and(|sort| sort.starts_with("EVENT#"))).count()
+}
+
+/// Checks what a case was answered, and what was stored of it.
+async fn check(bench: &Bench, case: &str, answer: &Answer, expected: (u16, &str, &str)) {
+    assert_eq!(answer.verdict(), expected, "{case}");
+    if answer.status != 200 {
+        assert_eq!(bench.items().await, [], "{case}");
+        return;
+    }
+    let delivery = bench.ledger().delivery(&answer.delivery().parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(delivery.record.outcome.as_str(), expected.1, "{case}");
+    assert_eq!(answer.body["events"], delivery.record.events, "{case}");
+    assert_eq!(answer.body["events"], events(bench).await, "{case}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn legalesign_s_batches_are_answered_as_they_should_be_and_a_second_time_as_duplicates() {
+    for (case, status, outcome, reason) in V1_BATCH {
+        let bench = Bench::start().await;
+        let function = v1_batch::Function::start(legalesign_settings(&bench, "V1Batch"), &bench.aws).await;
+        let answer = bench::answer(function.handle(request("v1-batch", case)).await);
+        check(&bench, case, &answer, (status, outcome, reason)).await;
+        let again = bench::answer(function.handle(request("v1-batch", case)).await);
+        // One without any event brings nothing that could be known.
+        let is_duplicate = outcome == "recorded" && answer.body["events"] != 0;
+        let expected = if is_duplicate { (200, "duplicate", "duplicate") } else { (status, outcome, reason) };
+        check(&bench, case, &again, expected).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn legalesign_s_realtime_posts_are_answered_as_they_should_be_and_a_second_time_as_duplicates() {
+    for (case, status, outcome, reason) in V1_REALTIME {
+        let bench = Bench::start().await;
+        let function = v1_realtime::Function::start(legalesign_settings(&bench, "V1Realtime"), &bench.aws).await;
+        let answer = bench::answer(function.handle(request("v1-realtime", case)).await);
+        check(&bench, case, &answer, (status, outcome, reason)).await;
+        let again = bench::answer(function.handle(request("v1-realtime", case)).await);
+        let expected = if outcome == "recorded" { (200, "duplicate", "duplicate") } else { (status, outcome, reason) };
+        check(&bench, case, &again, expected).await;
     }
 }
 

@@ -128,7 +128,7 @@ impl Between {
                 head.uri = dynamodb.parse().unwrap();
                 let (policy, _) = countersign::outbound::UrlPolicy::only_host_of(&dynamodb, true).unwrap();
                 let client = countersign::outbound::Client::new(policy, countersign::outbound::Timeouts::default());
-                let request = http::Request::from_parts(head, Bytes::from(body));
+                let request = http::Request::from_parts(head, body);
                 let response = client.call(request, 1 << 26).await.unwrap();
                 let text = String::from_utf8(response.body().to_vec()).unwrap();
                 (response.status(), [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], text)

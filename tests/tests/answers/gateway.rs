@@ -52,7 +52,7 @@ async fn another_method_or_path_is_404() {
     }
     let token = right.rsplit('/').next().unwrap();
     for path in [
-        "/".to_owned(),
+        "/callbacks".to_owned(),
         "/callbacks/quicklysign".to_owned(),
         "/callbacks/quicklysign/".to_owned(),
         format!("/callbacks/quicklysign/{token}/"),

@@ -63,7 +63,7 @@ async fn what_is_no_whole_pdf_is_tried_again_and_leaves_nothing_in_the_archive()
     for (number, (download, reason)) in [
         (Download::Html, "not_a_pdf"),
         (Download::Empty, "not_a_pdf"),
-        (zip, "not_a_pdf"),
+        (zip, "zip_unreadable"),
         (text, "truncated_pdf"),
         (Download::NoTrailer, "truncated_pdf"),
         (Download::Truncated, "truncated"),

@@ -169,7 +169,7 @@ fn an_empty_batch_holds_nothing() {
 
 /// One entry, with another `value`, `timestamp` and so on where given.
 fn entry(changes: &[(&str, &str)]) -> String {
-    let mut fields = vec![
+    let mut fields = [
         ("timestamp", r#""2018-03-20T07:09:52""#),
         ("name", r#""status""#),
         ("value", r#""40""#),
