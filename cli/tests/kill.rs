@@ -3,8 +3,14 @@
 //!
 //! `COUNTERSIGN_KILLS` sets how often; five times unless it is set, a hundred times in `.ci/full`.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::type_complexity, reason = "a test says what went wrong by panicking")]
-
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    reason = "a test says what went wrong by panicking"
+)]
 
 use std::{
     collections::BTreeSet,

@@ -3,8 +3,14 @@
 //! What each URL must parse to stands in the data, so another reading of the standard than that of the `url` crate
 //! judges what the policy accepted. Every URL is tried with its own host allowed, so that the list of hosts hides nothing.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr, clippy::type_complexity, reason = "a test says what went wrong by panicking")]
-
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    reason = "a test says what went wrong by panicking"
+)]
 
 use countersign::outbound::{HostPatterns, UrlPolicy};
 use http::Uri;
