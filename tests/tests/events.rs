@@ -18,19 +18,21 @@ use end_to_end::{
 use reconcile::Task;
 
 /// The cases of `quicklysign-callback`, and what each is answered: all are proven.
-const QUICKLYSIGN: [(&str, &str, &str); 8] = [
+const QUICKLYSIGN: [(&str, &str, &str); 9] = [
     ("audit_trail_updated", "recorded", "ok"),
     ("document_status_changed", "recorded", "ok"),
     ("document_updated", "recorded", "ok"),
     ("entity_updated", "recorded", "ok"),
     ("final_document_generated", "recorded", "ok"),
+    ("large_body", "recorded", "ok"),
     ("signatory_updated", "recorded", "ok"),
     ("unknown_event_without_content_type", "recorded", "ok"),
     ("unreadable", "set_aside", "unreadable"),
 ];
 
 /// The cases of `v1-batch`, and what each is answered.
-const V1_BATCH: [(&str, u16, &str, &str); 12] = [
+const V1_BATCH: [(&str, u16, &str, &str); 13] = [
+    ("a_hundred_entries", 200, "recorded", "ok"),
     ("empty", 200, "recorded", "ok"),
     ("every_status", 200, "recorded", "ok"),
     ("multipart", 200, "recorded", "ok"),
@@ -46,7 +48,7 @@ const V1_BATCH: [(&str, u16, &str, &str); 12] = [
 ];
 
 /// The cases of `v1-realtime`, and what each is answered.
-const V1_REALTIME: [(&str, u16, &str, &str); 18] = [
+const V1_REALTIME: [(&str, u16, &str, &str); 19] = [
     ("form_rejected", 200, "recorded", "ok"),
     ("form_sent", 200, "recorded", "ok"),
     ("form_signed", 200, "recorded", "ok"),
@@ -59,6 +61,7 @@ const V1_REALTIME: [(&str, u16, &str, &str); 18] = [
     ("webhook_document_created", 200, "recorded", "ok"),
     ("webhook_document_finalPdfCreated", 200, "recorded", "ok"),
     ("webhook_document_rejected", 200, "recorded", "ok"),
+    ("webhook_forty_recipients", 200, "recorded", "ok"),
     ("webhook_recipient_bounced", 200, "recorded", "ok"),
     ("webhook_recipient_completed", 200, "recorded", "ok"),
     ("webhook_recipient_emailOpened", 200, "recorded", "ok"),

@@ -81,6 +81,9 @@ impl Bench {
                 other => *value = other.replace("Api.ApiEndpoint", "https://api.example"),
             }
         }
+        // What `events/` wants set differently from a deployed stack.
+        let others = for_events().remove(function).into_iter().flatten().filter(|(name, _)| !is_secret(name));
+        environment.extend(others);
         // Everything is on loopback here.
         environment.insert("ALLOW_INSECURE_DOWNLOADS".to_owned(), "true".to_owned());
         environment
@@ -99,13 +102,21 @@ async fn listen() -> (TcpListener, String) {
     (listener, url)
 }
 
+/// The variables that `events/` is made for, as `events/env.json` gives them to `sam local`: by function.
+fn for_events() -> BTreeMap<String, BTreeMap<String, String>> {
+    let text = std::fs::read_to_string(root().join("events/env.json")).expect("events/env.json");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn is_secret(variable: &str) -> bool {
+    variable.ends_with("_PROOF") || variable.ends_with("_API")
+}
+
 type Secrets = BTreeMap<String, Value>;
 
-/// The secrets that `events/` is made for, as `events/env.json` gives them to `sam local`: by variable.
+/// The secrets among them, by variable.
 fn secrets() -> Secrets {
-    let text = std::fs::read_to_string(root().join("events/env.json")).expect("events/env.json");
-    let functions: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(&text).expect("JSON");
-    let variables = functions.into_values().flatten();
+    let variables = for_events().into_values().flatten().filter(|(name, _)| is_secret(name));
     variables.map(|(name, text)| (name, serde_json::from_str(&text).expect("JSON"))).collect()
 }
 
