@@ -1,5 +1,6 @@
 //! The command line and the local stack of Countersign, as a library so that tests run the very same stack.
 
 pub mod commands;
+pub mod console;
 pub mod simulator;
 pub mod stack;

@@ -37,8 +37,6 @@ impl Aws {
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, path_style: bool) -> Self {
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style);
-        // A PDF of 200 MB takes longer than a table's answer: only an attempt that stalls is given up.
-        let s3 = s3.timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(STALL).build());
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
@@ -48,7 +46,6 @@ impl Aws {
 }
 
 const CONNECT: Duration = Duration::from_secs(2);
-const STALL: Duration = Duration::from_secs(20);
 
 /// An attempt must leave time for another within the 20 seconds in which a callback is answered.
 #[must_use]
@@ -57,5 +54,18 @@ pub fn timeouts() -> TimeoutConfig {
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(Duration::from_secs(4))
         .operation_timeout(Duration::from_secs(12))
+        .build()
+}
+
+/// Putting a PDF of 300 MB takes longer than a table's answer, and the SDK's limits count the sending of the body too.
+/// One that stalls is given up sooner, by the SDK's own watch over streams.
+#[must_use]
+pub fn upload_timeouts() -> TimeoutConfig {
+    let attempt = Duration::from_secs(120);
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .read_timeout(attempt)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(Duration::from_secs(240))
         .build()
 }

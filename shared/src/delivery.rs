@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::{
     event::Trust,
+    intake::UnknownSubscription,
     provider::Provider,
     signature::{Fingerprint, SignatureProof, Signer},
     time,
@@ -182,7 +183,7 @@ impl Unproven {
     #[expect(clippy::result_large_err, reason = "the request is given back, to be tried with newer secrets")]
     pub fn address(self, tokens: &Tokens) -> Result<Addressed, Self> {
         match tokens.position(&self.path_token) {
-            Some(token) => Ok(Addressed { request: self.request, token }),
+            Some(token) => Ok(Addressed { request: self.request, token, path_token: self.path_token }),
             None => Err(self),
         }
     }
@@ -192,6 +193,7 @@ impl Unproven {
 pub struct Addressed {
     request: Request,
     token: usize,
+    path_token: SecretString,
 }
 
 impl Addressed {
@@ -219,16 +221,31 @@ impl Addressed {
         self.request.received_at
     }
 
+    /// The path token that it carried.
+    #[must_use]
+    pub const fn path_token(&self) -> &SecretString {
+        &self.path_token
+    }
+
     /// Joins the path token's proof with what the provider's own proof came to.
     #[must_use]
     pub fn prove(self, own: OwnProof) -> Proven {
-        let signature = match own {
-            OwnProof::PathTokenOnly => None,
-            OwnProof::Signature(signature) => Some(signature),
-        };
-        let certificate = signature.as_ref().map(SignatureProof::fingerprint);
-        let proof = Proof { token: self.token, certificate };
-        Proven { request: self.request, proof, signature, groups: Vec::new() }
+        let Self { mut request, token, .. } = self;
+        let mut proof = Proof { token, certificate: None, body_token: None };
+        let mut signature = None;
+        match own {
+            OwnProof::PathTokenOnly => {}
+            OwnProof::Signature(own) => {
+                proof.certificate = Some(own.fingerprint());
+                signature = Some(own);
+            }
+            OwnProof::BodyToken { position, body } => {
+                proof.body_token = position;
+                request.body = body;
+            }
+        }
+        let unknown_subscription = UnknownSubscription::Unasked;
+        Proven { request, proof, signature, groups: Vec::new(), unknown_subscription }
     }
 }
 
@@ -239,6 +256,13 @@ pub enum OwnProof {
     PathTokenOnly,
     /// The provider signed the bytes.
     Signature(SignatureProof),
+    /// The provider puts a shared token into the body (SignEasy).
+    BodyToken {
+        /// Which of the configured body tokens it was, from 0; `None` where there was none and none was needed.
+        position: Option<usize>,
+        /// The body as it may be stored: without any token's value.
+        body: Bytes,
+    },
 }
 
 /// How a delivery was proven.
@@ -248,6 +272,8 @@ pub struct Proof {
     pub token: usize,
     /// The certificate or key whose signature over the bytes was verified.
     pub certificate: Option<Fingerprint>,
+    /// Which of the configured body tokens it carried, from 0.
+    pub body_token: Option<usize>,
 }
 
 impl Proof {
@@ -265,6 +291,7 @@ pub struct Proven {
     proof: Proof,
     signature: Option<SignatureProof>,
     groups: Vec<String>,
+    unknown_subscription: UnknownSubscription,
 }
 
 impl Proven {
@@ -278,13 +305,20 @@ impl Proven {
         proof: Proof,
     ) -> Self {
         let request = Request { id, route, received_at, envelope, body };
-        Self { request, proof, signature: None, groups: Vec::new() }
+        let unknown_subscription = UnknownSubscription::Unasked;
+        Self { request, proof, signature: None, groups: Vec::new(), unknown_subscription }
     }
 
     /// Says whose documents are wanted, where a provider's callbacks tell of other groups' as well.
     #[must_use]
     pub fn wanting(self, groups: Vec<String>) -> Self {
         Self { groups, ..self }
+    }
+
+    /// Says what becomes of it if the subscription that it names isn't known.
+    #[must_use]
+    pub fn if_unknown(self, unknown_subscription: UnknownSubscription) -> Self {
+        Self { unknown_subscription, ..self }
     }
 
     /// The delivery's id.
@@ -339,5 +373,11 @@ impl Proven {
     #[must_use]
     pub fn groups(&self) -> &[String] {
         &self.groups
+    }
+
+    /// What becomes of it if the subscription that it names isn't known.
+    #[must_use]
+    pub const fn unknown_subscription(&self) -> UnknownSubscription {
+        self.unknown_subscription
     }
 }

@@ -165,6 +165,8 @@ impl Trust {
 pub enum Identity {
     /// The authenticated content says it: the parts that identify it, in a fixed order.
     Content(Vec<String>),
+    /// A service's API said it when it was asked: the parts that identify it.
+    Observed(Vec<String>),
     /// The content has neither id nor time, so each delivery is an event of its own (QuicklySign).
     Delivery(DeliveryId),
 }
@@ -187,6 +189,10 @@ impl EventId {
         match identity {
             Identity::Content(parts) => {
                 part("content");
+                parts.iter().for_each(|text| part(text));
+            }
+            Identity::Observed(parts) => {
+                part("observed");
                 parts.iter().for_each(|text| part(text));
             }
             Identity::Delivery(id) => {
@@ -237,12 +243,13 @@ impl Event {
     /// The sort key in its subject's partition: `EVENT#<time>#<id>`.
     ///
     /// The time must be the same in every redelivery, so where identity is content and the time is only when the
-    /// callback came in, `-` stands in its place.
+    /// callback came in, `-` stands in its place; and so it does where an API is asked, whose answer's time moves on.
     #[must_use]
     pub fn sort_key(&self, trust: Trust) -> String {
         let received_again_later =
             self.time_source == TimeSource::Received && matches!(self.identity, Identity::Content(_));
-        let time = if received_again_later { "-".to_owned() } else { time::format(self.occurred_at) };
+        let observed = matches!(self.identity, Identity::Observed(_));
+        let time = if received_again_later || observed { "-".to_owned() } else { time::format(self.occurred_at) };
         format!("EVENT#{time}#{}", self.id(trust).as_str())
     }
 }

@@ -5,7 +5,11 @@ use std::fmt;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{outbound::HostPatterns, provider::Provider};
+use crate::{
+    outbound::HostPatterns,
+    provider::Provider,
+    providers::quicklysign::options::{self, DeletePaths, QuicklysignSettings, Subscriptions},
+};
 
 /// Lambda takes an event of at most 6 MiB, in which a form's body is base64: 4.5 MB decoded is where that ends.
 const MAX_BODY_BYTES: usize = 4_500_000;
@@ -40,6 +44,28 @@ pub struct ProviderSettings {
     pub api: SecretSource,
 }
 
+/// Whether SignEasy's callbacks must carry the token in their metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenPolicy {
+    /// All must, but for `document.signed`, which never does.
+    Required,
+    /// None has to; a wrong one is refused all the same.
+    IfPresent,
+}
+
+impl TokenPolicy {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "required" => Some(Self::Required),
+            "if_present" => Some(Self::IfPresent),
+            _ => None,
+        }
+    }
+}
+
+/// The version of SignEasy's API that Countersign speaks, as the first segment of its paths.
+const SIGNEASY_API_PATH: &str = "v3";
+
 /// All settings.
 #[derive(Clone)]
 pub struct Settings {
@@ -56,6 +82,12 @@ pub struct Settings {
     /// `LEGALESIGN_REALTIME_PROOF`: whether a realtime callback of Legalesign must be signed (`signature`), or the path
     /// token is enough for one without a signature (`token`).
     pub legalesign_realtime_signed: bool,
+    /// `SIGNEASY_TOKEN`: `required` (the default) or `if_present`.
+    pub signeasy_token: TokenPolicy,
+    /// `SIGNEASY_API_PATH`: what stands between the API's host and an endpoint, without slashes around it.
+    pub signeasy_api_path: String,
+    /// QuicklySign's own.
+    pub quicklysign: QuicklysignSettings,
     providers: [ProviderSettings; 3],
 }
 
@@ -79,6 +111,11 @@ impl Settings {
                 "token" => Some(false),
                 _ => None,
             });
+        let signeasy_token =
+            reader.parsed("SIGNEASY_TOKEN", "required or if_present", TokenPolicy::Required, TokenPolicy::parse);
+        let signeasy_api_path =
+            reader.parsed("SIGNEASY_API_PATH", "a path like v3", SIGNEASY_API_PATH.to_owned(), api_path);
+        let quicklysign = reader.quicklysign();
         let providers = LIVE.map(|(provider, url, _)| reader.provider(provider, url));
         // The live domains, and the APIs' own hosts where others are set.
         let own_hosts = || {
@@ -107,6 +144,9 @@ impl Settings {
             download_hosts,
             allow_insecure,
             legalesign_realtime_signed,
+            signeasy_token,
+            signeasy_api_path,
+            quicklysign,
             providers,
         })
     }
@@ -119,6 +159,16 @@ impl Settings {
         Self::read(|name| std::env::var(name).ok())
     }
 
+    /// Replaces what proves a provider's callbacks.
+    pub fn set_proof(&mut self, provider: Provider, proof: SecretSource) {
+        self.providers[provider as usize].proof = proof;
+    }
+
+    /// Replaces with what a provider's API is asked.
+    pub fn set_api(&mut self, provider: Provider, api: SecretSource) {
+        self.providers[provider as usize].api = api;
+    }
+
     /// One provider's settings.
     #[must_use]
     pub const fn provider(&self, provider: Provider) -> &ProviderSettings {
@@ -129,6 +179,16 @@ impl Settings {
             Provider::Signeasy => signeasy,
         }
     }
+}
+
+/// A path of plain segments, without the slashes around it.
+fn api_path(text: &str) -> Option<String> {
+    let path = text.trim_matches('/');
+    let plain = |segment: &str| {
+        !segment.bytes().all(|byte| byte == b'.')
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    path.split('/').all(plain).then(|| path.to_owned())
 }
 
 /// All that is wrong with the settings. Names variables, never values.
@@ -162,6 +222,19 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             self.problems.push(format!("{name} must be {expected}"));
             default
         })
+    }
+
+    fn quicklysign(&mut self) -> QuicklysignSettings {
+        let mut own = QuicklysignSettings::default();
+        let (paths, unknown) = ("singular or plural", "note or strict");
+        own.delete_paths = self.parsed("QUICKLYSIGN_DELETE_PATHS", paths, own.delete_paths, DeletePaths::parse);
+        own.subscriptions = self.parsed("QUICKLYSIGN_SUBSCRIPTIONS", unknown, own.subscriptions, Subscriptions::parse);
+        let keys = "keys, separated by commas";
+        own.webhook_keys = self.parsed("QUICKLYSIGN_WEBHOOK_KEYS", keys, own.webhook_keys, options::webhook_keys);
+        let url = "https://<host>/callbacks/quicklysign/{token}";
+        own.callback_url =
+            self.parsed("QUICKLYSIGN_CALLBACK_URL", url, None, |text| options::callback_url(text).map(Some));
+        own
     }
 
     fn provider(&mut self, provider: Provider, live_url: &str) -> Option<ProviderSettings> {
@@ -220,6 +293,40 @@ mod tests {
         assert_eq!(problems.0.len(), 5, "{problems}");
         for value in ["plenty", "perhaps", "secret"] {
             assert!(!problems.to_string().contains(value), "{problems}");
+        }
+    }
+
+    #[test]
+    fn signeasy_s_token_is_required_unless_it_is_said_otherwise() {
+        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b")];
+        let settings = read(&base).unwrap();
+        assert_eq!((settings.signeasy_token, &*settings.signeasy_api_path), (TokenPolicy::Required, "v3"));
+        let settings =
+            read(&[&base[..], &[("SIGNEASY_TOKEN", "if_present"), ("SIGNEASY_API_PATH", "/ext/v2.1/")]].concat())
+                .unwrap();
+        assert_eq!((settings.signeasy_token, &*settings.signeasy_api_path), (TokenPolicy::IfPresent, "ext/v2.1"));
+        for wrong in [("SIGNEASY_TOKEN", "off"), ("SIGNEASY_API_PATH", "a/../b"), ("SIGNEASY_API_PATH", "v3?x=1")] {
+            assert!(read(&[&base[..], &[wrong]].concat()).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn quicklysign_s_own_settings_have_defaults_and_are_checked() {
+        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b")];
+        let settings = read(&base).unwrap().quicklysign;
+        assert_eq!((settings.delete_paths, settings.subscriptions), (DeletePaths::Singular, Subscriptions::Note));
+        assert!(settings.webhook_keys.is_empty() && settings.callback_url.is_none());
+        let own = [("QUICKLYSIGN_SUBSCRIPTIONS", "strict"), ("QUICKLYSIGN_WEBHOOK_KEYS", "a,b")];
+        let settings = read(&[&base[..], &own].concat()).unwrap().quicklysign;
+        assert_eq!((settings.subscriptions, settings.webhook_keys.len()), (Subscriptions::Strict, 2));
+        for wrong in [
+            ("QUICKLYSIGN_DELETE_PATHS", "both"),
+            ("QUICKLYSIGN_SUBSCRIPTIONS", "off"),
+            ("QUICKLYSIGN_WEBHOOK_KEYS", "a b"),
+            ("QUICKLYSIGN_CALLBACK_URL", "https://x.example/a-path-token"),
+        ] {
+            let problems = read(&[&base[..], &[wrong]].concat()).err().unwrap();
+            assert!(problems.to_string().starts_with(wrong.0) && !problems.to_string().contains(wrong.1), "{problems}");
         }
     }
 

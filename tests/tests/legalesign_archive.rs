@@ -69,7 +69,8 @@ async fn while_it_is_de_archived_nothing_counts_as_an_attempt() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn before_it_is_ready_or_complete_it_is_waited_for() {
-    let cases: [(fn(&Script) -> &Script, &str); 4] = [
+    type Change = fn(&Script) -> &Script;
+    let cases: [(Change, &str); 4] = [
         (|script| script.ready(false), "no_final_document"),
         (|script| script.status(Status::Awaiting), "not_complete"),
         (|script| script.status(Status::Filled), "not_complete"),

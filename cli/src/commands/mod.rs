@@ -1,6 +1,10 @@
 //! The commands. Each gives one [`Output`], which is printed as JSON or for people; logs go to standard error.
 
 mod archive;
+mod cloudformation;
+mod completions;
+mod console;
+mod deliveries;
 mod demo;
 mod documents;
 mod output;
@@ -8,8 +12,9 @@ mod reconcile;
 mod serve;
 mod storage;
 mod timeline;
-mod trigger;
+pub(crate) mod trigger;
 mod verify;
+mod webhooks;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -17,6 +22,7 @@ use clap::{Parser, Subcommand};
 use countersign::provider::Provider;
 
 use output::Failure;
+use tracing_subscriber::{field::MakeExt, fmt::format};
 
 /// Receives, verifies, records and archives what e-signature services call back.
 #[derive(Debug, Parser)]
@@ -42,6 +48,8 @@ enum Command {
     Demo,
     /// Send a documented callback, properly proven
     Trigger(trigger::Trigger),
+    /// List the deliveries of a day
+    Deliveries(deliveries::Deliveries),
     /// List documents and packs
     Documents(documents::Documents),
     /// Show everything that is known of one document, pack or signer
@@ -51,8 +59,15 @@ enum Command {
     /// See archive orders, and have them done again
     #[command(subcommand)]
     Archive(archive::Archive),
+    /// Have QuicklySign's packs tell Countersign of their changes
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
     /// Finish what was left: what deployed runs every 15 minutes
     Reconcile,
+    /// Show what is stored on a web page: of a deployed stack, or of the data folder
+    Console(console::Console),
+    /// Print a script that completes commands in a shell
+    Completions(completions::Completions),
 }
 
 /// Runs the process's command and says how it ended: 0 done, 1 failed, 2 usage, 3 not found.
@@ -78,7 +93,11 @@ pub async fn run() -> ExitCode {
         Command::Timeline(timeline) => timeline.run(data).await,
         Command::Verify(verify) => verify.run(data).await,
         Command::Archive(archive) => archive.run(data).await,
+        Command::Webhooks(webhooks) => webhooks.run(data).await,
         Command::Reconcile => reconcile::run(data).await,
+        Command::Deliveries(deliveries) => deliveries.run(data).await,
+        Command::Console(console) => console.run(data).await,
+        Command::Completions(completions) => Ok(completions.run()),
     };
     match result {
         Ok(output) => output.print(json),
@@ -98,7 +117,14 @@ fn start_logging(command: &Command) {
         "{others},countersign={ours},countersign_cli={ours},final_document={ours},{}",
         crate::stack::s3::LOG_DIRECTIVE
     );
+    // Metrics are for CloudWatch; a person reads the rest of the line.
+    let fields = format::debug_fn(|writer, field, value| match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        name if name.starts_with("metric.") => Ok(()),
+        name => write!(writer, "{name}={value:?}"),
+    });
     tracing_subscriber::fmt()
+        .fmt_fields(fields.delimited(" "))
         .with_env_filter(tracing_subscriber::EnvFilter::new(directives))
         .with_writer(std::io::stderr)
         .with_target(false)

@@ -16,7 +16,12 @@ pub struct Output {
 impl Output {
     /// The JSON document, and the same for people.
     pub fn new(json: &impl Serialize, text: impl Into<String>) -> Result<Self, Failure> {
-        Ok(Self { json: serde_json::to_value(json)?, text: text.into(), ok: true })
+        Ok(Self { json: serde_json::to_value(json)?, text: harmless(&text.into()), ok: true })
+    }
+
+    /// A text for another program, which is the same with `--json`.
+    pub fn text(text: String) -> Self {
+        Self { json: Value::Null, text, ok: true }
     }
 
     /// No output at all.
@@ -33,11 +38,23 @@ impl Output {
     pub fn print(self, json: bool) -> ExitCode {
         if json && !self.json.is_null() {
             write_out(&format!("{:#}\n", self.json));
-        } else if !json {
+        } else {
             write_out(&self.text);
         }
         if self.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// What a service named an event goes to somebody's terminal: nothing in it may move the cursor, change a colour or turn
+/// the direction of what follows.
+fn harmless(text: &str) -> String {
+    let steers = |c: char| match c {
+        '\n' => false,
+        // Embeddings, overrides and isolates of the Unicode bidirectional algorithm.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        c => c.is_control(),
+    };
+    text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn write_out(text: &str) {
@@ -48,25 +65,25 @@ fn write_out(text: &str) {
 /// Why a command couldn't do it.
 #[derive(Debug)]
 pub struct Failure {
-    code: &'static str,
+    code: String,
     message: String,
     exit: u8,
 }
 
 impl Failure {
     /// Failed, for this reason.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), exit: 1 }
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), exit: 1 }
     }
 
     /// There is no such thing.
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self { code: "not_found", message: message.into(), exit: 3 }
+        Self { code: "not_found".to_owned(), message: message.into(), exit: 3 }
     }
 
     /// It was asked for in a way that can't be understood.
     pub fn usage(error: &impl fmt::Display) -> Self {
-        Self { code: "usage", message: error.to_string().trim_end().to_owned(), exit: 2 }
+        Self { code: "usage".to_owned(), message: error.to_string().trim_end().to_owned(), exit: 2 }
     }
 
     /// Prints it and gives the exit code.
@@ -74,9 +91,16 @@ impl Failure {
         if json {
             write_out(&format!("{:#}\n", json!({"error": {"code": self.code, "message": self.message}})));
         } else {
-            drop(writeln!(std::io::stderr(), "error: {} ({})", self.message, self.code));
+            drop(writeln!(std::io::stderr(), "error: {} ({})", harmless(&self.message), self.code));
         }
         ExitCode::from(self.exit)
+    }
+}
+
+impl Failure {
+    /// What is wrong, for people.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 }
 

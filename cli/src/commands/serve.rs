@@ -24,11 +24,15 @@ pub struct Serve {
     /// start
     #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
+
+    /// Only answer: no pipe, no queue, no schedule. For functions that run elsewhere, as under `sam local`
+    #[arg(long)]
+    manual: bool,
 }
 
 impl Default for Serve {
     fn default() -> Self {
-        Self { port: 3000, secrets: None }
+        Self { port: 3000, secrets: None, manual: false }
     }
 }
 
@@ -47,7 +51,9 @@ impl Serve {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let stack = Stack::start(folder, Options { port: self.port, environment, secrets, scheduled: true }).await?;
+        let by_itself = !self.manual;
+        let options = Options { port: self.port, environment, secrets, scheduled: by_itself, piped: by_itself };
+        let stack = Stack::start(folder, options).await?;
         if ours {
             // Only throw-away tokens are ever printed.
             let mut stderr = std::io::stderr();
@@ -65,7 +71,7 @@ impl Serve {
 }
 
 #[cfg(unix)]
-fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+pub(super) fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -78,6 +84,6 @@ fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
 }
 
 #[cfg(not(unix))]
-fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+pub(super) fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }

@@ -30,6 +30,7 @@ pub(super) struct State {
     pub locations: VecDeque<(String, Download, Paper)>,
     pub webhooks: Vec<Webhook>,
     pub callbacks: VecDeque<Callback>,
+    pub webhook_page_size: usize,
     /// Legalesign's signer id to the reason for refusing.
     pub rejections: HashMap<String, String>,
     pub subscriptions: Vec<Subscription>,
@@ -59,6 +60,7 @@ impl Default for State {
             locations: VecDeque::new(),
             webhooks: Vec::new(),
             callbacks: VecDeque::new(),
+            webhook_page_size: usize::MAX / 2,
             rejections: HashMap::new(),
             subscriptions: Vec::new(),
             group: "simulator".to_owned(),

@@ -53,6 +53,11 @@ pub(super) fn routes() -> Router<Simulator> {
 }
 
 impl Simulator {
+    /// Lists of webhooks and of callbacks come in pages of this many, each but the last with `pagination.next`.
+    pub fn webhooks_per_page(&self, entries: usize) {
+        self.state().webhook_page_size = entries.max(1);
+    }
+
     /// Enters a callback into the logs of every webhook on this pack: the URL called was the webhook's own.
     pub fn log_callback(&self, entity_key: &str, event: &str, http_status: u16) {
         let mut state = self.state();
@@ -121,7 +126,7 @@ async fn webhooks(call: Call) -> Response {
     let entity = call.query("entity_key");
     let state = call.simulator.state();
     let hooks = state.webhooks.iter().filter(|hook| entity.is_none_or(|entity| hook.entity_key == entity));
-    envelope(json!({ "webhooks": hooks.map(Webhook::to_json).collect::<Vec<_>>() }), None)
+    page(&call, "webhooks", hooks.map(Webhook::to_json).collect(), state.webhook_page_size)
 }
 
 /// `DELETE /v1/webhook/{key}`.
@@ -157,7 +162,25 @@ async fn webhook_callback_logs(call: Call) -> Response {
     let logs = state.callbacks.iter().filter(|log| {
         entity.is_none_or(|entity| log.entity_key == entity) && webhook.is_none_or(|webhook| log.webhook_key == webhook)
     });
-    envelope(json!({ "webhook_callback_logs": logs.map(Callback::to_json).collect::<Vec<_>>() }), None)
+    page(&call, "webhook_callback_logs", logs.map(Callback::to_json).collect(), state.webhook_page_size)
+}
+
+/// One page of a list. That these lists are paged is inferred from `pagination` being part of the envelope; the next
+/// page's URL repeats the query but for the client's secret.
+fn page(call: &Call, field: &str, entries: Vec<Value>, size: usize) -> Response {
+    let start = call.query("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0).min(entries.len());
+    let end = entries.len().min(start + size);
+    let next = (end < entries.len()).then(|| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for name in ["entity_key", "webhook_key", "client_id"] {
+            if let Some(value) = call.query(name) {
+                query.append_pair(name, value);
+            }
+        }
+        let query = query.append_pair("cursor", &end.to_string()).finish();
+        format!("{}/quicklysign/v1/{field}?{query}", call.base)
+    });
+    envelope(json!({ field: &entries[start..end] }), next)
 }
 
 impl Webhook {

@@ -1,12 +1,14 @@
 //! The data folder: who uses it, and where its stack can be reached.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, TryLockError},
     io::Write,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
+use countersign::provider::Provider;
 use serde::{Deserialize, Serialize};
 
 const ENDPOINTS: &str = "endpoints.json";
@@ -25,6 +27,8 @@ pub struct Endpoints {
     pub s3: String,
     /// The simulated services.
     pub simulator: String,
+    /// Where each service's API is asked: at the simulator, unless a setting says otherwise.
+    pub apis: BTreeMap<Provider, String>,
     /// The table.
     pub table: String,
     /// The bucket.

@@ -16,14 +16,17 @@ mod secrets;
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use countersign::{aws::Aws, ledger::Ledger, provider::Provider, settings::Settings};
+use countersign::{aws::Aws, delivery::Route, ledger::Ledger, provider::Provider, settings::Settings};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 pub use folder::{Endpoints, Folder, InUse};
 pub use functions::Functions;
 pub use secrets::Secrets;
 
-use crate::simulator::{self, Simulator};
+use crate::{
+    console,
+    simulator::{self, Simulator},
+};
 
 /// The table's name in the local stack.
 pub const TABLE: &str = "countersign";
@@ -39,6 +42,15 @@ pub const SECRET_KEY: &str = "countersign-local";
 /// Deployed, the sweep runs every 15 minutes. A person at a laptop doesn't want to wait that long.
 const SWEEP_EVERY: Duration = Duration::from_secs(20);
 
+/// The console is told of every write; what only time changes is looked at so often.
+const REFRESH_EVERY: Duration = Duration::from_secs(10);
+
+/// So long may what is under way go on when the stack ends. Supervisors wait ten seconds before they kill.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// The same for DynamoDB, S3 and the simulator, of which nobody wants anything by then.
+const GRACE_FOR_SERVICES: Duration = Duration::from_secs(2);
+
 /// How the local stack is to run.
 pub struct Options {
     /// The gateway's port; 0 for a free one.
@@ -49,6 +61,8 @@ pub struct Options {
     pub secrets: Secrets,
     /// Whether the schedule runs; tests call the sweep themselves.
     pub scheduled: bool,
+    /// Whether the pipe hands archive orders to the queue. Without it they stay due, for functions that run elsewhere.
+    pub piped: bool,
 }
 
 impl Options {
@@ -57,7 +71,13 @@ impl Options {
     /// # Errors
     /// When secrets can't be made.
     pub fn for_tests() -> Result<Self> {
-        Ok(Self { port: 0, environment: HashMap::new(), secrets: Secrets::throw_away()?, scheduled: false })
+        Ok(Self {
+            port: 0,
+            environment: HashMap::new(),
+            secrets: Secrets::throw_away()?,
+            scheduled: false,
+            piped: true,
+        })
     }
 }
 
@@ -78,6 +98,8 @@ pub struct Stack {
     folder: Folder,
     stop: watch::Sender<bool>,
     parts: JoinSet<()>,
+    stop_services: watch::Sender<bool>,
+    services: JoinSet<()>,
 }
 
 /// The embedded DynamoDB and S3 alone: what commands need when no stack runs on the folder.
@@ -136,29 +158,48 @@ impl Stack {
     /// # Errors
     /// When a file or port can't be had, or the settings are wrong.
     pub async fn start(folder: Folder, options: Options) -> Result<Self> {
-        let (stop, stopping) = watch::channel(false);
-        let mut parts = JoinSet::new();
-        let storage = Storage::open(folder.path(), &mut parts, &stopping).await?;
+        let (stop_services, services_stopping) = watch::channel(false);
+        let mut services = JoinSet::new();
+        let storage = Storage::open(folder.path(), &mut services, &services_stopping).await?;
 
         let simulator = Simulator::new(options.secrets.api_credentials()?);
         let (listener, simulator_url) = bind(0).await?;
-        let (simulated, shutdown) = (simulator.clone(), stopped(stopping.clone()));
-        parts.spawn(async move {
+        let (simulated, shutdown) = (simulator.clone(), stopped(services_stopping));
+        services.spawn(async move {
             if let Err(problem) = simulator::serve(listener, simulated, shutdown).await {
                 tracing::error!(event = "simulator_ended", %problem);
             }
         });
 
-        let environment = environment(&options, &simulator_url);
+        let (stop, stopping) = watch::channel(false);
+        let mut parts = JoinSet::new();
+        let (gateway, http) = bind(options.port).await?;
+        let environment = environment(&options, &simulator_url, &http);
         let settings = Settings::read(|name| environment.get(name).cloned())?;
         let functions = Arc::new(Functions::start(&settings, &storage.aws).await);
-        let (listener, http) = bind(options.port).await?;
-        parts.spawn(gateway::serve(listener, Arc::clone(&functions), stopped(stopping.clone())));
+        let (changed, changes) = watch::channel(0);
+        let console = console::router(console::Options {
+            aws: storage.aws.clone(),
+            table: TABLE.to_owned(),
+            bucket: BUCKET.to_owned(),
+            label: "local stack".to_owned(),
+            place: folder.path().display().to_string(),
+            allow_retry: true,
+            gateway: Some(console::Gateway { url: http.clone(), secrets: options.secrets.clone() }),
+            port: gateway.local_addr()?.port(),
+            key: None,
+            poll: REFRESH_EVERY,
+            changes: Some(changes),
+            stopping: stopping.clone(),
+        })?;
+        parts.spawn(gateway::serve(gateway, Arc::clone(&functions), console, stopped(stopping.clone())));
 
         let (queue, worker) = queue::queue(Arc::clone(&functions), stopping.clone());
         parts.spawn(worker);
-        let pipe = pipe::Pipe::open(storage.database.clone(), TABLE)?;
-        parts.spawn(pipe.run(queue, stopping.clone()));
+        if options.piped {
+            let pipe = pipe::Pipe::open(storage.database.clone(), TABLE)?;
+            parts.spawn(pipe.run(queue, changed, stopping.clone()));
+        }
         let ledger = Ledger::new(&storage.aws, TABLE, BUCKET);
         recover(&ledger).await?;
         if options.scheduled {
@@ -171,6 +212,7 @@ impl Stack {
             dynamodb: storage.dynamodb,
             s3: storage.s3,
             simulator: simulator_url,
+            apis: Provider::ALL.map(|provider| (provider, settings.provider(provider).api_url.to_string())).into(),
             table: TABLE.to_owned(),
             bucket: BUCKET.to_owned(),
             secrets: options.secrets.folder().to_owned(),
@@ -180,7 +222,19 @@ impl Stack {
         };
         folder.announce(&endpoints)?;
         let (aws, secrets) = (storage.aws, options.secrets);
-        Ok(Self { endpoints, aws, functions, simulator, settings, secrets, folder, stop, parts })
+        Ok(Self {
+            endpoints,
+            aws,
+            functions,
+            simulator,
+            settings,
+            secrets,
+            folder,
+            stop,
+            parts,
+            stop_services,
+            services,
+        })
     }
 
     /// The stack's ledger.
@@ -193,21 +247,33 @@ impl Stack {
     ///
     /// # Errors
     /// When no path token is known.
-    pub fn callback_url(&self, route: countersign::delivery::Route) -> Result<String> {
+    pub fn callback_url(&self, route: Route) -> Result<String> {
         let token = self.secrets.url_token(route.provider())?;
         Ok(format!("{}{}", self.endpoints.http, route.path().replace("{token}", &token)))
     }
 
-    /// Ends the stack: what is under way is finished first.
+    /// Ends the stack: what is under way is finished first, and only then what it needs is ended. What takes too long,
+    /// because somebody doesn't finish a request or a large document is on its way, is left to the next start.
     pub async fn stop(mut self) {
-        self.stop.send_replace(true);
         self.folder.withdraw();
-        while self.parts.join_next().await.is_some() {}
+        self.stop.send_replace(true);
+        end(&mut self.parts, GRACE).await;
+        self.stop_services.send_replace(true);
+        end(&mut self.services, GRACE_FOR_SERVICES).await;
+    }
+}
+
+/// Waits until all of `parts` have ended, and after `grace` ends them.
+async fn end(parts: &mut JoinSet<()>, grace: Duration) {
+    let ended = async { while parts.join_next().await.is_some() {} };
+    if tokio::time::timeout(grace, ended).await.is_err() {
+        tracing::warn!(event = "cut_off", parts = parts.len());
+        parts.shutdown().await;
     }
 }
 
 /// The functions' environment: what the stack sets itself, over what it was given.
-fn environment(options: &Options, simulator: &str) -> HashMap<String, String> {
+fn environment(options: &Options, simulator: &str, http: &str) -> HashMap<String, String> {
     let mut environment = options.environment.clone();
     let mut default = |name: &str, value: String| {
         environment.entry(name.to_owned()).or_insert(value);
@@ -215,6 +281,7 @@ fn environment(options: &Options, simulator: &str) -> HashMap<String, String> {
     default("LEGALESIGN_API_URL", format!("{simulator}/legalesign/api/v1"));
     default("QUICKLYSIGN_API_URL", format!("{simulator}/quicklysign"));
     default("SIGNEASY_API_URL", format!("{simulator}/signeasy"));
+    default("QUICKLYSIGN_CALLBACK_URL", format!("{http}{}", Route::Quicklysign.path()));
     default("SIGNEASY_TOKEN", "if_present".to_owned());
     let mut set = |name: &str, value: String| {
         environment.insert(name.to_owned(), value);

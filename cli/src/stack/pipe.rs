@@ -46,10 +46,16 @@ impl Pipe {
         Ok(Self { database, iterator: iterator.context("the shard has ended")? })
     }
 
-    pub(super) async fn run(mut self, queue: Queue, mut stopping: watch::Receiver<bool>) {
+    /// Runs until the stack ends. `changes` counts what was read, so that others know when something was written.
+    pub(super) async fn run(mut self, queue: Queue, changes: watch::Sender<u64>, mut stopping: watch::Receiver<bool>) {
         loop {
             match self.poll() {
-                Ok(due) => due.into_iter().for_each(|partition| queue.send(&partition)),
+                Ok((read, due)) => {
+                    if read > 0 {
+                        changes.send_modify(|changes| *changes = changes.wrapping_add(read));
+                    }
+                    due.into_iter().for_each(|partition| queue.send(&partition));
+                }
                 Err(problem) => tracing::error!(event = "pipe_failed", %problem),
             }
             tokio::select! {
@@ -59,13 +65,15 @@ impl Pipe {
         }
     }
 
-    fn poll(&mut self) -> Result<Vec<String>> {
+    /// Reads on: how many records there were, and the keys of orders that are due among them.
+    fn poll(&mut self) -> Result<(u64, Vec<String>)> {
         let request = GetRecordsRequest { shard_iterator: self.iterator.clone(), limit: Some(BATCH) };
         let answer = self.database.get_records(request).map_err(|problem| anyhow!("{problem}"))?;
         if let Some(next) = answer.next_shard_iterator {
             self.iterator = next;
         }
-        Ok(answer.records.iter().filter_map(|record| due(record.dynamodb.new_image.as_ref()?)).collect())
+        let due = answer.records.iter().filter_map(|record| due(record.dynamodb.new_image.as_ref()?)).collect();
+        Ok((answer.records.len() as u64, due))
     }
 }
 

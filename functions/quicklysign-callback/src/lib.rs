@@ -14,7 +14,7 @@ pub struct Function(Receiver<QuicklysignCallback>);
 impl Function {
     /// Starts the function; wrong settings are answered request by request.
     pub async fn start(settings: Result<Settings, Problems>, aws: &Aws) -> Self {
-        let receiver = Receiver::new(QuicklysignCallback, settings, aws);
+        let receiver = Receiver::new(QuicklysignCallback::new(&settings), settings, aws);
         receiver.warm().await;
         Self(receiver)
     }

@@ -7,6 +7,7 @@
 
 mod answer;
 mod reading;
+mod subscription;
 
 use std::time::Duration;
 
@@ -15,9 +16,11 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, info_span};
 
 pub use answer::{Answer, Verdict};
 pub use reading::{Link, Reading, UnreadableEntry};
+pub use subscription::{Subscribed, UnknownSubscription};
 
 use crate::{
     aws::Aws,
@@ -48,6 +51,11 @@ pub trait Callback: Send + Sync + 'static {
     /// The groups whose documents are wanted; all, where none is named.
     fn groups(_: &Self::Secrets) -> &[String] {
         &[]
+    }
+
+    /// What becomes of this request if the subscription that it names isn't known.
+    fn unknown_subscription(&self, _: &Addressed) -> UnknownSubscription {
+        UnknownSubscription::Unasked
     }
 
     /// The provider's own proof, over the bytes.
@@ -102,7 +110,7 @@ impl<C: Callback> Receiver<C> {
         let (secret, table, bucket) = match &settings {
             Ok(settings) => (settings.provider(provider).proof.clone(), &*settings.table, &*settings.bucket),
             Err(problems) => {
-                tracing::error!(event = "not_configured", problems = %problems);
+                tracing::error!(event = "not_configured", %provider, problem = %problems);
                 (SecretSource::Missing("settings".to_owned()), "", "")
             }
         };
@@ -113,7 +121,7 @@ impl<C: Callback> Receiver<C> {
     /// Reads the secrets, so that the first request needn't wait for them.
     pub async fn warm(&self) {
         if let Err(problem) = self.secrets.get().await {
-            tracing::error!(event = "not_configured", problem = %problem);
+            tracing::error!(event = "not_configured", provider = %C::ROUTE.provider(), problem = %problem);
         }
     }
 
@@ -130,7 +138,8 @@ impl<C: Callback> Receiver<C> {
         let token = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
         let envelope = Envelope::of(&head.headers, head.uri.query());
         let request = Unproven::new(C::ROUTE, SecretString::from(&*token), envelope, body.to_bytes(), received_at);
-        self.receive(request).await.to_http()
+        let answer = self.receive(request).instrument(info_span!("callback", provider = %C::ROUTE.provider()));
+        answer.await.to_http()
     }
 
     /// Takes in one request. Always answers, within [`ANSWER_WITHIN`].
@@ -139,7 +148,7 @@ impl<C: Callback> Receiver<C> {
             return self.not_configured(&NotConfigured("settings".to_owned()));
         };
         if request.size() > settings.max_body_bytes {
-            tracing::warn!(event = "refused", reason = "too_large", size = request.size());
+            tracing::warn!(event = "refused", reason = "too_large", size = request.size(), metric.Refused = 1);
             return Answer::nothing_kept(Verdict::TooLarge);
         }
         let deadline = Instant::now() + ANSWER_WITHIN;
@@ -149,7 +158,7 @@ impl<C: Callback> Receiver<C> {
             Err(_) => return self.not_configured(&NotConfigured("reading the secrets took too long".to_owned())),
         };
         if let Err(problem) = in_time(deadline, self.ledger.accept(&delivery)).await {
-            tracing::error!(event = "unavailable", delivery = %delivery.id(), problem);
+            tracing::error!(event = "unavailable", delivery = %delivery.id(), problem, metric.Unavailable = 1);
             return Answer::nothing_kept(Verdict::Unavailable);
         }
         let reading = crate::providers::read(&delivery);
@@ -161,14 +170,14 @@ impl<C: Callback> Receiver<C> {
                 Answer { events, ..Answer::kept(&delivery, Verdict::Accepted) }
             }
             Err(problem) => {
-                tracing::error!(event = "unavailable", delivery = %delivery.id(), problem);
+                tracing::error!(event = "unavailable", delivery = %delivery.id(), problem, metric.Unavailable = 1);
                 Answer::nothing_kept(Verdict::Unavailable)
             }
         }
     }
 
     fn not_configured(&self, problem: &NotConfigured) -> Answer {
-        tracing::error!(event = "not_configured", problem = %problem);
+        tracing::error!(event = "not_configured", problem = %problem, metric.NotConfigured = 1);
         Answer::nothing_kept(Verdict::NotConfigured)
     }
 
@@ -186,20 +195,23 @@ impl<C: Callback> Receiver<C> {
             },
         };
         let mut proof = self.callback.prove(&request, &secrets);
-        if let Err(Refusal::Unproven(_)) = proof
+        if let Err(Refusal::Unproven(_) | Refusal::NotConfigured(_)) = proof
             && let Some(now) = self.secrets.reread().await
         {
             proof = self.callback.prove(&request, &now);
             secrets = now;
         }
         match proof {
-            Ok(proof) => Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec())),
+            Ok(proof) => {
+                let unknown = self.callback.unknown_subscription(&request);
+                Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec()).if_unknown(unknown))
+            }
             Err(Refusal::Unproven(cause)) => {
-                tracing::warn!(event = "refused", reason = "unproven", cause);
+                tracing::warn!(event = "refused", reason = "unproven", cause, metric.Refused = 1);
                 Err(Verdict::Unproven)
             }
             Err(Refusal::Malformed(cause)) => {
-                tracing::warn!(event = "refused", reason = "malformed", cause);
+                tracing::warn!(event = "refused", reason = "malformed", cause, metric.Refused = 1);
                 Err(Verdict::Malformed)
             }
             Err(Refusal::NotConfigured(cause)) => Err(self.not_configured(&NotConfigured(cause.to_owned())).verdict),
@@ -208,7 +220,7 @@ impl<C: Callback> Receiver<C> {
 }
 
 fn refuse_path_token() -> Verdict {
-    tracing::warn!(event = "refused", reason = "unproven", cause = "path_token");
+    tracing::warn!(event = "refused", reason = "unproven", cause = "path_token", metric.Refused = 1);
     Verdict::Unproven
 }
 
@@ -235,10 +247,15 @@ async fn record_reading(
     reading: Result<Reading, Unreadable>,
 ) -> Result<Answer, LedgerError> {
     let reading = match reading {
+        Ok(reading) => subscription::check(ledger, delivery, reading).await?,
+        Err(unreadable) => Err(unreadable),
+    };
+    let reading = match reading {
         Ok(reading) => reading,
         Err(unreadable) => {
             let Unreadable { code, path } = &unreadable;
-            tracing::error!(event = "set_aside", delivery = %delivery.id(), provider = %delivery.route().provider(), cause = code, path);
+            let provider = delivery.route().provider();
+            tracing::error!(event = "set_aside", delivery = %delivery.id(), %provider, cause = code, path, metric.SetAside = 1);
             let reason = format!("{code} at {path}");
             ledger.finish(delivery, Outcome::SetAside, &reason, 0, &[]).await?;
             return Ok(Answer::kept(delivery, Verdict::SetAside));
@@ -246,6 +263,7 @@ async fn record_reading(
     };
     report_unreadable(delivery, &reading.unreadable);
     let recorded = ledger.record(delivery, &reading).await?;
+    crate::providers::relate(ledger, delivery, &reading.events).await?;
     let (outcome, verdict) = if reading.events.is_empty() && !reading.unreadable.is_empty() {
         (Outcome::SetAside, Verdict::SetAside)
     } else if recorded.new == 0 && recorded.known > 0 {
@@ -257,13 +275,15 @@ async fn record_reading(
     let events = reading.events.len();
     ledger.finish(delivery, outcome, reason, events, &reading.unreadable).await?;
     tracing::info!(
-        event = "recorded",
+        event = outcome.as_str(),
         delivery = %delivery.id(),
         provider = %delivery.route().provider(),
         trust = delivery.trust().as_str(),
         events,
         new = recorded.new,
         foreign = reading.foreign,
+        metric.Recorded = (outcome == Outcome::Recorded).then_some(1),
+        metric.Duplicates = (outcome == Outcome::Duplicate).then_some(1),
     );
     Ok(Answer { events, unreadable: reading.unreadable.len(), ..Answer::kept(delivery, verdict) })
 }
@@ -279,5 +299,6 @@ fn report_unreadable(delivery: &Proven, entries: &[UnreadableEntry]) {
         first_position = position,
         cause = code,
         path,
+        metric.SetAside = 1,
     );
 }

@@ -1,6 +1,6 @@
 //! What a proven delivery was read as.
 
-use super::Unreadable;
+use super::{Subscribed, Unreadable};
 use crate::{event::Event, subject::Subject};
 
 /// What a delivery says.
@@ -16,6 +16,10 @@ pub struct Reading {
     pub ask: bool,
     /// Whether it is about a group whose documents aren't wanted.
     pub foreign: bool,
+    /// The subscription under which it came, where the provider names it.
+    pub subscription: Option<Subscribed>,
+    /// What people should know who read its events, as a stable code.
+    pub note: Option<&'static str>,
 }
 
 impl From<Vec<Event>> for Reading {

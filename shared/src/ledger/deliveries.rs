@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     delivery::{DeliveryId, Envelope, Proof, Proven, Route},
-    intake::UnreadableEntry,
+    intake::{UnknownSubscription, UnreadableEntry},
     provider::Provider,
     signature::Fingerprint,
     time,
@@ -27,9 +27,9 @@ const MAX_INLINE_BODY: usize = 8 * 1024;
 /// So many of the entries that can't be read are named one by one; the delivery's bytes have them all.
 const MAX_NAMED_ENTRIES: usize = 100;
 
-const SORT: &str = "DELIVERY";
+pub(super) const SORT: &str = "DELIVERY";
 
-fn partition(id: &DeliveryId) -> String {
+pub(super) fn partition(id: &DeliveryId) -> String {
     format!("DELIVERY#{id}")
 }
 
@@ -59,8 +59,13 @@ impl Outcome {
         }
     }
 
-    fn parse(name: &str) -> Option<Self> {
-        [Self::Accepted, Self::Recorded, Self::Duplicate, Self::SetAside].into_iter().find(|o| o.as_str() == name)
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Recorded, Self::Duplicate, Self::SetAside];
+
+    /// Reads what [`Outcome::as_str`] wrote.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 }
 
@@ -89,6 +94,8 @@ pub struct DeliveryRecord {
     pub token: u64,
     /// The fingerprint of the key that signed it, where it is signed.
     pub certificate: Option<String>,
+    /// Which token its body carried, from 0, where it carried one.
+    pub body_token: Option<u64>,
     /// How many of its entries can't be read.
     pub unreadable: u64,
     /// The first of them.
@@ -131,7 +138,9 @@ impl Ledger {
             .with("trust", delivery.trust().as_str())
             .with("token", proof.token)
             .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()))
-            .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()));
+            .with_some("body_token", proof.body_token)
+            .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()))
+            .with_some("unknown_subscription", delivery.unknown_subscription().as_str());
         if body.len() <= MAX_INLINE_BODY {
             item = item.with("body", body.as_ref());
         } else {
@@ -226,9 +235,11 @@ impl Ledger {
         };
         let certificate = record.certificate.as_deref().map(str::parse::<Fingerprint>).transpose();
         let certificate = certificate.map_err(|_| LedgerError::Corrupt { attribute: "certificate" })?;
-        let proof = Proof { token: usize::try_from(record.token).unwrap_or(usize::MAX), certificate };
+        let position = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
+        let proof = Proof { token: position(record.token), certificate, body_token: record.body_token.map(position) };
         let delivery = Proven::recorded(id.clone(), route, record.received_at, envelope, body, proof);
-        let delivery = delivery.wanting(item.list("groups"));
+        let unknown = UnknownSubscription::parse(item.text("unknown_subscription"));
+        let delivery = delivery.wanting(item.list("groups")).if_unknown(unknown);
         Ok(Some(StoredDelivery { delivery, record }))
     }
 
@@ -289,7 +300,7 @@ fn name_entry(UnreadableEntry { position, cause }: &UnreadableEntry) -> String {
     format!("{position}: {cause}")
 }
 
-fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
+pub(super) fn id_of(partition: &str) -> Result<DeliveryId, LedgerError> {
     let id = partition.strip_prefix("DELIVERY#").and_then(|id| id.parse().ok());
     id.ok_or(LedgerError::Corrupt { attribute: PARTITION_KEY })
 }
@@ -300,7 +311,7 @@ fn body_key(delivery: &Proven) -> String {
     format!("deliveries/{}/{}/{}", delivery.route().provider(), &received_at[..10], delivery.id())
 }
 
-fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
+pub(super) fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
     Ok(DeliveryRecord {
         id: id.clone(),
         provider: item.parse("provider", |name| name.parse().ok())?,
@@ -313,6 +324,7 @@ fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
         sha256: item.need("sha256")?.to_owned(),
         token: item.number("token").unwrap_or_default(),
         certificate: item.text("certificate").map(str::to_owned),
+        body_token: item.number("body_token"),
         unreadable: item.number("unreadable").unwrap_or_default(),
         unreadable_entries: item.list("unreadable_entries"),
     })

@@ -39,9 +39,10 @@ const MAX_PAYLOAD: usize = 32 * 1024;
 /// How many of a delivery's events were new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// Not known before.
+    /// First known by this delivery, now or when it was recorded before: a crash or a lost answer in between must not
+    /// turn the delivery that brought an event into a duplicate of itself.
     pub new: usize,
-    /// Known already, from another delivery or from this one.
+    /// Known already, from another delivery or from earlier in this one.
     pub known: usize,
 }
 
@@ -194,6 +195,7 @@ impl<'a> Source<'a> {
             .with("delivery", self.delivery.id().as_str())
             .with("position", event.position)
             .with_some("foreign", self.reading.foreign.then_some(true))
+            .with_some("note", self.reading.note)
             .with_some("payload", payload)
     }
 }

@@ -48,6 +48,11 @@ impl List {
         }
     }
 
+    /// The partition keys of all its shards.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = String> {
+        (0..SHARDS).map(|shard| self.partition(shard))
+    }
+
     /// The index's attributes of an item in this list. `key` spreads items over the shards.
     fn entry(&self, key: &str, sort: String) -> Item {
         // FNV-1a: stable for ever, which the standard library's hasher doesn't promise.

@@ -1,8 +1,8 @@
 //! The ledger: one DynamoDB table that holds deliveries, events, statuses, archive orders and the manifest of PDFs.
 //!
 //! Everything about a subject shares its partition (`<provider>#<kind>#<id>`): `STATE`, `ARCHIVE`,
-//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`, `SIGNER#<id>`. Deliveries and certificates have partitions of
-//! their own.
+//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`, `SIGNER#<id>`. Deliveries, certificates, webhooks and what
+//! joins subjects (`CLUE#…`) have partitions of their own.
 //!
 //! A delivery is written in steps, each of which may be repeated at any time by anyone without a change of the result:
 //! `accepted` with its bytes and proof (from here on nothing can be lost), events, status, archive order, `recorded`.
@@ -12,9 +12,12 @@
 mod batch;
 mod certificates;
 mod deliveries;
+mod delivery_lists;
 mod events;
+mod found;
 mod index;
 mod item;
+mod joins;
 mod links;
 mod orders;
 mod pdfs;
@@ -22,19 +25,23 @@ mod read;
 mod requests;
 mod status;
 mod update;
+mod webhooks;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 pub use certificates::Certificate;
 pub use deliveries::{DeliveryRecord, Outcome, StoredDelivery};
+pub use delivery_lists::{DeliveryFilter, DeliveryPage};
 pub use events::Recorded;
 pub use index::{INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY};
 pub use item::Item;
+pub use joins::{Bearers, Clue, Side};
 pub use links::SignerView;
 pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};
 pub use pdfs::{Pdf, Role};
 pub use read::{ArchiveView, Document, DocumentPage, EventView, SubjectView, Timeline};
 pub use requests::OTHER_GROUP;
+pub use webhooks::KnownWebhook;
 
 use crate::aws::Aws;
 

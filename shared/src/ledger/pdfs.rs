@@ -91,6 +91,17 @@ impl Ledger {
         self.update(&subject.partition(), &sort).set_all_if_absent(item).send().await.map(drop)
     }
 
+    /// The hash of a document's PDF of this version, if one was entered: a run that ended before it could note the
+    /// version left it, and another download would be the same document twice.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn entered(&self, subject: &Subject, slot: &str, version: &str) -> Result<Option<String>, LedgerError> {
+        let items = self.partition(&subject.partition(), &format!("{PREFIX}{slot}#")).await?;
+        let item = items.iter().find(|item| item.text("version").unwrap_or_default() == version);
+        item.map(|item| item.need("sha256").map(str::to_owned)).transpose()
+    }
+
     /// All items of a partition whose sort key starts with `prefix`, in order.
     pub(super) async fn partition(&self, partition: &str, prefix: &str) -> Result<Vec<Item>, LedgerError> {
         let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);

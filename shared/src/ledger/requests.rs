@@ -65,10 +65,10 @@ impl Ledger {
             )
             .send()
             .await?;
-        if let Updated::Refused(item) = unless_known {
-            if !item.set_has("requests", request) {
-                due.send().await?;
-            }
+        if let Updated::Refused(item) = unless_known
+            && !item.set_has("requests", request)
+        {
+            due.send().await?;
         }
         Ok(())
     }

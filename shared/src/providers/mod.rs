@@ -2,6 +2,7 @@
 
 pub mod legalesign;
 pub mod quicklysign;
+pub mod signeasy;
 
 use bytes::Bytes;
 
@@ -9,7 +10,9 @@ use crate::{
     archive::{Inspection, Obstacle},
     aws::Aws,
     delivery::{Proven, Route},
+    event::Event,
     intake::{Reading, Unreadable},
+    ledger::{Ledger, LedgerError},
     outbound::Client,
     provider::Provider,
     secrets::Cached,
@@ -25,8 +28,20 @@ pub fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     match delivery.route() {
         Route::LegalesignBatch => legalesign::batch::read(delivery),
         Route::LegalesignRealtime => legalesign::realtime::read(delivery),
-        Route::Quicklysign => quicklysign::callback::read(delivery).map(Reading::from),
-        Route::Signeasy => Err(Unreadable::new("no_reader", ".")),
+        Route::Quicklysign => quicklysign::callback::read(delivery),
+        Route::Signeasy => signeasy::callback::read(delivery).map(Reading::from),
+    }
+}
+
+/// Relates the subjects of a delivery's recorded events to others, where a service gives one thing several ids. Doing it
+/// again changes nothing.
+///
+/// # Errors
+/// When the ledger can't be asked or written to.
+pub async fn relate(ledger: &Ledger, delivery: &Proven, events: &[Event]) -> Result<(), LedgerError> {
+    match delivery.route() {
+        Route::Signeasy => signeasy::join::relate(ledger, events).await,
+        Route::LegalesignBatch | Route::LegalesignRealtime | Route::Quicklysign => Ok(()),
     }
 }
 
@@ -51,6 +66,7 @@ pub(crate) struct SignedPart {
 pub struct Apis {
     legalesign: legalesign::api::Api,
     quicklysign: quicklysign::api::Api,
+    signeasy: signeasy::api::Api,
 }
 
 impl Apis {
@@ -64,6 +80,7 @@ impl Apis {
         Self {
             legalesign: legalesign::api::Api::new(client, &legalesign.api_url, legalesign_secrets),
             quicklysign: quicklysign::api::Api::new(client, &quicklysign.api_url, secrets),
+            signeasy: signeasy::api::Api::new(client, settings, aws),
         }
     }
 
@@ -75,7 +92,7 @@ impl Apis {
         match subject.provider {
             Provider::Quicklysign => self.quicklysign.inspect(&subject.id).await,
             Provider::Legalesign => self.legalesign.inspect(subject).await,
-            Provider::Signeasy => Err(Obstacle::failed("no_api")),
+            Provider::Signeasy => self.signeasy.inspect(subject).await,
         }
     }
 }

@@ -1,0 +1,95 @@
+//! `countersign deliveries`: what came in on a day, and what became of it.
+
+use std::path::Path;
+
+use clap::Args;
+use countersign::{
+    ledger::{DeliveryFilter, DeliveryPage, Outcome},
+    provider::Provider,
+    time,
+};
+use jiff::civil::Date;
+
+use super::{
+    output::{Failure, Output, table},
+    provider,
+    storage::Access,
+};
+
+#[derive(Debug, Args)]
+pub struct Deliveries {
+    /// The UTC day, as 2026-11-22; today unless given
+    #[arg(long, value_parser = day)]
+    day: Option<Date>,
+
+    /// Only those of one service
+    #[arg(long, value_parser = provider)]
+    provider: Option<Provider>,
+
+    /// Only those with one outcome: recorded, duplicate, set_aside, or accepted (of any day: those that still have to be
+    /// recorded)
+    #[arg(long, value_parser = outcome)]
+    outcome: Option<Outcome>,
+
+    /// So many at most
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+
+    /// Go on where a page ended: its `next`
+    #[arg(long, value_name = "NEXT")]
+    after: Option<String>,
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "a day is written 2026-11-22".to_owned())
+}
+
+fn outcome(name: &str) -> Result<Outcome, String> {
+    Outcome::parse(name).ok_or_else(|| "not an outcome: accepted, recorded, duplicate or set_aside".to_owned())
+}
+
+impl Deliveries {
+    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
+        let access = Access::open(data).await?;
+        let ledger = access.ledger();
+        let limit = usize::from(self.limit);
+        let page = if self.outcome == Some(Outcome::Accepted) {
+            let mut deliveries = ledger.unfinished_records(limit).await?;
+            deliveries.retain(|record| self.provider.is_none_or(|provider| provider == record.provider));
+            DeliveryPage { deliveries, next: None }
+        } else {
+            let day = self.day.map_or_else(|| time::format(time::now())[..10].to_owned(), |day| day.to_string());
+            let filter = DeliveryFilter { provider: self.provider, outcome: self.outcome };
+            ledger.deliveries_page(&day, filter, self.after.as_deref(), limit).await?
+        };
+        let text = text(&page);
+        Output::new(&page, text)
+    }
+}
+
+fn text(page: &DeliveryPage) -> String {
+    if page.deliveries.is_empty() && page.next.is_none() {
+        return "no deliveries\n".to_owned();
+    }
+    let rows = page.deliveries.iter().map(|record| {
+        let proof = match &record.certificate {
+            Some(certificate) => format!("signature {}", certificate.get(..8).unwrap_or(certificate)),
+            None => format!("token {}", record.token + 1),
+        };
+        [
+            record.received_at.to_string(),
+            record.provider.to_string(),
+            record.outcome.as_str().to_owned(),
+            record.reason.clone(),
+            proof,
+            record.events.to_string(),
+            record.size.to_string(),
+            record.id.to_string(),
+        ]
+    });
+    let mut text = table(["received", "provider", "outcome", "reason", "proof", "events", "bytes", "delivery"], rows);
+    if let Some(next) = &page.next {
+        text.push_str(&format!("more: --after '{next}'\n"));
+    }
+    text
+}

@@ -1,0 +1,166 @@
+//! The deliveries of a day, the latest first, below what an operator should look at.
+
+use countersign::{
+    delivery::DeliveryId,
+    ledger::{ArchiveState, DeliveryFilter, DeliveryRecord, Outcome},
+    provider::Provider,
+};
+use jiff::civil::Date;
+use maud::{Markup, html};
+
+use super::{ROWS, address, choice, dash, moment_of_day, outcome, service, size, subject_link, text_or_dash};
+use crate::console::{
+    Console,
+    summaries::Summary,
+    view::{Page, Problem},
+};
+
+/// More than so many orders in a state are only said to be many.
+const COUNTED: usize = 1_000;
+
+pub async fn render(
+    console: &Console,
+    day: Date,
+    today: Option<Date>,
+    filter: DeliveryFilter,
+    after: Option<&str>,
+) -> Result<Page, Problem> {
+    let name = day.to_string();
+    let provider = filter.provider.map(Provider::as_str);
+    let wanted = filter.outcome.map(Outcome::as_str);
+    let link = |day: Option<&str>, after: Option<&str>| {
+        address("/", &[("day", day), ("provider", provider), ("outcome", wanted), ("after", after)])
+    };
+    let is_today = today == Some(day);
+    let yesterday = day.yesterday().ok().map(|day| day.to_string());
+    let tomorrow = day.tomorrow().ok().filter(|_| !is_today).map(|day| day.to_string());
+    let head = html! {
+        form.filters method="get" action="/" {
+            label { span { "Day (UTC)" } input type="date" name="day" value=(name); }
+            (choice("Service", "provider", "all services", Provider::ALL.map(Provider::as_str), provider))
+            (choice("Outcome", "outcome", "all outcomes", Outcome::ALL.map(Outcome::as_str), wanted))
+            button type="submit" { "Show" }
+            span.steps {
+                @if let Some(day) = &yesterday { a href=(link(Some(day), None)) { "← day before" } }
+                @if let Some(day) = &tomorrow { a href=(link(Some(day), None)) { "day after →" } }
+                @if !is_today { a href=(link(None, None)) { "today" } }
+            }
+        }
+    };
+    // What isn't finished belongs to no day's list yet: it stands above today's.
+    let with_unfinished = is_today && after.is_none() && filter.outcome.is_none_or(|only| only == Outcome::Accepted);
+    let unfinished =
+        async { if with_unfinished { console.ledger.unfinished_records(ROWS).await } else { Ok(Vec::new()) } };
+    let listed = console.ledger.deliveries_page(&name, filter, after, ROWS);
+    let (unfinished, listed, figures) = tokio::try_join!(unfinished, listed, figures(console))?;
+    let unfinished = unfinished.iter().filter(|record| filter.provider.is_none_or(|only| only == record.provider));
+    let records: Vec<&DeliveryRecord> = unfinished.rev().chain(&listed.deliveries).collect();
+    let summaries = console.summaries.of(&console.ledger, &records).await?;
+    let live = html! {
+        (figures)
+        @if records.is_empty() {
+            div.empty {
+                p { "No deliveries " @if is_today { "yet today" } @else { "on " (name) } "." }
+                @if is_today && console.options.gateway.is_some() {
+                    p { "Send one from " a href="/trigger" { "Trigger" } "; it appears here by itself." }
+                }
+            }
+        } @else {
+            table.rows {
+                caption.unseen { "Deliveries of " (name) ", the latest first" }
+                thead {
+                    tr {
+                        th scope="col" { "Received (UTC)" }
+                        th scope="col" { "Service" }
+                        th scope="col" { "Says" }
+                        th scope="col" { "Outcome" }
+                        th scope="col" { "Reason" }
+                        th scope="col" { "Proof" }
+                        th.number scope="col" { "Events" }
+                        th.number scope="col" { "Size" }
+                        th scope="col" { "Delivery" }
+                    }
+                }
+                tbody #rows {
+                    @for (record, summary) in records.iter().zip(&summaries) { (row(record, summary.as_ref(), &name)) }
+                }
+            }
+        }
+        @if let Some(next) = &listed.next {
+            p.more { a href=(link(Some(&name), Some(next))) { "Earlier deliveries" } }
+        }
+    };
+    Ok(Page { title: "Deliveries".to_owned(), head, live })
+}
+
+fn row(record: &DeliveryRecord, summary: Option<&Summary>, day: &str) -> Markup {
+    let route = record.route.trim_end_matches("/{token}").rsplit('/').next().unwrap_or_default();
+    html! {
+        tr id=(format!("delivery-{}", record.id)) {
+            td data-label="Received" { (moment_of_day(record.received_at, day)) }
+            td data-label="Service" {
+                (service(record.provider))
+                @if route != record.provider.as_str() { " " span.quiet { (route) } }
+            }
+            td data-label="Says" {
+                @match summary {
+                    Some(summary) => {
+                        bdi { (summary.name) } " " span.quiet { "of " } (subject_link(&summary.subject))
+                        @if summary.more > 0 { span.quiet { " and " (summary.more) " more" } }
+                    },
+                    None => (dash()),
+                }
+            }
+            td data-label="Outcome" { (outcome(record.outcome)) }
+            td data-label="Reason" { (text_or_dash(Some(&record.reason))) }
+            td data-label="Proof" { (proof(record)) }
+            td.number data-label="Events" {
+                @if record.outcome == Outcome::Accepted { (dash()) } @else { (record.events) }
+                @if record.unreadable > 0 {
+                    " " span.badge data-tone="bad" { (record.unreadable) " unreadable" }
+                }
+            }
+            td.number data-label="Size" { (size(record.size)) }
+            td data-label="Delivery" {
+                a.id href=(format!("/deliveries/{}", record.id)) title=(record.id) { (short(&record.id)) }
+            }
+        }
+    }
+}
+
+/// The end of an id, which tells it from those of the same moment.
+fn short(id: &DeliveryId) -> &str {
+    let id = id.as_str();
+    &id[id.len().saturating_sub(12)..]
+}
+
+/// How a delivery was proven: which token, and whose signature.
+pub fn proof(record: &DeliveryRecord) -> Markup {
+    html! {
+        @if let Some(certificate) = &record.certificate {
+            span title=(certificate) { "signature " code { (certificate.get(..8).unwrap_or(certificate)) } }
+        } @else {
+            span title="the path token's position among those that are configured" { "token " (record.token + 1) }
+        }
+    }
+}
+
+/// How many archive orders are in which state, each a link to them.
+pub async fn figures(console: &Console) -> Result<Markup, countersign::ledger::LedgerError> {
+    let count = |state| console.ledger.count_orders(state, COUNTED);
+    let states =
+        [ArchiveState::Due, ArchiveState::Waiting, ArchiveState::Blocked, ArchiveState::Failed, ArchiveState::Foreign];
+    let counts = futures::future::try_join_all(states.map(count)).await?;
+    Ok(html! {
+        ul.figures aria-label="Archive orders by state" {
+            @for (state, count) in states.into_iter().zip(counts) {
+                li {
+                    a href=(address("/archive", &[("state", Some(state.as_str()))])) data-state=(state.as_str())
+                        data-some[count > 0] {
+                        b { (count) @if count >= COUNTED { "+" } } " " span { (state.as_str()) }
+                    }
+                }
+            }
+        }
+    })
+}

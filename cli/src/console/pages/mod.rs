@@ -1,0 +1,252 @@
+//! Pages: the frame that all of them share, and pieces that several use. The template escapes every value; what came
+//! from outside stands in `bdi` besides, so that right-to-left characters in it can't turn what stands around it.
+
+pub mod archive;
+pub mod deliveries;
+pub mod delivery;
+pub mod documents;
+pub mod timeline;
+pub mod trigger;
+
+use axum::response::{IntoResponse, Response};
+use countersign::{
+    event::{Kind, Trust},
+    ledger::{ArchiveState, Outcome},
+    provider::Provider,
+    subject::{Subject, SubjectKind},
+    time,
+};
+use jiff::Timestamp;
+use maud::{DOCTYPE, Markup, html};
+
+use super::{
+    Console,
+    view::{Page, Problem, View, timeline_path},
+};
+
+/// Rows of a list on one page.
+pub const ROWS: usize = 50;
+
+/// A view as a whole page.
+pub fn whole(console: &Console, view: &View, page: &Page) -> Markup {
+    let body = html! {
+        div.head { h1 { (page.title) } (page.head) }
+        div #live data-live[view.is_live()] { (page.live) }
+    };
+    frame(console, Some(view.tab()), &page.title, &body)
+}
+
+/// A page that says why there is no other.
+pub fn problem(console: &Console, problem: &Problem) -> Response {
+    let body = html! {
+        div.head { h1 { "That didn't work" } }
+        p.problem role="alert" { (problem) }
+        p { a href="/" { "Back to the deliveries" } }
+    };
+    (problem.status(), frame(console, None, "Problem", &body)).into_response()
+}
+
+fn frame(console: &Console, tab: Option<&str>, title: &str, body: &Markup) -> Markup {
+    let options = &console.options;
+    let mut tabs = vec![("/", "Deliveries"), ("/documents", "Documents"), ("/archive", "Archive")];
+    if options.gateway.is_some() {
+        tabs.push(("/trigger", "Trigger"));
+    }
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Countersign" }
+                link rel="icon" href="/assets/mark.svg" type="image/svg+xml";
+                link rel="stylesheet" href="/assets/console.css";
+                script src="/assets/console.js" defer {}
+            }
+            body {
+                a.skip href="#main" { "Skip to content" }
+                header.bar {
+                    a.brand href="/" { img src="/assets/mark.svg" alt="" width="20" height="20"; "Countersign" }
+                    nav aria-label="Views" {
+                        @for (href, name) in tabs {
+                            a href=(href) aria-current=[(tab == Some(href)).then_some("page")] { (name) }
+                        }
+                    }
+                    p.scope {
+                        span.label title=(options.place) { (options.label) }
+                        @if !options.allow_retry { " " span.tag { "read-only" } }
+                    }
+                    p #connection role="status" data-state="off" {}
+                }
+                main #main tabindex="-1" { (body) }
+                p #news.unseen role="status" aria-live="polite" {}
+            }
+        }
+    }
+}
+
+/// A moment: date and time of day in UTC, to the second; exactly when pointed at.
+pub fn moment(at: Timestamp) -> Markup {
+    let exact = time::format(at);
+    html! {
+        time datetime=(exact) title=(exact) { span.date { (exact[..10]) } " " (exact[11..19]) }
+    }
+}
+
+/// A moment of a day that is known: the time of day alone.
+pub fn moment_of_day(at: Timestamp, day: &str) -> Markup {
+    let exact = time::format(at);
+    if exact[..10] != *day {
+        return moment(at);
+    }
+    html! { time datetime=(exact) title=(exact) { (exact[11..19]) } }
+}
+
+/// A moment, or a dash.
+pub fn moment_or_dash(at: Option<Timestamp>) -> Markup {
+    html! { @match at { Some(at) => (moment(at)), None => (dash()) } }
+}
+
+/// What stands where there is nothing.
+pub fn dash() -> Markup {
+    html! { span.none { "–" } }
+}
+
+/// A text that came from outside, or a dash.
+pub fn text_or_dash(text: Option<&str>) -> Markup {
+    html! { @match text.filter(|text| !text.is_empty()) { Some(text) => bdi { (text) }, None => (dash()) } }
+}
+
+/// A service's name.
+pub fn service(provider: Provider) -> Markup {
+    let name = match provider {
+        Provider::Legalesign => "Legalesign",
+        Provider::Quicklysign => "QuicklySign",
+        Provider::Signeasy => "SignEasy",
+    };
+    html! { span.service data-service=(provider) { (name) } }
+}
+
+/// What a kind of subject is called.
+pub const fn kind_name(kind: SubjectKind) -> &'static str {
+    match kind {
+        SubjectKind::Document => "document",
+        SubjectKind::Signer => "signer",
+        SubjectKind::DocumentPack => "pack",
+    }
+}
+
+/// A link to a subject's timeline.
+pub fn subject_link(subject: &Subject) -> Markup {
+    html! {
+        a.id href=(timeline_path(subject.provider, subject.kind, subject.id.as_str())) { (subject.id) }
+    }
+}
+
+/// A word in a colour that says how well things are.
+fn badge(tone: &str, text: &str) -> Markup {
+    html! { span.badge data-tone=(tone) { (text) } }
+}
+
+/// A delivery's outcome.
+pub fn outcome(outcome: Outcome) -> Markup {
+    let (tone, name) = match outcome {
+        Outcome::Accepted => ("wait", "accepted"),
+        Outcome::Recorded => ("good", "recorded"),
+        Outcome::Duplicate => ("calm", "duplicate"),
+        Outcome::SetAside => ("bad", "set aside"),
+    };
+    badge(tone, name)
+}
+
+/// A status.
+pub fn status(kind: Option<Kind>) -> Markup {
+    let Some(kind) = kind else { return dash() };
+    let tone = match kind {
+        Kind::Completed => "good",
+        Kind::Draft | Kind::Updated | Kind::Reminded => "calm",
+        Kind::Sent | Kind::Viewed | Kind::Signed => "wait",
+        Kind::Expired | Kind::Declined | Kind::Voided | Kind::Removed => "bad",
+    };
+    badge(tone, kind.as_str())
+}
+
+/// Where an archive order stands.
+pub fn archive_state(state: ArchiveState) -> Markup {
+    let tone = match state {
+        ArchiveState::Archived => "good",
+        ArchiveState::Due | ArchiveState::Waiting => "wait",
+        ArchiveState::Blocked | ArchiveState::Failed => "bad",
+        ArchiveState::Foreign => "calm",
+    };
+    badge(tone, state.as_str())
+}
+
+/// How something was proven.
+pub fn trust(trust: Option<Trust>) -> Markup {
+    html! { @match trust { Some(trust) => (trust.as_str()), None => (dash()) } }
+}
+
+/// A size for people; exactly when pointed at.
+pub fn size(bytes: u64) -> Markup {
+    let text = match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{}.{} kB", bytes / 1_000, bytes % 1_000 / 100),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    };
+    html! { span title=(format!("{bytes} bytes")) { (text) } }
+}
+
+/// A hash's first characters; all of it when pointed at.
+pub fn hash(hex: &str) -> Markup {
+    html! { code title=(hex) { (hex.get(..12).unwrap_or(hex)) "…" } }
+}
+
+/// A menu of a filter form. The first choice is no filter.
+pub fn choice<'a>(
+    label: &str,
+    name: &str,
+    all: &str,
+    choices: impl IntoIterator<Item = &'a str>,
+    chosen: Option<&str>,
+) -> Markup {
+    html! {
+        label {
+            span { (label) }
+            select name=(name) {
+                option value="" { (all) }
+                @for choice in choices {
+                    option value=(choice) selected[chosen == Some(choice)] { (choice.replace('_', " ")) }
+                }
+            }
+        }
+    }
+}
+
+/// The button that makes an archive order due again.
+pub fn retry_button(console: &Console, subject: &Subject) -> Markup {
+    html! {
+        @if console.options.allow_retry {
+            form.action method="post" action="/archive/retry" data-stay="is due again" {
+                input type="hidden" name="form_token" value=(console.guard.form_token());
+                input type="hidden" name="provider" value=(subject.provider);
+                input type="hidden" name="kind" value=(subject.kind.as_str());
+                input type="hidden" name="id" value=(subject.id);
+                button type="submit" aria-label=(format!("Retry {}", subject.id)) { "Retry" }
+            }
+        }
+    }
+}
+
+/// A link's address with a query; empty values are left out.
+pub fn address(path: &str, query: &[(&str, Option<&str>)]) -> String {
+    let mut serializer = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in query {
+        if let Some(value) = value {
+            serializer.append_pair(name, value);
+        }
+    }
+    let query = serializer.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}

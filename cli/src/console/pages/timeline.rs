@@ -1,0 +1,166 @@
+//! One document's timeline: its status, archive order, PDFs, signers and events.
+
+use countersign::{
+    event::TimeSource,
+    ledger::{ArchiveView, Document, EventView, Pdf, SignerView, Timeline},
+    subject::{Subject, SubjectKind},
+};
+use maud::{Markup, html};
+
+use super::{
+    archive_state, documents::conflict, hash, kind_name, moment, moment_or_dash, retry_button, service, size, status,
+    text_or_dash, trust,
+};
+use crate::console::{
+    Console,
+    view::{Page, Problem, timeline_path},
+};
+
+pub async fn render(console: &Console, subject: &Subject) -> Result<Page, Problem> {
+    let timeline = console.ledger.timeline(subject).await?;
+    let timeline = timeline.ok_or(Problem::NotFound("Nothing is known of such a document, pack or signer."))?;
+    let Timeline { document, events, signers, pdfs, .. } = &timeline;
+    let head = html! {
+        p.subtitle { (service(subject.provider)) " " (kind_name(subject.kind)) " " code { (subject.id) } }
+    };
+    let live = html! {
+        (facts(document))
+        @if let Some(archive) = &document.archive { (order(console, subject, archive)) }
+        @if !pdfs.is_empty() { (self::pdfs(subject, pdfs)) }
+        @if !signers.is_empty() { (self::signers(subject, signers)) }
+        (self::events(events))
+    };
+    let title = match subject.kind {
+        SubjectKind::Document => "Document",
+        SubjectKind::Signer => "Signer",
+        SubjectKind::DocumentPack => "Document pack",
+    };
+    Ok(Page { title: title.to_owned(), head, live })
+}
+
+fn facts(document: &Document) -> Markup {
+    html! {
+        dl.facts {
+            div { dt { "Status" } dd { (status(document.status)) @if document.conflict { " " (conflict()) } } }
+            div { dt { "Since" } dd { (moment_or_dash(document.occurred_at)) } }
+            div { dt { "Proven by" } dd { (trust(document.trust)) } }
+            div { dt { "Confirmed by the service" } dd { (moment_or_dash(document.confirmed_at)) } }
+            div { dt { "Events" } dd { (document.events) } }
+            div { dt { "PDFs" } dd { (document.pdfs) } }
+        }
+    }
+}
+
+fn order(console: &Console, subject: &Subject, archive: &ArchiveView) -> Markup {
+    html! {
+        section id="archive-part" aria-labelledby="archive" {
+            div.between { h2 #archive { "Archive order" } (retry_button(console, subject)) }
+            dl.facts {
+                div { dt { "State" } dd { (archive_state(archive.state)) } }
+                div { dt { "Reason" } dd { (text_or_dash(archive.reason.as_deref())) } }
+                div { dt { "Attempts that failed" } dd { (archive.attempts) } }
+                div { dt { "Next try" } dd { (moment_or_dash(archive.not_before)) } }
+                div { dt { "Asked for" } dd { (archive.requests) " ×" } }
+            }
+        }
+    }
+}
+
+fn pdfs(subject: &Subject, pdfs: &[Pdf]) -> Markup {
+    let path = |pdf: &Pdf| {
+        let (provider, kind, id) = (subject.provider, subject.kind.as_str(), &subject.id);
+        format!("/pdfs/{provider}/{kind}/{id}/{}", pdf.sha256)
+    };
+    html! {
+        section id="pdfs-part" aria-labelledby="pdfs" {
+            h2 #pdfs { "PDFs" }
+            table.rows {
+                thead {
+                    tr {
+                        th scope="col" { "Document" }
+                        th scope="col" { "Role" }
+                        th.number scope="col" { "Size" }
+                        th scope="col" { "SHA-256" }
+                        th scope="col" { "Archived (UTC)" }
+                        th scope="col" { "Version" }
+                        th scope="col" { "File" }
+                    }
+                }
+                tbody {
+                    @for pdf in pdfs {
+                        tr id=(format!("pdf-{}-{}-{}", pdf.document, pdf.role.as_str(), pdf.sha256)) {
+                            td data-label="Document" { bdi { (pdf.document) } }
+                            td data-label="Role" { (pdf.role.as_str().replace('_', " ")) }
+                            td.number data-label="Size" { (size(pdf.size)) }
+                            td data-label="SHA-256" { (hash(&pdf.sha256)) }
+                            td data-label="Archived" { (moment(pdf.archived_at)) }
+                            td data-label="Version" { @if pdf.current { "current" } @else { span.quiet { "earlier" } } }
+                            td.links data-label="File" {
+                                a href=(path(pdf)) aria-label=(format!("Open {} {}", pdf.document, pdf.role.as_str())) { "Open" }
+                                a href=(format!("{}?download=1", path(pdf)))
+                                    aria-label=(format!("Download {} {}", pdf.document, pdf.role.as_str())) { "Download" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn signers(subject: &Subject, signers: &[SignerView]) -> Markup {
+    html! {
+        section id="signers-part" aria-labelledby="signers" {
+            h2 #signers { "Signers" }
+            ul.people {
+                @for signer in signers {
+                    li {
+                        a.id href=(timeline_path(subject.provider, SubjectKind::Signer, &signer.id)) { (signer.id) }
+                        " " (status(signer.status))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What an event's time is.
+const fn time_source(source: TimeSource) -> &'static str {
+    match source {
+        TimeSource::Provider => "at a time that the service says",
+        TimeSource::ProviderLocal => "at a time that the service says without a zone, read as UTC",
+        TimeSource::Received => "at the time at which it came in",
+    }
+}
+
+fn events(events: &[EventView]) -> Markup {
+    html! {
+        section id="events-part" aria-labelledby="events" {
+            h2 #events { "Events" }
+            ol.timeline {
+                @for event in events {
+                    li id=(format!("event-{}", event.id)) {
+                        div.what {
+                            (moment(event.occurred_at))
+                            " " (status(Some(event.kind)))
+                            " " bdi.name { (event.name) }
+                            @if let Some(value) = &event.value { " = " bdi { (value) } }
+                        }
+                        div.how {
+                            "proven by " (event.trust.as_str())
+                            ", " (time_source(event.time_source))
+                            ", in " (event.deliveries) @if event.deliveries == 1 { " delivery" } @else { " deliveries" }
+                            @if event.source != "callback" { ", found by " (event.source) }
+                            @if let Some(delivery) = &event.delivery {
+                                ", first in " a.id href=(format!("/deliveries/{delivery}")) { (delivery) }
+                            }
+                        }
+                        @if !event.payload.is_null() {
+                            details { summary { "Payload" } pre tabindex="0" { bdi { (format!("{:#}", event.payload)) } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

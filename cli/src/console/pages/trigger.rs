@@ -1,0 +1,46 @@
+//! The buttons that send the services' documented callbacks to the local stack, properly proven.
+
+use maud::html;
+
+use super::service;
+use crate::console::{
+    Console, triggers,
+    view::{Page, Problem},
+};
+
+pub fn render(console: &Console) -> Result<Page, Problem> {
+    let Some(gateway) = &console.options.gateway else {
+        return Err(Problem::NotFound("Callbacks can be sent to a local stack only."));
+    };
+    let head = html! {
+        p.lead {
+            "Each button posts the callback as the service's documentation has it to this stack's own gateway, with its "
+            "path token and proof. Give an id to tell more about the same document."
+        }
+    };
+    let live = html! {
+        div.cards {
+            @for (provider, events) in triggers::offered(gateway) {
+                form.card method="post" action="/trigger" data-stay="was sent" {
+                    h2 { (service(provider)) }
+                    input type="hidden" name="form_token" value=(console.guard.form_token());
+                    input type="hidden" name="provider" value=(provider);
+                    label {
+                        span { "Document id" }
+                        input name="id" placeholder="a new one" pattern="[A-Za-z0-9_\\-]{1,200}" autocomplete="off"
+                            spellcheck="false" maxlength="200";
+                    }
+                    ul.buttons {
+                        @for (event, meaning) in events {
+                            li {
+                                button type="submit" name="event" value=(event) { code { (event) } }
+                                span.quiet { (meaning) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    Ok(Page { title: "Trigger a callback".to_owned(), head, live })
+}

@@ -1,0 +1,222 @@
+//! Views: what a page shows, read from its address. A page and its live updates are one view, rendered twice.
+
+use std::collections::HashMap;
+
+use axum::http::{StatusCode, Uri};
+use countersign::{
+    delivery::DeliveryId,
+    event::Kind,
+    ledger::{ArchiveState, DeliveryFilter, LedgerError, Outcome},
+    provider::Provider,
+    subject::{Subject, SubjectId, SubjectKind},
+    time,
+};
+use jiff::civil::Date;
+use maud::Markup;
+
+use super::{Console, pages};
+
+/// What a page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum View {
+    /// A day's deliveries.
+    Deliveries {
+        /// The UTC day; today, whichever that is, when none is given.
+        day: Option<Date>,
+        filter: DeliveryFilter,
+        after: Option<String>,
+    },
+    /// One delivery.
+    Delivery(DeliveryId),
+    /// Documents and packs.
+    Documents { provider: Option<Provider>, status: Option<Kind>, after: Option<String> },
+    /// One subject's timeline.
+    Timeline(Subject),
+    /// Archive orders; those that aren't done when no state is given.
+    Archive(Option<ArchiveState>),
+    /// The buttons that send callbacks.
+    Trigger,
+}
+
+/// A rendered view.
+pub struct Page {
+    /// Its title.
+    pub title: String,
+    /// What stays as it is while the page is open.
+    pub head: Markup,
+    /// What is rendered again when something changed.
+    pub live: Markup,
+}
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// There is nothing at this address.
+    #[error("{0}")]
+    NotFound(&'static str),
+    /// The address can't be understood.
+    #[error("{0}")]
+    BadRequest(&'static str),
+    /// The console may not do that.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// The table or the bucket can't be asked.
+    #[error("the table or the bucket can't be asked at the moment: {0}")]
+    Ledger(#[from] LedgerError),
+    /// Something else went wrong.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Problem {
+    /// The status of an answer that says so.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+}
+
+/// A filter's value that is absent or empty is no filter: a form sends all its fields.
+fn read<T>(
+    query: &HashMap<String, String>,
+    name: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    match query.get(name).map(String::as_str) {
+        None | Some("") => Ok(None),
+        Some(text) => parse(text).map(Some).ok_or(Problem::BadRequest("a filter in this address has no such value")),
+    }
+}
+
+/// A subject in an address: `<provider>/<kind>/<id>`.
+pub fn subject(provider: &str, kind: &str, id: &str) -> Option<Subject> {
+    Some(Subject { provider: provider.parse().ok()?, kind: kind.parse().ok()?, id: SubjectId::parse(id).ok()? })
+}
+
+impl View {
+    /// The view at an address: its path and query.
+    pub fn parse(uri: &Uri) -> Result<Self, Problem> {
+        let query: HashMap<String, String> =
+            url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        let provider = || read(&query, "provider", |name| name.parse().ok());
+        let text = |name| read(&query, name, |text| Some(text.to_owned()));
+        let segments: Vec<&str> = uri.path().trim_start_matches('/').split('/').collect();
+        match segments.as_slice() {
+            [""] => Ok(Self::Deliveries {
+                day: read(&query, "day", |day| day.parse().ok())?,
+                filter: DeliveryFilter { provider: provider()?, outcome: read(&query, "outcome", Outcome::parse)? },
+                after: text("after")?,
+            }),
+            ["deliveries", id] => {
+                id.parse().map(Self::Delivery).map_err(|_| Problem::NotFound("There is no such delivery."))
+            }
+            ["documents"] => Ok(Self::Documents {
+                provider: provider()?,
+                status: read(&query, "status", |name| Kind::parse(name).filter(|kind| kind.rank().is_some()))?,
+                after: text("after")?,
+            }),
+            ["documents", provider, kind, id] => subject(provider, kind, id)
+                .map(Self::Timeline)
+                .ok_or(Problem::NotFound("Nothing is known of such a document, pack or signer.")),
+            ["archive"] => Ok(Self::Archive(read(&query, "state", ArchiveState::parse)?)),
+            ["trigger"] => Ok(Self::Trigger),
+            _ => Err(Problem::NotFound("There is no such page.")),
+        }
+    }
+
+    /// Renders it from what is stored now.
+    pub async fn render(&self, console: &Console) -> Result<Page, Problem> {
+        match self {
+            Self::Deliveries { day, filter, after } => {
+                let today: Option<Date> = time::format(time::now())[..10].parse().ok();
+                let day = day.or(today).ok_or(Problem::BadRequest("a day is written 2026-11-22"))?;
+                pages::deliveries::render(console, day, today, *filter, after.as_deref()).await
+            }
+            Self::Delivery(id) => pages::delivery::render(console, id).await,
+            Self::Documents { provider, status, after } => {
+                pages::documents::render(console, *provider, *status, after.as_deref()).await
+            }
+            Self::Timeline(subject) => pages::timeline::render(console, subject).await,
+            Self::Archive(state) => pages::archive::render(console, *state).await,
+            Self::Trigger => pages::trigger::render(console),
+        }
+    }
+
+    /// Whether it changes while it is looked at.
+    pub const fn is_live(&self) -> bool {
+        !matches!(self, Self::Trigger)
+    }
+
+    /// Which entry of the navigation it belongs to.
+    pub const fn tab(&self) -> &'static str {
+        match self {
+            Self::Deliveries { .. } | Self::Delivery(_) => "/",
+            Self::Documents { .. } | Self::Timeline(_) => "/documents",
+            Self::Archive(_) => "/archive",
+            Self::Trigger => "/trigger",
+        }
+    }
+}
+
+/// The address of a subject's timeline.
+pub fn timeline_path(provider: Provider, kind: SubjectKind, id: &str) -> String {
+    // An id that came from outside and isn't fit for a path leads nowhere, rather than somewhere else.
+    let id = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
+    let id = id.to_string().replace("%2D", "-").replace("%5F", "_");
+    format!("/documents/{provider}/{}/{id}", kind.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(uri: &str) -> Result<View, StatusCode> {
+        View::parse(&uri.parse().unwrap()).map_err(|problem| problem.status())
+    }
+
+    #[test]
+    fn an_address_names_one_view() {
+        assert_eq!(parse("/?outcome=&provider=").unwrap(), parse("/").unwrap());
+        assert_eq!(
+            parse("/?day=2026-11-22&outcome=set_aside&provider=signeasy").unwrap(),
+            View::Deliveries {
+                day: Some(jiff::civil::date(2026, 11, 22)),
+                filter: DeliveryFilter { provider: Some(Provider::Signeasy), outcome: Some(Outcome::SetAside) },
+                after: None,
+            }
+        );
+        assert_eq!(parse("/archive?state=failed").unwrap(), View::Archive(Some(ArchiveState::Failed)));
+        let subject = subject("quicklysign", "document_pack", "a-b_9").unwrap();
+        let path = timeline_path(subject.provider, subject.kind, subject.id.as_str());
+        assert_eq!(path, "/documents/quicklysign/document_pack/a-b_9");
+        assert_eq!(parse(&path).unwrap(), View::Timeline(subject));
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        for (uri, status) in [
+            ("/?day=yesterday", 400),
+            ("/?outcome=lost", 400),
+            ("/documents?status=updated", 400),
+            ("/archive?state=lost", 400),
+            ("/deliveries/1", 404),
+            ("/documents/quicklysign/document_pack/%2e%2e", 404),
+            ("/documents/other/document/a", 404),
+            ("/elsewhere", 404),
+        ] {
+            assert_eq!(parse(uri).map_err(|status| status.as_u16()), Err(status), "{uri}");
+        }
+    }
+
+    #[test]
+    fn an_id_stays_one_segment() {
+        let path = timeline_path(Provider::Legalesign, SubjectKind::Signer, "../a?b#c%/é");
+        assert_eq!(path.matches('/').count(), 4, "{path}");
+        assert!(!path.contains(['?', '#', '.']), "{path}");
+    }
+}

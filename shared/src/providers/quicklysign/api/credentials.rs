@@ -1,0 +1,58 @@
+//! What the API wants to see: `{"client_id", "client_secret", "api_key"}`.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::secrets::Secret;
+
+/// The client's id and secret go with every webhook call; with the API key of the user on whose behalf the client acts
+/// they buy an access token.
+#[derive(Deserialize)]
+pub struct ApiSecrets {
+    client_id: SecretString,
+    client_secret: SecretString,
+    api_key: SecretString,
+}
+
+impl ApiSecrets {
+    pub(in crate::providers::quicklysign) fn client_id(&self) -> &str {
+        self.client_id.expose_secret()
+    }
+
+    pub(in crate::providers::quicklysign) fn client_secret(&self) -> &str {
+        self.client_secret.expose_secret()
+    }
+
+    pub(super) fn api_key(&self) -> &str {
+        self.api_key.expose_secret()
+    }
+}
+
+impl Secret for ApiSecrets {
+    type Json = Self;
+
+    fn from_json(json: Self) -> Result<Self, String> {
+        let given =
+            [("client_id", json.client_id()), ("client_secret", json.client_secret()), ("api_key", json.api_key())];
+        let empty = given.into_iter().find(|(_, value)| value.is_empty()).map(|(name, _)| name);
+        empty.map_or(Ok(json), |name| Err(format!("{name} is empty")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{secrets::Cached, settings::SecretSource};
+
+    #[tokio::test]
+    async fn none_of_the_three_may_be_missing_or_empty() {
+        let read = async |json: &str| {
+            let secrets = Cached::<ApiSecrets>::new(SecretSource::Inline(json.into()), None);
+            secrets.get().await.map(drop).map_err(|problem| problem.to_string())
+        };
+        assert_eq!(read(r#"{"client_id":"a","client_secret":"b","api_key":"c"}"#).await, Ok(()));
+        let empty = read(r#"{"client_id":"a","client_secret":"","api_key":"c"}"#).await;
+        assert_eq!(empty, Err("client_secret is empty".to_owned()));
+        assert!(read(r#"{"client_id":"a","client_secret":"b"}"#).await.is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! What an answer says of a document pack.
+//!
+//! Where in `data` a document stands is not documented, only that it has a `serve_pdf_url`: the whole tree is searched
+//! for it. A document's status is one of `setup`, `awaiting_signatures`, `complete` and `conversion_error` ("constants");
+//! any other word is not `complete`.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    archive::{Inspection, Obstacle, Wanted},
+    event::Kind,
+    ledger::Role,
+    outbound::Credential,
+    subject::SubjectId,
+};
+
+const COMPLETE: &str = "complete";
+const CONVERSION_ERROR: &str = "conversion_error";
+
+/// A pack as far as its pages were read.
+pub(super) struct Pack<'a> {
+    key: &'a SubjectId,
+    /// What the pack itself says, which counts where its documents say nothing.
+    status: Option<String>,
+    documents: Vec<Document>,
+    seen: HashSet<SubjectId>,
+}
+
+/// A document, wherever it stood.
+#[derive(Debug, PartialEq)]
+struct Document {
+    key: Option<SubjectId>,
+    status: Option<String>,
+    url: Option<String>,
+    version: String,
+}
+
+impl<'a> Pack<'a> {
+    pub(super) fn new(key: &'a SubjectId) -> Self {
+        Self { key, status: None, documents: Vec::new(), seen: HashSet::new() }
+    }
+
+    /// Takes in one page, in the order of its text.
+    pub(super) fn add(&mut self, data: &Value) {
+        match data {
+            Value::Object(object) => {
+                if object.contains_key("serve_pdf_url") {
+                    self.add_document(object);
+                } else if text(object, "key") == Some(self.key.as_str()) {
+                    self.status = text(object, "status").map(str::to_owned).or(self.status.take());
+                }
+                object.values().for_each(|value| self.add(value));
+            }
+            Value::Array(values) => values.iter().for_each(|value| self.add(value)),
+            _ => {}
+        }
+    }
+
+    fn add_document(&mut self, object: &Map<String, Value>) {
+        let key = text(object, "key").and_then(|key| SubjectId::parse(key).ok());
+        // A document that stands in two places is still one.
+        if key.as_ref().is_some_and(|key| !self.seen.insert(key.clone())) {
+            return;
+        }
+        let version = match object.get("date_updated") {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            _ => String::new(),
+        };
+        let url = text(object, "serve_pdf_url").filter(|url| !url.is_empty()).map(str::to_owned);
+        self.documents.push(Document { key, status: text(object, "status").map(str::to_owned), url, version });
+    }
+
+    /// What the pack comes to. `credential` goes along to documents on the API's own host.
+    pub(super) fn inspection(self, credential: Option<&Credential>) -> Inspection {
+        let statuses: Vec<&str> = self.documents.iter().filter_map(|document| document.status.as_deref()).collect();
+        let statuses = if statuses.is_empty() { Vec::from_iter(self.status.as_deref()) } else { statuses };
+        let not_complete = |reason: &str, ended| Obstacle::NotComplete { reason: reason.to_owned(), ended };
+        let status = status(&statuses);
+        let mut obstacle = None;
+        if statuses.contains(&CONVERSION_ERROR) {
+            obstacle = Some(not_complete(CONVERSION_ERROR, true));
+        } else if statuses.iter().any(|status| *status != COMPLETE) {
+            obstacle = Some(not_complete("not_complete", false));
+        } else if self.documents.is_empty() || self.documents.iter().any(|document| document.url.is_none()) {
+            let reason = "no_final_document".to_owned();
+            obstacle = Some(match status {
+                Some(_) => Obstacle::NotReady { reason, after: None },
+                None => Obstacle::NotComplete { reason, ended: false },
+            });
+        }
+        let incomplete = matches!(obstacle, Some(Obstacle::NotComplete { .. }));
+        // What an incomplete pack serves is a draft.
+        let wanted = if incomplete { Vec::new() } else { self.wanted(credential) };
+        Inspection { status, documents: wanted, obstacle, ..Inspection::default() }
+    }
+
+    fn wanted(self, credential: Option<&Credential>) -> Vec<Wanted> {
+        let pack = self.key;
+        let wanted = self.documents.into_iter().enumerate().filter_map(|(position, document)| {
+            // A document without a key of its own is named by its place in the pack.
+            let id = document.key.map_or_else(|| format!("{pack}-{}", position + 1), |key| key.to_string());
+            Some(Wanted {
+                document: id,
+                role: Role::Document,
+                version: document.version,
+                url: document.url?,
+                credential: credential.cloned(),
+                sha256: None,
+            })
+        });
+        wanted.collect()
+    }
+}
+
+fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Value::as_str)
+}
+
+/// A pack's status in our words: complete when everything in it is.
+fn status(statuses: &[&str]) -> Option<Kind> {
+    let any = |word| statuses.contains(&word);
+    if !statuses.is_empty() && statuses.iter().all(|status| *status == COMPLETE) {
+        Some(Kind::Completed)
+    } else if any("awaiting_signatures") {
+        Some(Kind::Sent)
+    } else if any("setup") {
+        Some(Kind::Draft)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

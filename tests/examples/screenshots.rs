@@ -1,0 +1,65 @@
+//! Makes the console's pictures for the documentation: `cargo run -p end-to-end --example screenshots -- docs`.
+//!
+//! A stack is started and told the same story each time; the pictures differ only in times and ids.
+
+use std::path::PathBuf;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use countersign::ledger::ArchiveState;
+use countersign_cli::simulator::{Download, Status};
+use end_to_end::{World, browser::Browser, pack};
+
+const PACKS: [&str; 6] = [
+    "lease-14-market-street",
+    "nda-halden-and-partners",
+    "offer-2026-117",
+    "dpa-northwind",
+    "sow-helios-3",
+    "msa-orrin",
+];
+
+#[tokio::main]
+async fn main() {
+    let folder = PathBuf::from(std::env::args().nth(1).expect("a folder for the pictures"));
+    let world = World::start().await;
+    world.stack.simulator.pack("dpa-northwind").status(Status::Awaiting).ready(false);
+    world.stack.simulator.pack("sow-helios-3").download(Download::Html);
+    for (position, pack) in PACKS.into_iter().enumerate() {
+        world.quicklysign("document_updated", pack).await;
+        world.quicklysign("signatory_updated", pack).await;
+        if position % 2 == 0 {
+            world.quicklysign("audit_trail_updated", pack).await;
+        }
+    }
+    world.post(countersign::delivery::Route::Quicklysign, "application/json", "{\"entity_type\": \"Document\"").await;
+    for pack in &PACKS[..5] {
+        world.quicklysign("final_document_generated", pack).await;
+    }
+    let done = [ArchiveState::Archived];
+    world.archive_is(&pack(PACKS[0]), &done).await;
+    world.archive_is(&pack(PACKS[1]), &done).await;
+    world.archive_is(&pack("dpa-northwind"), &[ArchiveState::Waiting]).await;
+    world.archive_is(&pack("sow-helios-3"), &[ArchiveState::Waiting, ArchiveState::Failed]).await;
+
+    let Some(browser) = Browser::start().await else { std::process::exit(1) };
+    let timeline = format!("/documents/quicklysign/document_pack/{}", PACKS[0]);
+    let pictures = [
+        ("console-deliveries-light", "/", 1280, 600, false),
+        ("console-deliveries-dark", "/", 1280, 600, true),
+        ("console-timeline-light", timeline.as_str(), 1200, 800, false),
+        ("console-archive-dark", "/archive", 1200, 320, true),
+        ("console-documents-light", "/documents", 1200, 400, false),
+        ("console-trigger-light", "/trigger", 1200, 520, false),
+        ("console-deliveries-phone", "/", 390, 844, false),
+        ("console-timeline-phone", timeline.as_str(), 390, 844, true),
+    ];
+    for (name, path, width, height, dark) in pictures {
+        browser.screen(width, height, dark).await;
+        browser.open(&format!("{}{path}", world.stack.endpoints.http)).await;
+        browser.wait_for("!document.querySelector('#live[data-live]') || document.querySelector('#connection').dataset.state === 'on'").await;
+        let picture = BASE64_STANDARD.decode(browser.screenshot().await).expect("a picture");
+        std::fs::write(folder.join(format!("{name}.png")), picture).expect("a file");
+    }
+    browser.close().await;
+    world.stack.stop().await;
+}

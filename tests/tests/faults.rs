@@ -1,0 +1,188 @@
+//! Every call of every function goes wrong in every way: throttled, refused, cut off, half-written, silent, late, or the
+//! process dies over it. Afterwards everything that was acknowledged is there, once, with the right status and with PDFs
+//! that are what their hashes say.
+//!
+//! A run without faults counts the calls; then call after call is made to fail, in some of the ways.
+//! `COUNTERSIGN_ALL_FAULTS=1` (`.ci/full`) makes each fail in every way, also several in a row, and waits for services
+//! that say nothing.
+
+mod check;
+
+use check::{Scenario, Sent};
+use countersign::subject::Subject;
+use end_to_end::{
+    fault_proxy::{Call, Fault, Upstream},
+    rig::{Rig, days_later},
+};
+use futures::future::join_all;
+
+/// How many rigs run at the same time.
+const RIGS: usize = 4;
+
+/// One thing that goes wrong.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    from: usize,
+    times: usize,
+    fault: Fault,
+}
+
+fn all_faults() -> bool {
+    std::env::var_os("COUNTERSIGN_ALL_FAULTS").is_some()
+}
+
+/// What a run is: callbacks, the work on the order, and the message's second coming.
+async fn deliver(rig: &Rig, scenario: &Scenario) -> Vec<Sent> {
+    let mut sent = Vec::new();
+    for callback in &scenario.callbacks {
+        sent.push(scenario.send(rig, callback).await);
+    }
+    rig.work(&scenario.subject).await;
+    rig.work(&scenario.subject).await;
+    sent
+}
+
+/// What a run of the sweep is about: a delivery that was accepted and no more, an order that waits, one that nobody
+/// took.
+async fn leave_behind(rig: &Rig, scenario: &Scenario) -> Vec<Sent> {
+    let mut sent = Vec::new();
+    for callback in &scenario.callbacks {
+        // Once it is accepted, the function's process dies.
+        rig.faults.plan(scenario.accepting_calls(callback), usize::MAX / 2, Fault::CrashBefore);
+        sent.push(scenario.send(rig, callback).await);
+        rig.faults.none();
+    }
+    assert!(sent.iter().all(|sent| sent.told.is_none()), "{sent:?}");
+    sent
+}
+
+/// The calls of a run without faults.
+async fn calls_of_a_delivery(rig: &Rig) -> Vec<Call> {
+    // The first run of all reads and fetches what later ones have.
+    for name in ["first", "clean"] {
+        let scenario = Scenario::quicklysign(rig, name);
+        rig.simulator.expire_tokens();
+        rig.faults.none();
+        let sent = deliver(rig, &scenario).await;
+        assert!(sent.iter().all(Sent::acknowledged), "{sent:?}");
+    }
+    rig.faults.none()
+}
+
+/// What one case left behind.
+struct Left {
+    scenario: Scenario,
+    sent: Vec<Sent>,
+    context: String,
+}
+
+/// Runs all cases on a few rigs, and looks at what is there afterwards: first when nobody has sent anything again, then
+/// when everything that wasn't acknowledged was.
+async fn run(attempts: u32, cases: Vec<Case>, each: impl AsyncFn(&Rig, &Scenario, Case) -> Vec<Sent>) {
+    assert!(!cases.is_empty());
+    let shares = (0..RIGS).map(|share| cases.iter().copied().enumerate().skip(share).step_by(RIGS));
+    let each = &each;
+    join_all(shares.map(|share| async move {
+        let rig = Rig::start(attempts).await;
+        let mut left = Vec::new();
+        for (number, case) in share {
+            let scenario = Scenario::quicklysign(&rig, &format!("case-{number}"));
+            rig.simulator.expire_tokens();
+            rig.faults.plan(case.from, case.times, case.fault);
+            let sent = each(&rig, &scenario, case).await;
+            let context = format!("{case:?} over {:?}", rig.faults.none());
+            left.push(Left { scenario, sent, context });
+        }
+        let subjects: Vec<Subject> = left.iter().map(|left| left.scenario.subject.clone()).collect();
+        rig.settle(&subjects).await;
+        for Left { scenario, sent, context } in &mut left {
+            check::acknowledged(&rig, scenario, sent, context).await;
+            sent.extend(scenario.send_again(&rig, sent).await);
+        }
+        rig.settle(&subjects).await;
+        for Left { scenario, sent, context } in &left {
+            check::whole(&rig, scenario, sent, context).await;
+        }
+        check::everything(&rig).await;
+    }))
+    .await;
+}
+
+/// In each run of the tests, each call goes wrong in every `turns`th way; with all faults, in every way.
+fn takes_its_turn(way: usize, from: usize, turns: usize) -> bool {
+    all_faults() || (way + from).is_multiple_of(turns)
+}
+
+/// Waiting for a service takes half a minute, so of those only one is waited for unless all faults are asked for.
+fn bearable(calls: &[Call], case: Case) -> bool {
+    let services: Vec<usize> = (0..calls.len()).filter(|call| calls[*call].upstream == Upstream::Services).collect();
+    all_faults() || !case.fault.is_silence() || !services.contains(&case.from) || services.last() == Some(&case.from)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes on two cores: .ci/full runs it"]
+async fn no_call_that_goes_wrong_loses_or_doubles_anything() {
+    let rig = Rig::start(1).await;
+    let calls = calls_of_a_delivery(&rig).await;
+    assert!(calls.len() > 20, "{calls:?}");
+    drop(rig);
+    let times: &[usize] = if all_faults() { &[1, 2, 3, 1000] } else { &[1] };
+    let cases = Fault::ALL.into_iter().enumerate().flat_map(|(way, fault)| {
+        let from = (0..calls.len()).filter(move |from| takes_its_turn(way, *from, 3));
+        from.flat_map(move |from| times.iter().map(move |times| Case { from, times: *times, fault }))
+    });
+    let cases = cases.filter(|case| bearable(&calls, *case)).collect();
+    run(1, cases, async |rig, scenario, _| deliver(rig, scenario).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes on two cores: .ci/full runs it"]
+async fn a_call_that_took_effect_and_is_tried_again_by_the_sdk_is_no_second_call() {
+    let rig = Rig::start(3).await;
+    let calls = calls_of_a_delivery(&rig).await;
+    drop(rig);
+    let faults: &[Fault] =
+        if all_faults() { &Fault::ALL } else { &[Fault::ServerErrorAfterEffect, Fault::CutAfter, Fault::HalfAnswer] };
+    let times: &[usize] = if all_faults() { &[1, 2] } else { &[1] };
+    let cases = faults.iter().flat_map(|fault| {
+        let from = 0..calls.len();
+        from.flat_map(move |from| times.iter().map(move |times| Case { from, times: *times, fault: *fault }))
+    });
+    let cases = cases.filter(|case| bearable(&calls, *case)).collect();
+    run(3, cases, async |rig, scenario, case| {
+        let sent = deliver(rig, scenario).await;
+        if [Fault::ServerErrorAfterEffect, Fault::CutAfter, Fault::HalfAnswer].contains(&case.fault) {
+            assert!(sent.iter().all(Sent::acknowledged), "{case:?}: {sent:?}");
+        }
+        sent
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes on two cores: .ci/full runs it"]
+async fn a_sweep_that_goes_wrong_is_finished_by_the_next() {
+    let rig = Rig::start(1).await;
+    let scenario = Scenario::quicklysign(&rig, "clean");
+    leave_behind(&rig, &scenario).await;
+    rig.sweep(days_later(1)).await.expect("a sweep");
+    let calls = rig.faults.none().len();
+    assert!(calls > 30, "{calls}");
+    drop(rig);
+    // Most of its calls ask for lists, shard by shard.
+    let cases = Fault::ALL.into_iter().enumerate().flat_map(|(way, fault)| {
+        let from = (0..calls).filter(move |from| takes_its_turn(way, *from, Fault::ALL.len()));
+        from.map(move |from| Case { from, times: 1, fault })
+    });
+    let cases = cases.collect();
+    run(1, cases, async |rig, scenario, case| {
+        let sent = leave_behind(rig, scenario).await;
+        rig.faults.plan(case.from, case.times, case.fault);
+        rig.sweep(days_later(1)).await;
+        rig.faults.none();
+        // What is due is taken, so that the next sweep has its own to do.
+        rig.work(&scenario.subject).await;
+        sent
+    })
+    .await;
+}
