@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use aws_sdk_dynamodb::types::StreamSpecification;
-use axum::{body::Bytes, extract::Request};
+use axum::extract::Request;
 use countersign::{
     aws::Aws,
     event::Kind,

@@ -5,6 +5,7 @@
 
 mod commands;
 mod demo;
+mod legalesign;
 mod pdf;
 mod process;
 mod secrets;
