@@ -49,10 +49,6 @@ impl Api {
         let mut credential = None;
         while let Some(url) = pages.current() {
             let (page, token) = self.access_token.get(&self.connection, url).await?;
-            if page.data.is_null() {
-                // An empty answer is right for DELETE only.
-                return Err(ApiError::NotAnEnvelope.into());
-            }
             contents.add(&page.data);
             // The newest token: it may have been renewed between two pages.
             credential = Credential::new(self.connection.base(), connection::ACCESS_TOKEN, &token).ok();
