@@ -165,6 +165,9 @@ def batches(key):
     yield "utf8_and_an_unknown_name", post(
         '[{"timestamp": "2018-03-20T07:09:53", "name": "tag é € & + %", "value": "für später", '
         f'"resource_uri": "/api/v1/document/{DOCUMENT}/"}}]')
+    # Its body is kept in S3, and its events are written by many at once.
+    yield "a_hundred_entries", post([entry("signer", f"{SIGNER}-{number}", "10", "2018-03-20T07:09:52")
+                                     for number in range(100)])
     yield "empty", post([])
     text = json.dumps(COMPLETED)
     content_type, body = multipart([("signed", key.sign(text.encode())), ("data", text)])
@@ -224,6 +227,10 @@ def realtime(key):
     yield "signed_form_rejected", signed(REJECTED_DOCUMENT, "event=rejected")
     yield "signed_form_wrong_signature", signed(DOCUMENT, "event=signed", lambda text: text + " ")
     yield "webhook_document_created", webhook("created", document(SENT_DOCUMENT, 10, "Sent"))
+    # Its body is kept in S3.
+    many = document(SENT_DOCUMENT, 10, "Sent")
+    many["recipients"] *= 40
+    yield "webhook_forty_recipients", webhook("created", many)
     yield "webhook_document_rejected", webhook("rejected", document(REJECTED_DOCUMENT, 50, "Rejected"))
     yield "webhook_document_finalPdfCreated", webhook("finalPdfCreated", document(DOCUMENT, 30, "Signed"))
     yield "webhook_bare_finalPdfCreated", webhook("finalPdfCreated", document(DOCUMENT, 30, "Signed"), prefix=False)

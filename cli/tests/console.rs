@@ -1,8 +1,10 @@
 //! `countersign console`, `deliveries` and `completions`, as a person runs them.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
@@ -34,6 +36,33 @@ fn json_of(output: &Output) -> Value {
 /// Ends with the test, however that ends.
 struct Running(Child);
 
+impl Running {
+    /// Starts a command that serves, and gives what it says when it is ready.
+    fn start(mut command: Command) -> (Self, String) {
+        let mut this = Self(command.stdout(Stdio::piped()).spawn().unwrap());
+        let mut line = String::new();
+        BufReader::new(this.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}"));
+        (this, url.to_owned())
+    }
+
+    /// Tells it to end.
+    fn end(mut self) {
+        let told = Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
+        assert!(told.success() && self.0.wait().unwrap().success(), "told to end, it ends well");
+    }
+}
+
+/// Opens the address that a console printed: its port, and the cookie that it gives.
+fn admit(url: &str) -> (&str, String) {
+    let (port, path) = url.strip_prefix("http://127.0.0.1:").unwrap().split_once('/').unwrap();
+    assert!(path.starts_with("?key="), "{url}");
+    let admitted = get(port, &format!("/{path}"), "");
+    assert!(admitted.starts_with("HTTP/1.1 303"), "{admitted}");
+    let cookie = admitted.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    (port, cookie.split(';').next().unwrap().to_owned())
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         drop(self.0.kill());
@@ -55,21 +84,82 @@ fn get(port: &str, path: &str, cookie: &str) -> String {
 #[test]
 fn the_console_over_a_folder_wants_the_key_that_it_prints() {
     let data = tempfile::tempdir().unwrap();
-    let mut console = Running(countersign(data.path(), &["console"]).stdout(Stdio::piped()).spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(console.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let url = line.trim().strip_prefix("listening on http://127.0.0.1:").unwrap_or_else(|| panic!("{line}"));
-    let (port, path) = url.split_once('/').unwrap();
-    let path = format!("/{path}");
-    assert!(path.starts_with("/?key="), "{line}");
+    let (console, url) = Running::start(countersign(data.path(), &["console"]));
+    let (port, cookie) = admit(&url);
     assert!(get(port, "/", "").starts_with("HTTP/1.1 401"));
-    let admitted = get(port, &path, "");
-    assert!(admitted.starts_with("HTTP/1.1 303"), "{admitted}");
-    let cookie = admitted.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
-    let page = get(port, "/", cookie.split(';').next().unwrap());
+    let page = get(port, "/", &cookie);
     assert!(page.starts_with("HTTP/1.1 200") && page.contains("read-only"), "{page}");
-    let ended = Command::new("kill").arg(console.0.id().to_string()).status().unwrap();
-    assert!(ended.success() && console.0.wait().unwrap().success(), "told to end, it ends well");
+    console.end();
+}
+
+/// Answers every request as CloudFormation answers DescribeStacks, and gives its URL.
+fn cloudformation(outputs: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let body = format!(
+        "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult>\
+         <Stacks><member><Outputs>{outputs}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"StackName=prod") {
+                let mut piece = [0; 1024];
+                let read = stream.read(&mut piece).unwrap();
+                assert!(read > 0, "no DescribeStacks: {}", String::from_utf8_lossy(&request));
+                request.extend(&piece[..read]);
+            }
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn a_deployed_stack_is_found_by_its_name() {
+    let data = tempfile::tempdir().unwrap();
+    let (serving, _) = Running::start(countersign(data.path(), &["serve", "--port", "0"]));
+    let endpoints: Value = serde_json::from_slice(&std::fs::read(data.path().join("endpoints.json")).unwrap()).unwrap();
+    let text = |name: &str| endpoints[name].as_str().unwrap().to_owned();
+    let sent = run(data.path(), &["trigger", "quicklysign", "document_updated", "--id", "deployed", "--json"]);
+    let delivery = json_of(&sent)["delivery"].as_str().unwrap().to_owned();
+
+    let output =
+        |key, value: &str| format!("<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>");
+    let outputs = output("TableName", &text("table")) + &output("ArchiveBucketName", &text("bucket"));
+    // Local ones stand in for AWS, which the SDK's own variables arrange.
+    let console = |cloudformation: &str, more: &[&str]| {
+        let arguments = [&["console", "--stack", "prod", "--region", "eu-west-1"], more].concat();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let mut command = countersign(elsewhere.path(), &arguments);
+        command.env("AWS_ENDPOINT_URL_CLOUDFORMATION", cloudformation);
+        command.env("AWS_ENDPOINT_URL_DYNAMODB", text("dynamodb")).env("AWS_ENDPOINT_URL_S3", text("s3"));
+        command.env("AWS_ACCESS_KEY_ID", text("access_key_id")).env("AWS_S3_FORCE_PATH_STYLE", "true");
+        command.env("AWS_SECRET_ACCESS_KEY", text("secret_access_key"));
+        command
+    };
+    let stack = cloudformation(&outputs);
+    let (running, url) = Running::start(console(&stack, &[]));
+    let (port, cookie) = admit(&url);
+    let page = get(port, "/", &cookie);
+    assert!(page.contains("stack prod · eu-west-1") && page.contains("read-only"), "{page}");
+    assert!(page.contains(&delivery) && !page.contains("/trigger"), "{page}");
+    running.end();
+    let (running, url) = Running::start(console(&stack, &["--allow-retry"]));
+    let (port, cookie) = admit(&url);
+    assert!(!get(port, "/", &cookie).contains("read-only"));
+    running.end();
+
+    let other = cloudformation(&output("TableName", "t"));
+    let not_ours = console(&other, &["--json"]).output().unwrap();
+    assert_eq!(json_of(&not_ours)["error"]["code"], "not_countersign");
+    let no_table = cloudformation(&outputs.replace(&text("table"), "no-such-table"));
+    let no_table = console(&no_table, &["--json"]).output().unwrap();
+    assert_eq!(json_of(&no_table)["error"]["code"], "unreadable");
+    serving.end();
 }
 
 #[test]

@@ -189,7 +189,7 @@ impl Unproven {
     #[expect(clippy::result_large_err, reason = "the request is given back, to be tried with newer secrets")]
     pub fn address(self, tokens: &Tokens) -> Result<Addressed, Self> {
         match tokens.position(&self.path_token) {
-            Some(token) => Ok(Addressed { request: self.request, token }),
+            Some(token) => Ok(Addressed { request: self.request, token, path_token: Some(self.path_token) }),
             None => Err(self),
         }
     }
@@ -199,6 +199,7 @@ impl Unproven {
 pub struct Addressed {
     request: Request,
     token: usize,
+    path_token: Option<SecretString>,
 }
 
 impl Addressed {
@@ -212,7 +213,7 @@ impl Addressed {
         body: Bytes,
         token: usize,
     ) -> Self {
-        Self { request: Request { id, route, received_at, envelope, body }, token }
+        Self { request: Request { id, route, received_at, envelope, body }, token, path_token: None }
     }
 
     /// Where it was posted to.
@@ -251,17 +252,31 @@ impl Addressed {
         self.request.received_at
     }
 
+    /// The path token that it carried; `None` for a request that was kept, because no token ever is.
+    #[must_use]
+    pub const fn path_token(&self) -> Option<&SecretString> {
+        self.path_token.as_ref()
+    }
+
     /// Joins the path token's proof with what the provider's own proof came to.
     #[must_use]
     pub fn prove(self, own: OwnProof) -> Proven {
-        let signature = match own {
-            OwnProof::PathTokenOnly => None,
-            OwnProof::Signature(signature) => Some(signature),
-        };
-        let certificate = signature.as_ref().map(SignatureProof::fingerprint);
-        let proof = Proof { token: self.token, certificate };
+        let Self { mut request, token, .. } = self;
+        let mut proof = Proof { token, certificate: None, body_token: None };
+        let mut signature = None;
+        match own {
+            OwnProof::PathTokenOnly => {}
+            OwnProof::Signature(own) => {
+                proof.certificate = Some(own.fingerprint());
+                signature = Some(own);
+            }
+            OwnProof::BodyToken { position, body } => {
+                proof.body_token = position;
+                request.body = body;
+            }
+        }
         let unknown_subscription = UnknownSubscription::Unasked;
-        Proven { request: self.request, proof, signature, groups: Vec::new(), unknown_subscription }
+        Proven { request, proof, signature, groups: Vec::new(), unknown_subscription }
     }
 }
 
@@ -272,6 +287,13 @@ pub enum OwnProof {
     PathTokenOnly,
     /// The provider signed the bytes.
     Signature(SignatureProof),
+    /// The provider puts a shared token into the body (SignEasy).
+    BodyToken {
+        /// Which of the configured body tokens it was, from 0; `None` where there was none and none was needed.
+        position: Option<usize>,
+        /// The body as it may be stored: without any token's value.
+        body: Bytes,
+    },
 }
 
 /// How a delivery was proven.
@@ -281,6 +303,8 @@ pub struct Proof {
     pub token: usize,
     /// The certificate or key whose signature over the bytes was verified.
     pub certificate: Option<Fingerprint>,
+    /// Which of the configured body tokens it carried, from 0.
+    pub body_token: Option<usize>,
 }
 
 impl Proof {

@@ -1,15 +1,20 @@
 //! Reading JSON that came from outside: an error names the place, never a value.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::intake::Unreadable;
 
-/// Reads `text` as a `T`.
+/// Reads the JSON object `text` as a `T`.
 ///
 /// # Errors
 /// `not_json` when it is no JSON; else the path of the first field that is missing or of another type.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
+    // serde takes an array for a struct too, its fields in the order in which ours stand. No service means that.
+    if !text.trim_ascii_start().starts_with('{') {
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        return Err(Unreadable::new(if is_json { "unexpected_shape" } else { "not_json" }, "."));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         if !error.inner().is_data() {
@@ -56,6 +61,8 @@ mod tests {
             ("{", "not_json", "."),
             (r#"{"inner":[]} x"#, "not_json", "."),
             ("{}", "unexpected_shape", "."),
+            ("null", "unexpected_shape", "."),
+            ("[[1]]", "unexpected_shape", "."),
             (r#"{"inner":"someone@example.com"}"#, "unexpected_shape", "inner"),
             (r#"{"inner":[1,"secret"]}"#, "unexpected_shape", "inner[1]"),
         ] {

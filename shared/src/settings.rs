@@ -44,6 +44,28 @@ pub struct ProviderSettings {
     pub api: SecretSource,
 }
 
+/// Whether SignEasy's callbacks must carry the token in their metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenPolicy {
+    /// All must, but for `document.signed`, which never does.
+    Required,
+    /// None has to; a wrong one is refused all the same.
+    IfPresent,
+}
+
+impl TokenPolicy {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "required" => Some(Self::Required),
+            "if_present" => Some(Self::IfPresent),
+            _ => None,
+        }
+    }
+}
+
+/// The version of SignEasy's API that Countersign speaks, as the first segment of its paths.
+const SIGNEASY_API_PATH: &str = "v3";
+
 /// All settings.
 #[derive(Clone)]
 pub struct Settings {
@@ -60,6 +82,10 @@ pub struct Settings {
     /// `LEGALESIGN_REALTIME_PROOF`: whether a realtime callback of Legalesign must be signed (`signature`), or the path
     /// token is enough for one without a signature (`token`).
     pub legalesign_realtime_signed: bool,
+    /// `SIGNEASY_TOKEN`: `required` (the default) or `if_present`.
+    pub signeasy_token: TokenPolicy,
+    /// `SIGNEASY_API_PATH`: what stands between the API's host and an endpoint, without slashes around it.
+    pub signeasy_api_path: String,
     /// QuicklySign's own.
     pub quicklysign: QuicklysignSettings,
     providers: [ProviderSettings; 3],
@@ -85,6 +111,10 @@ impl Settings {
                 "token" => Some(false),
                 _ => None,
             });
+        let signeasy_token =
+            reader.parsed("SIGNEASY_TOKEN", "required or if_present", TokenPolicy::Required, TokenPolicy::parse);
+        let signeasy_api_path =
+            reader.parsed("SIGNEASY_API_PATH", "a path like v3", SIGNEASY_API_PATH.to_owned(), api_path);
         let quicklysign = reader.quicklysign();
         let providers = LIVE.map(|(provider, url, _)| reader.provider(provider, url));
         // The live domains, and the APIs' own hosts where others are set.
@@ -114,6 +144,8 @@ impl Settings {
             download_hosts,
             allow_insecure,
             legalesign_realtime_signed,
+            signeasy_token,
+            signeasy_api_path,
             quicklysign,
             providers,
         })
@@ -147,6 +179,16 @@ impl Settings {
             Provider::Signeasy => signeasy,
         }
     }
+}
+
+/// A path of plain segments, without the slashes around it.
+fn api_path(text: &str) -> Option<String> {
+    let path = text.trim_matches('/');
+    let plain = |segment: &str| {
+        !segment.bytes().all(|byte| byte == b'.')
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    path.split('/').all(plain).then(|| path.to_owned())
 }
 
 /// All that is wrong with the settings. Names variables, never values.
@@ -251,6 +293,20 @@ mod tests {
         assert_eq!(problems.0.len(), 5, "{problems}");
         for value in ["plenty", "perhaps", "secret"] {
             assert!(!problems.to_string().contains(value), "{problems}");
+        }
+    }
+
+    #[test]
+    fn signeasy_s_token_is_required_unless_it_is_said_otherwise() {
+        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b")];
+        let settings = read(&base).unwrap();
+        assert_eq!((settings.signeasy_token, &*settings.signeasy_api_path), (TokenPolicy::Required, "v3"));
+        let settings =
+            read(&[&base[..], &[("SIGNEASY_TOKEN", "if_present"), ("SIGNEASY_API_PATH", "/ext/v2.1/")]].concat())
+                .unwrap();
+        assert_eq!((settings.signeasy_token, &*settings.signeasy_api_path), (TokenPolicy::IfPresent, "ext/v2.1"));
+        for wrong in [("SIGNEASY_TOKEN", "off"), ("SIGNEASY_API_PATH", "a/../b"), ("SIGNEASY_API_PATH", "v3?x=1")] {
+            assert!(read(&[&base[..], &[wrong]].concat()).is_err(), "{wrong:?}");
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Swept {
     pub still_unfinished: usize,
     /// Archive orders that were made due.
     pub made_due: usize,
+    /// For how many seconds the oldest archive order has been due without an outcome; 0 when none is left lying.
+    pub oldest_due_seconds: u64,
 }
 
 /// Finishes what was left.
@@ -60,7 +62,9 @@ impl Sweep {
             recorded = swept.recorded,
             taken_in = swept.taken_in,
             still_unfinished = swept.still_unfinished,
-            made_due = swept.made_due
+            made_due = swept.made_due,
+            metric.UnfinishedDeliveries = swept.still_unfinished,
+            metric.OldestDueArchive = swept.oldest_due_seconds,
         );
         Ok(swept)
     }
@@ -112,7 +116,11 @@ impl Sweep {
 
     async fn wake_orders(&self, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {
         let mut orders = self.ledger.orders(ArchiveState::Waiting, Some(now), MAX_ITEMS).await?;
-        orders.extend(self.ledger.orders(ArchiveState::Due, Some(before(now, NOT_TAKEN)), MAX_ITEMS).await?);
+        let not_taken = self.ledger.orders(ArchiveState::Due, Some(before(now, NOT_TAKEN)), MAX_ITEMS).await?;
+        let due_since = not_taken.iter().filter_map(|order| order.due_since).min();
+        let age = due_since.map(|since| time::seconds_between(since, now));
+        swept.oldest_due_seconds = age.and_then(|seconds| seconds.try_into().ok()).unwrap_or_default();
+        orders.extend(not_taken);
         let blocked = self.ledger.orders(ArchiveState::Blocked, None, MAX_ITEMS).await?;
         let allowed = |host: &Option<String>| host.as_ref().is_some_and(|host| self.download_hosts.allows(host));
         orders.extend(blocked.into_iter().filter(|order| allowed(&order.blocked_host)));

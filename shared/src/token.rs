@@ -47,9 +47,15 @@ impl Tokens {
             .enumerate()
             .fold(None, |found, (position, token)| if equal(token) { Some(position) } else { found })
     }
+
+    /// The tokens' digests, in their order. They are as secret as the tokens.
+    pub(crate) fn digests(&self) -> impl Iterator<Item = &digest::Digest> {
+        self.0.iter()
+    }
 }
 
-fn sha256(token: &SecretString) -> digest::Digest {
+/// A token's digest. It is as secret as the token.
+pub(crate) fn sha256(token: &SecretString) -> digest::Digest {
     digest::digest(&digest::SHA256, token.expose_secret().as_bytes())
 }
 

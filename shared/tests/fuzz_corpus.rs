@@ -1,6 +1,15 @@
 //! Runs the fuzz targets over their corpus (`fuzz/corpus`): what fuzzing found once stays found, and the targets keep
 //! compiling. How to fuzz: `fuzz/README.md`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    reason = "a test says what went wrong by panicking"
+)]
+
 #[path = "../../fuzz/targets.rs"]
 mod targets;
 

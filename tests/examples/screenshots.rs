@@ -44,12 +44,12 @@ async fn main() {
     let Some(browser) = Browser::start().await else { std::process::exit(1) };
     let timeline = format!("/documents/quicklysign/document_pack/{}", PACKS[0]);
     let pictures = [
-        ("console-deliveries-light", "/", 1280, 760, false),
-        ("console-deliveries-dark", "/", 1280, 760, true),
-        ("console-timeline-light", timeline.as_str(), 1280, 860, false),
-        ("console-archive-dark", "/archive", 1280, 420, true),
-        ("console-documents-light", "/documents", 1280, 480, false),
-        ("console-trigger-light", "/trigger", 1280, 620, false),
+        ("console-deliveries-light", "/", 1280, 600, false),
+        ("console-deliveries-dark", "/", 1280, 600, true),
+        ("console-timeline-light", timeline.as_str(), 1200, 800, false),
+        ("console-archive-dark", "/archive", 1200, 320, true),
+        ("console-documents-light", "/documents", 1200, 400, false),
+        ("console-trigger-light", "/trigger", 1200, 520, false),
         ("console-deliveries-phone", "/", 390, 844, false),
         ("console-timeline-phone", timeline.as_str(), 390, 844, true),
     ];

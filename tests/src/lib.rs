@@ -3,13 +3,18 @@
 //! Nothing here is a stand-in: the gateway builds real API Gateway events, the functions are the deployed ones, and
 //! DynamoDB and S3 are spoken to by the real SDK. Only the services' APIs are simulated.
 
+pub mod bench;
 pub mod browser;
 pub mod fault_proxy;
+pub mod legalesign;
 pub mod raw_http;
 pub mod rig;
+pub mod signeasy;
+mod stored;
 
 use std::{
     collections::BTreeMap,
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -17,7 +22,7 @@ use bytes::Bytes;
 use countersign::{
     delivery::Route,
     ledger::{ArchiveState, Ledger, Timeline},
-    outbound::{Client, Timeouts, UrlPolicy},
+    outbound::{Client, HostPatterns, Timeouts, UrlPolicy},
     provider::Provider,
     subject::{Subject, SubjectId, SubjectKind},
 };
@@ -27,7 +32,21 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// So long may something take that happens by itself within a second: these machines are shared.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// One for all tests: reading the trusted certificates for a new one takes its time. Its limits are those of a sender who
+/// can wait.
+static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+    let timeouts = Timeouts { first_byte: PATIENCE, total: PATIENCE, ..Timeouts::default() };
+    Client::new(UrlPolicy::new(HostPatterns::default(), true), timeouts)
+});
+
+/// A client of the host of `url` alone.
+#[must_use]
+pub fn client_of(url: &str) -> Client {
+    let (_, url) = UrlPolicy::only_host_of(url, true).expect("a URL");
+    CLIENT.with_hosts(HostPatterns::only_host_of(&url))
+}
 
 /// A stack on a folder of its own.
 pub struct World {
@@ -69,7 +88,15 @@ impl World {
 
     /// The same, with other options.
     pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        let folder = TempDir::new().expect("a folder");
+        Self::start_on(TempDir::new().expect("a folder"), change).await
+    }
+
+    /// A stack on a folder in which there is something already.
+    pub async fn on(folder: TempDir) -> Self {
+        Self::start_on(folder, |_| {}).await
+    }
+
+    async fn start_on(folder: TempDir, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options::for_tests().expect("options");
         change(&mut options);
         let taken = Folder::take(folder.path()).expect("a lock").expect("a free folder");
@@ -99,13 +126,12 @@ impl World {
 
     /// Posts a body to a URL.
     pub async fn post_to(&self, url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
-        let (policy, _) = UrlPolicy::only_host_of(url, true).expect("a URL");
         let mut request = Request::builder().method(Method::POST).uri(url);
         for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
             request = request.header(*name, *value);
         }
         let request = request.body(body.into()).expect("a request");
-        let response = Client::new(policy, Timeouts::default()).call(request, 1 << 20).await.expect("an answer");
+        let response = client_of(url).call(request, 1 << 20).await.expect("an answer");
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned()));
         Answer {
@@ -144,23 +170,17 @@ impl World {
 
     /// The bytes of an object in the archive.
     pub async fn object(&self, key: &str) -> Bytes {
-        let object = self.stack.aws.s3.get_object().bucket(&self.stack.endpoints.bucket).key(key).send().await;
-        object.expect("an object").body.collect().await.expect("its bytes").into_bytes()
+        stored::object(&self.stack.aws, &self.stack.endpoints.bucket, key).await
     }
 
     /// The keys of all objects in the bucket.
     pub async fn keys(&self) -> Vec<String> {
-        let pages = self.stack.aws.s3.list_objects_v2().bucket(&self.stack.endpoints.bucket).into_paginator().send();
-        let pages: Result<Vec<_>, _> = pages.collect().await;
-        let pages = pages.expect("a list");
-        pages.iter().flat_map(|page| page.contents()).filter_map(|object| object.key().map(str::to_owned)).collect()
+        stored::keys(&self.stack.aws, &self.stack.endpoints.bucket).await
     }
 
     /// All items of the table.
     pub async fn items(&self) -> Vec<countersign::ledger::Item> {
-        let scan = self.stack.aws.dynamodb.scan().table_name(&self.stack.endpoints.table).into_paginator().items();
-        let items: Result<Vec<_>, _> = scan.send().collect().await;
-        items.expect("a scan").into_iter().map(Into::into).collect()
+        stored::items(&self.stack.aws, &self.stack.endpoints.table).await
     }
 }
 

@@ -132,7 +132,7 @@ impl Rig {
         }
         let functions = Arc::clone(&self.functions);
         let work = async move { functions.call(route, request).await };
-        let response = self.faults.process(work).await?.expect("a function of this route");
+        let response = self.faults.process(work).await?;
         let body: Value = serde_json::from_str(response.body()).expect("JSON");
         Some(Told {
             status: response.status().as_u16(),

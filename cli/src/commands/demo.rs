@@ -38,7 +38,7 @@ macro_rules! case {
 }
 
 /// The callbacks that are sent: those of the services' own documentation.
-const CALLBACKS: [(&str, Route, &str); 12] = [
+const CALLBACKS: [(&str, Route, &str); 24] = [
     case!(LegalesignBatch, "v1-batch", "other_key_order"),
     case!(LegalesignBatch, "v1-batch", "signed_and_completed"),
     case!(LegalesignBatch, "v1-batch", "empty"),
@@ -51,9 +51,28 @@ const CALLBACKS: [(&str, Route, &str); 12] = [
     case!(Quicklysign, "quicklysign-callback", "signatory_updated"),
     case!(Quicklysign, "quicklysign-callback", "audit_trail_updated"),
     case!(Quicklysign, "quicklysign-callback", "final_document_generated"),
+    case!(Signeasy, "signeasy-callback", "rs_initiated_v1"),
+    case!(Signeasy, "signeasy-callback", "rs_link_sent_v2"),
+    case!(Signeasy, "signeasy-callback", "rs_viewed_v2"),
+    case!(Signeasy, "signeasy-callback", "rs_reminded_v2"),
+    case!(Signeasy, "signeasy-callback", "rs_signed_v1"),
+    case!(Signeasy, "signeasy-callback", "rs_completed_v2"),
+    case!(Signeasy, "signeasy-callback", "rs_declined_v3"),
+    case!(Signeasy, "signeasy-callback", "rs_initiated_v3"),
+    case!(Signeasy, "signeasy-callback", "rs_viewed_v3_drifted"),
+    case!(Signeasy, "signeasy-callback", "rs_completed_v3_file_id_only"),
+    case!(Signeasy, "signeasy-callback", "rs_completed_v3_own_file_id"),
+    case!(Signeasy, "signeasy-callback", "document_signed"),
 ];
 
-/// With what the examples are proven, by the function's logical id: their signing keys are forgotten.
+/// Requests of SignEasy's examples whose signed files have ids of their own.
+const SIGNED_FILES: [(&str, &str); 2] = [("373340", "100002311"), ("2373543", "22342821")];
+
+/// The document of SignEasy's example that somebody signed alone, and its checksum there. It is replaced by that of the
+/// simulator's document.
+const SIGNED_ALONE: (&str, &str) = ("110565575", "eaae8847ba4b579f0c404cc51ea4aa0a2b4cc828099ead9c8ff9c68f0abd4e38");
+
+/// With what the examples are proven, by the function's logical id.
 const ENVIRONMENTS: &str = include_str!("../../../events/env.json");
 
 /// What the demo did.
@@ -112,11 +131,13 @@ pub async fn run(data: &Path, json: bool) -> Result<Output, Failure> {
     empty(&path)?;
     let mut secrets = Secrets::throw_away()?;
     let environments: Value = serde_json::from_str(ENVIRONMENTS)?;
-    let proof = environments["V1Batch"]["LEGALESIGN_PROOF"].as_str().unwrap_or_default();
-    let proof: Value = serde_json::from_str(proof)?;
-    let url_token = secrets.url_token(Provider::Legalesign)?;
-    let proof = json!({"url_tokens": [url_token], "certificates": proof["certificates"]});
-    secrets.set_proof(Provider::Legalesign, proof);
+    for (provider, function, kept) in
+        [(Provider::Legalesign, "V1Batch", "certificates"), (Provider::Signeasy, "SigneasyCallback", "tokens")]
+    {
+        let variable = format!("{}_PROOF", provider.as_str().to_ascii_uppercase());
+        let proof: Value = serde_json::from_str(environments[function][variable].as_str().unwrap_or_default())?;
+        secrets.set_proof(provider, json!({"url_tokens": [secrets.url_token(provider)?], kept: proof[kept]}));
+    }
     let options = Options { secrets, scheduled: true, ..Options::for_tests()? };
     let stack = Stack::start(folder, options).await?;
     let demo = play(&stack, &path.join("pdfs"), started).await;
@@ -143,6 +164,9 @@ fn empty(folder: &Path) -> Result<()> {
 async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Demo, Failure> {
     let mut failures = Vec::new();
     let mut deliveries = Vec::new();
+    for (request, file) in SIGNED_FILES {
+        stack.simulator.request(request).signed_as(file);
+    }
     for (case, route, event) in CALLBACKS {
         let exchange = send(stack, case, route, event).await?;
         if exchange.http_status != 200 || exchange.outcome.as_deref() != Some("recorded") {
@@ -178,7 +202,7 @@ async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Dem
         let signer = Subject { provider, kind: SubjectKind::Signer, id: SubjectId::parse(id)? };
         events += ledger.timeline(&signer).await?.map_or(0, |timeline| timeline.events.len());
     }
-    for provider in [Provider::Legalesign, Provider::Quicklysign] {
+    for provider in Provider::ALL {
         if !pdfs.iter().any(|exported| exported.pdf.provider == provider) {
             failures.push(format!("{provider}: no PDF was archived"));
         }
@@ -188,7 +212,9 @@ async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Dem
 }
 
 async fn send(stack: &Stack, case: &str, route: Route, event: &str) -> Result<Exchange, Failure> {
-    let callback = callback(route, &serde_json::from_str(event)?)?;
+    let (document, checksum) = SIGNED_ALONE;
+    let event = event.replace(checksum, &stack.simulator.signed_checksum(document));
+    let callback = callback(route, &serde_json::from_str(&event)?)?;
     let (status, answer) = trigger::send(&stack.callback_url(route)?, callback).await?;
     let text = |name: &str| answer[name].as_str().map(str::to_owned);
     Ok(Exchange {

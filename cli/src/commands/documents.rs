@@ -70,6 +70,9 @@ pub fn documents_table(documents: &[Document]) -> String {
             if document.conflict {
                 status.push_str(" (conflict)");
             }
+            if document.unjoined {
+                status.push_str(" (unjoined)");
+            }
             [
                 document.provider.to_string(),
                 document.id.clone(),

@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 use countersign::provider::Provider;
 
 use output::Failure;
+use tracing_subscriber::{field::MakeExt, fmt::format};
 
 /// Receives, verifies, records and archives what e-signature services call back.
 #[derive(Debug, Parser)]
@@ -129,7 +130,14 @@ fn start_logging(command: &Command) {
         "{others},countersign={ours},countersign_cli={ours},final_document={ours},{}",
         crate::stack::s3::LOG_DIRECTIVE
     );
+    // Metrics are for CloudWatch; a person reads the rest of the line.
+    let fields = format::debug_fn(|writer, field, value| match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        name if name.starts_with("metric.") => Ok(()),
+        name => write!(writer, "{name}={value:?}"),
+    });
     tracing_subscriber::fmt()
+        .fmt_fields(fields.delimited(" "))
         .with_env_filter(tracing_subscriber::EnvFilter::new(directives))
         .with_writer(std::io::stderr)
         .with_target(false)

@@ -16,7 +16,7 @@ pub struct Output {
 impl Output {
     /// The JSON document, and the same for people.
     pub fn new(json: &impl Serialize, text: impl Into<String>) -> Result<Self, Failure> {
-        Ok(Self { json: serde_json::to_value(json)?, text: text.into(), ok: true })
+        Ok(Self { json: serde_json::to_value(json)?, text: harmless(&text.into()), ok: true })
     }
 
     /// A text for another program, which is the same with `--json`.
@@ -43,6 +43,18 @@ impl Output {
         }
         if self.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// What a service named an event goes to somebody's terminal: nothing in it may move the cursor, change a colour or turn
+/// the direction of what follows.
+fn harmless(text: &str) -> String {
+    let steers = |c: char| match c {
+        '\n' => false,
+        // Embeddings, overrides and isolates of the Unicode bidirectional algorithm.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        c => c.is_control(),
+    };
+    text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn write_out(text: &str) {
@@ -79,7 +91,7 @@ impl Failure {
         if json {
             write_out(&format!("{:#}\n", json!({"error": {"code": self.code, "message": self.message}})));
         } else {
-            drop(writeln!(std::io::stderr(), "error: {} ({})", self.message, self.code));
+            drop(writeln!(std::io::stderr(), "error: {} ({})", harmless(&self.message), self.code));
         }
         ExitCode::from(self.exit)
     }

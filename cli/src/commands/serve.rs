@@ -24,11 +24,15 @@ pub struct Serve {
     /// start
     #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
+
+    /// Only answer: no pipe, no queue, no schedule. For functions that run elsewhere, as under `sam local`
+    #[arg(long)]
+    manual: bool,
 }
 
 impl Default for Serve {
     fn default() -> Self {
-        Self { port: 3000, secrets: None }
+        Self { port: 3000, secrets: None, manual: false }
     }
 }
 
@@ -45,7 +49,9 @@ impl Serve {
             None => (Secrets::of_data_folder(folder.path())?, true),
         };
         let environment = stack::process_environment();
-        let stack = Stack::start(folder, Options { port: self.port, environment, secrets, scheduled: true }).await?;
+        let by_itself = !self.manual;
+        let options = Options { port: self.port, environment, secrets, scheduled: by_itself, piped: by_itself };
+        let stack = Stack::start(folder, options).await?;
         if ours {
             // Only throw-away tokens are ever printed.
             let mut stderr = std::io::stderr();

@@ -70,7 +70,7 @@ impl Access {
                 (stack::process_environment(), secrets, simulator, "http://127.0.0.1:3000".to_owned())
             }
         };
-        let options = Options { port: 0, environment, secrets, scheduled: false };
+        let options = Options { port: 0, environment, secrets, scheduled: false, piped: false };
         let environment = stack::environment(&options, &simulator, &http);
         Ok(Settings::read(|name| environment.get(name).cloned())?)
     }

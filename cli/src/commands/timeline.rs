@@ -76,10 +76,15 @@ fn text(timeline: &View) -> String {
                 event.trust.as_str().to_owned(),
                 event.time_source.as_str().to_owned(),
                 event.deliveries.to_string(),
-                or_dash(event.delivery.as_ref()),
+                event.delivery.clone().unwrap_or_else(|| event.source.clone()),
             ]
         }),
     ));
+    for event in &timeline.events {
+        if let Some(note) = &event.note {
+            text.push_str(&format!("{} at {}: {note}\n", event.name, event.occurred_at));
+        }
+    }
     if !timeline.signers.is_empty() {
         let rows = timeline.signers.iter().map(|signer| [signer.id.clone(), or_dash(signer.status.map(Kind::as_str))]);
         text.push_str(&table(["signer", "status"], rows));

@@ -248,6 +248,7 @@ fn refused(error: ApiError) -> Failure {
 fn not_subscribed(error: SubscribeError) -> Failure {
     match error {
         SubscribeError::Api(error) => refused(error),
+        SubscribeError::InvalidCallback(error) => Failure::usage(&error),
         _ => Failure::new(error.code(), error.to_string()),
     }
 }

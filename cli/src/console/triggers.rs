@@ -74,9 +74,9 @@ pub async fn send(
     let failed = |problem: &dyn std::fmt::Display| Problem::Failed(problem.to_string());
     let id = match id {
         Some(id) => id,
-        None => SubjectId::parse(uuid::Uuid::now_v7().simple().to_string()).map_err(|problem| failed(&problem))?,
+        None => trigger::new_id(provider).map_err(|problem| failed(&problem.message()))?,
     };
-    let callback = trigger::callback(provider, event, &id, Some(&gateway.secrets))
+    let callback = trigger::callback(provider, event, trigger::Payload::default(), &id, Some(&gateway.secrets))
         .map_err(|problem| failed(&problem.message()))?;
     let token = gateway.secrets.url_token(provider).map_err(|problem| failed(&problem))?;
     let url = format!("{}{}", gateway.url, callback.route.path().replace("{token}", &token));

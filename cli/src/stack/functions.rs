@@ -11,6 +11,8 @@ pub struct Functions {
     pub v1_realtime: v1_realtime::Function,
     /// `quicklysign-callback`
     pub quicklysign_callback: quicklysign_callback::Function,
+    /// `signeasy-callback`
+    pub signeasy_callback: signeasy_callback::Function,
     /// `final-document`
     pub final_document: final_document::Function,
     /// `reconcile`
@@ -25,18 +27,19 @@ impl Functions {
             v1_batch: v1_batch::Function::start(settings(), aws).await,
             v1_realtime: v1_realtime::Function::start(settings(), aws).await,
             quicklysign_callback: quicklysign_callback::Function::start(settings(), aws).await,
+            signeasy_callback: signeasy_callback::Function::start(settings(), aws).await,
             final_document: final_document::Function::start(settings(), aws),
             reconcile: reconcile::Function::start(settings(), aws),
         }
     }
 
-    /// Calls the function of a route; `None` where there is none.
-    pub async fn call(&self, route: Route, request: Request) -> Option<Response<String>> {
+    /// Calls the function of a route.
+    pub async fn call(&self, route: Route, request: Request) -> Response<String> {
         match route {
-            Route::LegalesignBatch => Some(self.v1_batch.handle(request).await),
-            Route::LegalesignRealtime => Some(self.v1_realtime.handle(request).await),
-            Route::Quicklysign => Some(self.quicklysign_callback.handle(request).await),
-            Route::Signeasy => None,
+            Route::LegalesignBatch => self.v1_batch.handle(request).await,
+            Route::LegalesignRealtime => self.v1_realtime.handle(request).await,
+            Route::Quicklysign => self.quicklysign_callback.handle(request).await,
+            Route::Signeasy => self.signeasy_callback.handle(request).await,
         }
     }
 }

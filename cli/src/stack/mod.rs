@@ -52,6 +52,12 @@ const ASK_EVERY: Duration = Duration::from_secs(60 * 60);
 /// The console is told of every write; what only time changes is looked at so often.
 const REFRESH_EVERY: Duration = Duration::from_secs(10);
 
+/// So long may what is under way go on when the stack ends. Supervisors wait ten seconds before they kill.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// The same for DynamoDB, S3 and the simulator, of which nobody wants anything by then.
+const GRACE_FOR_SERVICES: Duration = Duration::from_secs(2);
+
 /// How the local stack is to run.
 pub struct Options {
     /// The gateway's port; 0 for a free one.
@@ -62,6 +68,8 @@ pub struct Options {
     pub secrets: Secrets,
     /// Whether the schedule runs; tests call the sweep themselves.
     pub scheduled: bool,
+    /// Whether the pipe hands archive orders to the queue. Without it they stay due, for functions that run elsewhere.
+    pub piped: bool,
 }
 
 impl Options {
@@ -70,7 +78,13 @@ impl Options {
     /// # Errors
     /// When secrets can't be made.
     pub fn for_tests() -> Result<Self> {
-        Ok(Self { port: 0, environment: HashMap::new(), secrets: Secrets::throw_away()?, scheduled: false })
+        Ok(Self {
+            port: 0,
+            environment: HashMap::new(),
+            secrets: Secrets::throw_away()?,
+            scheduled: false,
+            piped: true,
+        })
     }
 }
 
@@ -91,6 +105,8 @@ pub struct Stack {
     folder: Folder,
     stop: watch::Sender<bool>,
     parts: JoinSet<()>,
+    stop_services: watch::Sender<bool>,
+    services: JoinSet<()>,
 }
 
 /// The embedded DynamoDB and S3 alone: what commands need when no stack runs on the folder.
@@ -149,12 +165,14 @@ impl Stack {
     /// # Errors
     /// When a file or port can't be had, or the settings are wrong.
     pub async fn start(folder: Folder, options: Options) -> Result<Self> {
+        let (stop_services, services_stopping) = watch::channel(false);
+        let mut services = JoinSet::new();
+        let storage = Storage::open(folder.path(), &mut services, &services_stopping).await?;
+
+        let (simulator, simulator_url) = simulate(&options.secrets, &mut services, &services_stopping).await?;
+
         let (stop, stopping) = watch::channel(false);
         let mut parts = JoinSet::new();
-        let storage = Storage::open(folder.path(), &mut parts, &stopping).await?;
-
-        let (simulator, simulator_url) = simulate(&options.secrets, &mut parts, &stopping).await?;
-
         let (gateway, http) = bind(options.port).await?;
         let environment = environment(&options, &simulator_url, &http);
         let settings = Settings::read(|name| environment.get(name).cloned())?;
@@ -178,8 +196,10 @@ impl Stack {
 
         let (queue, worker) = queue::queue(Arc::clone(&functions), stopping.clone());
         parts.spawn(worker);
-        let pipe = pipe::Pipe::open(storage.database.clone(), TABLE)?;
-        parts.spawn(pipe.run(queue, changed, stopping.clone()));
+        if options.piped {
+            let pipe = pipe::Pipe::open(storage.database.clone(), TABLE)?;
+            parts.spawn(pipe.run(queue, changed, stopping.clone()));
+        }
         let ledger = Ledger::new(&storage.aws, TABLE, BUCKET);
         recover(&ledger).await?;
         if options.scheduled {
@@ -204,7 +224,19 @@ impl Stack {
         };
         folder.announce(&endpoints)?;
         let (aws, secrets) = (storage.aws, options.secrets);
-        Ok(Self { endpoints, aws, functions, simulator, settings, secrets, folder, stop, parts })
+        Ok(Self {
+            endpoints,
+            aws,
+            functions,
+            simulator,
+            settings,
+            secrets,
+            folder,
+            stop,
+            parts,
+            stop_services,
+            services,
+        })
     }
 
     /// The stack's ledger.
@@ -222,11 +254,23 @@ impl Stack {
         Ok(format!("{}{}", self.endpoints.http, route.path().replace("{token}", &token)))
     }
 
-    /// Ends the stack: what is under way is finished first.
+    /// Ends the stack: what is under way is finished first, and only then what it needs is ended. What takes too long,
+    /// because somebody doesn't finish a request or a large document is on its way, is left to the next start.
     pub async fn stop(mut self) {
-        self.stop.send_replace(true);
         self.folder.withdraw();
-        while self.parts.join_next().await.is_some() {}
+        self.stop.send_replace(true);
+        end(&mut self.parts, GRACE).await;
+        self.stop_services.send_replace(true);
+        end(&mut self.services, GRACE_FOR_SERVICES).await;
+    }
+}
+
+/// Waits until all of `parts` have ended, and after `grace` ends them.
+async fn end(parts: &mut JoinSet<()>, grace: Duration) {
+    let ended = async { while parts.join_next().await.is_some() {} };
+    if tokio::time::timeout(grace, ended).await.is_err() {
+        tracing::warn!(event = "cut_off", parts = parts.len());
+        parts.shutdown().await;
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use tempfile::NamedTempFile;
 
-use super::{Obstacle, Wanted, pdf};
+use super::{Obstacle, Wanted, pdf, unpack};
 use crate::outbound::{Client, Download, Fetched};
 
 /// A Lambda function's disk has 512 MB unless it is given more, and another document may be on it.
@@ -21,11 +21,19 @@ pub(super) struct PdfFile {
     pub(super) digest: [u8; 32],
 }
 
+/// What a download came to.
+pub(super) struct Files {
+    /// One PDF, or those of a zip in its order.
+    pub(super) pdfs: Vec<PdfFile>,
+    /// The hash of what was downloaded, in hex.
+    pub(super) sha256: String,
+}
+
 /// Downloads what is wanted and checks it.
 ///
 /// # Errors
 /// Why it can't be had now, or isn't the document.
-pub(super) async fn download(client: &Client, wanted: &Wanted) -> Result<PdfFile, Obstacle> {
+pub(super) async fn download(client: &Client, wanted: &Wanted) -> Result<Files, Obstacle> {
     let disk = |_| Obstacle::failed("disk");
     let file = NamedTempFile::new().map_err(disk)?;
     let mut writer = tokio::fs::File::from_std(file.reopen().map_err(disk)?);
@@ -49,10 +57,20 @@ pub(super) async fn download(client: &Client, wanted: &Wanted) -> Result<PdfFile
             });
         }
     };
-    pdf::check(&downloaded.head, &downloaded.tail).map_err(|fault| Obstacle::failed(fault.to_string()))?;
     let sha256 = downloaded.sha256.to_string();
-    if wanted.sha256.as_ref().is_some_and(|expected| !expected.eq_ignore_ascii_case(&sha256)) {
+    let pdfs = if unpack::is_zip(&downloaded.head) {
+        unpack::pdfs(file.reopen().map_err(disk)?, &downloaded.tail).await?
+    } else {
+        pdf::check(&downloaded.head, &downloaded.tail).map_err(|fault| Obstacle::failed(fault.to_string()))?;
+        vec![PdfFile { file, size: downloaded.size, sha256: sha256.clone(), digest: downloaded.sha256.0 }]
+    };
+    // The hash of a document that came in a zip may be the document's.
+    let is_expected = |expected: &String| {
+        let only = if let [only] = pdfs.as_slice() { &only.sha256 } else { &sha256 };
+        [&sha256, only].iter().any(|actual| expected.eq_ignore_ascii_case(actual))
+    };
+    if !wanted.sha256.as_ref().is_none_or(is_expected) {
         return Err(Obstacle::failed("hash_mismatch"));
     }
-    Ok(PdfFile { file, size: downloaded.size, sha256, digest: downloaded.sha256.0 })
+    Ok(Files { pdfs, sha256 })
 }

@@ -7,6 +7,7 @@
 mod file;
 mod pdf;
 mod store;
+mod unpack;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use pdf::PdfFault;
 
+use self::file::PdfFile;
 use crate::{
     aws::Aws,
     event::{Kind, TimeSource},
@@ -52,6 +54,9 @@ const BACKOFF: [SignedDuration; 8] = [
 
 /// A document that isn't ready yet is asked for again this much later, unless the service says when.
 const NOT_READY: SignedDuration = SignedDuration::from_mins(2);
+
+/// No service puts an order off for longer: one that says "in a hundred years" is wrong, and nobody would notice.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a provider's API says of a subject whose documents are wanted.
 #[derive(Debug, Default)]
@@ -127,6 +132,21 @@ impl Obstacle {
     pub fn failed(reason: impl Into<String>) -> Self {
         Self::Failed { reason: reason.into() }
     }
+
+    /// Why, as a stable code.
+    fn reason(&self) -> &str {
+        match self {
+            Self::NotReady { reason, .. }
+            | Self::NotComplete { reason, .. }
+            | Self::Failed { reason }
+            | Self::Foreign { reason } => reason,
+            Self::HostNotAllowed { .. } => "host_not_allowed",
+        }
+    }
+
+    fn host(&self) -> Option<&str> {
+        if let Self::HostNotAllowed { host } = self { Some(host) } else { None }
+    }
 }
 
 impl From<OutboundError> for Obstacle {
@@ -177,7 +197,7 @@ impl Archiver {
                 Err(obstacle) => outcome(obstacle, Standing::of(&claim.order), time::now()),
             }
         };
-        tracing::info!(event = "order_settled", provider = %subject.provider, subject = %subject.id, ?outcome);
+        log(subject, &outcome);
         self.ledger.settle(&claim, &outcome).await
     }
 
@@ -221,7 +241,8 @@ impl Archiver {
                     self.ledger.note_version(subject, &slot, &current).await?;
                 }
                 Err(obstacle) => {
-                    tracing::warn!(event = "document_not_archived", provider = %subject.provider, subject = %subject.id, document = %wanted.document, ?obstacle);
+                    let (reason, host) = (obstacle.reason(), obstacle.host());
+                    tracing::warn!(event = "document_not_archived", provider = %subject.provider, subject = %subject.id, document = wanted.document, reason, host);
                     first_obstacle.get_or_insert(obstacle);
                 }
             }
@@ -229,33 +250,89 @@ impl Archiver {
         Ok(first_obstacle.map_or(Ok(()), Err))
     }
 
-    /// Downloads one document, checks it, puts it into the bucket and enters it into the manifest. Gives its hash.
+    /// Downloads what is wanted, checks it and keeps it. Gives its hash.
     async fn archive(&self, claim: &Claim, wanted: &Wanted) -> Result<Result<String, Obstacle>, LedgerError> {
-        let file = match file::download(&self.downloads, wanted).await {
-            Ok(file) => file,
+        let files = match file::download(&self.downloads, wanted).await {
+            Ok(files) => files,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
+        if let [only] = files.pdfs.as_slice() {
+            return self.keep(claim, wanted, &wanted.document, only).await;
+        }
+        // Several came in a zip: each is a document of its own, named by its position.
+        for (position, file) in files.pdfs.iter().enumerate() {
+            let document = format!("{}-{}", wanted.document, position + 1);
+            match self.keep(claim, wanted, &document, file).await? {
+                Ok(sha256) => {
+                    let current = CurrentVersion { version: wanted.version.clone(), sha256 };
+                    let slot = Pdf::slot(&document, wanted.role);
+                    self.ledger.note_version(&claim.order.subject, &slot, &current).await?;
+                }
+                Err(obstacle) => return Ok(Err(obstacle)),
+            }
+        }
+        Ok(Ok(files.sha256))
+    }
+
+    /// Puts a checked PDF into the bucket and enters it into the manifest. Gives its hash.
+    async fn keep(
+        &self,
+        claim: &Claim,
+        wanted: &Wanted,
+        document: &str,
+        file: &PdfFile,
+    ) -> Result<Result<String, Obstacle>, LedgerError> {
         let subject = &claim.order.subject;
-        let key = format!("{}/{}/{}/{}.pdf", subject.provider, subject.id, wanted.document, file.sha256);
-        if let Err(obstacle) = self.store.put(&key, &file).await {
+        let key = format!("{}/{}/{document}/{}.pdf", subject.provider, subject.id, file.sha256);
+        if let Err(obstacle) = self.store.put(&key, file).await {
             return Ok(Err(obstacle));
         }
         let pdf = Pdf {
             provider: subject.provider,
             subject: subject.id.to_string(),
-            document: wanted.document.clone(),
+            document: document.to_owned(),
             role: wanted.role,
             key,
             size: file.size,
-            sha256: file.sha256,
+            sha256: file.sha256.clone(),
             archived_at: time::now(),
             version: Some(wanted.version.clone()).filter(|version| !version.is_empty()),
             source_event: claim.order.source_event.clone(),
             current: true,
         };
         self.ledger.enter_pdf(subject, &pdf).await?;
-        tracing::info!(event = "archived", provider = %pdf.provider, subject = %subject.id, document = %pdf.document, role = pdf.role.as_str(), size = pdf.size, sha256 = %pdf.sha256);
+        tracing::info!(
+            event = "document_archived",
+            provider = %pdf.provider,
+            subject = %subject.id,
+            document = pdf.document,
+            role = pdf.role.as_str(),
+            size = pdf.size,
+            sha256 = pdf.sha256,
+            metric.ArchivedDocuments = 1,
+        );
         Ok(Ok(pdf.sha256))
+    }
+}
+
+/// Tells what the work on an order came to.
+fn log(subject: &Subject, outcome: &OrderOutcome) {
+    let (provider, subject) = (subject.provider, &subject.id);
+    match outcome {
+        OrderOutcome::Archived => tracing::info!(event = "archived", %provider, %subject),
+        OrderOutcome::Withdrawn => tracing::info!(event = "archive_withdrawn", %provider, %subject),
+        OrderOutcome::Waiting { not_before, reason, failed } => {
+            tracing::info!(event = "archive_waiting", %provider, %subject, reason, failed, not_before = time::format(*not_before));
+        }
+        OrderOutcome::Blocked { host } => {
+            tracing::error!(event = "archive_blocked", %provider, %subject, host, metric.ArchivesBlocked = 1);
+        }
+        OrderOutcome::Failed { reason } => {
+            tracing::error!(event = "archive_failed", %provider, %subject, reason, metric.ArchivesFailed = 1);
+        }
+        OrderOutcome::Foreign { reason } => {
+            tracing::warn!(event = "archive_foreign", %provider, %subject, reason, metric.ArchivesForeign = 1);
+        }
     }
 }
 
@@ -281,7 +358,8 @@ fn outcome(obstacle: Obstacle, order: Standing, now: Timestamp) -> OrderOutcome 
     let later = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     match obstacle {
         Obstacle::NotReady { reason, after } => {
-            OrderOutcome::Waiting { not_before: later(after.unwrap_or(NOT_READY)), reason, failed: false }
+            let pause = after.unwrap_or(NOT_READY).clamp(SignedDuration::ZERO, LONGEST_PAUSE);
+            OrderOutcome::Waiting { not_before: later(pause), reason, failed: false }
         }
         // The API was asked what happened, and this is the answer; the next callback asks again.
         Obstacle::NotComplete { .. } if !order.complete => {

@@ -20,11 +20,16 @@ pub enum PdfFault {
 /// # Errors
 /// What is wrong with it.
 pub fn check(head: &[u8], tail: &[u8]) -> Result<(), PdfFault> {
-    if !contains(head, b"%PDF-") {
+    if !starts_like_one(head) {
         return Err(PdfFault::NotAPdf);
     }
     let end = tail.windows(5).rposition(|window| window == b"%%EOF").ok_or(PdfFault::Truncated)?;
     if contains(&tail[..end], b"startxref") { Ok(()) } else { Err(PdfFault::Truncated) }
+}
+
+/// Whether a file that starts like this may be a PDF. A zip isn't one, whatever it holds.
+pub(super) fn starts_like_one(head: &[u8]) -> bool {
+    !head.starts_with(b"PK\x03\x04") && contains(head, b"%PDF-")
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
@@ -44,6 +49,7 @@ mod tests {
             (&b"<!doctype html>"[..], &b"</html>"[..], PdfFault::NotAPdf),
             (b"", b"", PdfFault::NotAPdf),
             (b"PK\x03\x04", b"startxref\n9\n%%EOF", PdfFault::NotAPdf),
+            (b"PK\x03\x04 a.pdf %PDF-1.7", b"startxref\n9\n%%EOF", PdfFault::NotAPdf),
             (b"%PDF-1.7", b"%PDF-1.7", PdfFault::Truncated),
             (b"%PDF-1.7", b"startxref\n9\n%%EO", PdfFault::Truncated),
             (b"%PDF-1.7", b"trailer\n%%EOF", PdfFault::Truncated),

@@ -18,6 +18,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, info_span};
 
 pub use answer::{Answer, Verdict};
 pub use reading::{Link, Reading, UnreadableEntry};
@@ -72,7 +73,7 @@ pub trait Callback: Send + Sync + 'static {
 
     /// The body as it may be kept when the proof failed: without any secret, wrong ones included; `None` when they can't
     /// be found in it.
-    fn without_secrets(&self, request: &Addressed) -> Option<Bytes> {
+    fn without_secrets(&self, request: &Addressed, _: &Self::Secrets) -> Option<Bytes> {
         Some(request.body().clone())
     }
 }
@@ -140,8 +141,8 @@ enum Refused {
     NotConfigured(NotConfigured),
     /// The path token is wrong.
     PathToken,
-    /// The path token is right, and the provider's own proof isn't.
-    Proof(Addressed, Refusal),
+    /// The path token is right, and the provider's own proof isn't. With what may be kept of the body.
+    Proof(Addressed, Refusal, Option<Bytes>),
 }
 
 impl<C: Callback> Receiver<C> {
@@ -152,7 +153,7 @@ impl<C: Callback> Receiver<C> {
         let (secret, table, bucket) = match &settings {
             Ok(settings) => (settings.provider(provider).proof.clone(), &*settings.table, &*settings.bucket),
             Err(problems) => {
-                tracing::error!(event = "not_configured", problems = %problems);
+                tracing::error!(event = "not_configured", %provider, problem = %problems);
                 (SecretSource::Missing("settings".to_owned()), "", "")
             }
         };
@@ -164,7 +165,7 @@ impl<C: Callback> Receiver<C> {
     /// Reads the secrets, so that the first request needn't wait for them.
     pub async fn warm(&self) {
         if let Err(problem) = self.secrets.get().await {
-            tracing::error!(event = "not_configured", problem = %problem);
+            tracing::error!(event = "not_configured", provider = %C::ROUTE.provider(), problem = %problem);
         }
     }
 
@@ -181,7 +182,8 @@ impl<C: Callback> Receiver<C> {
         let token = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
         let envelope = Envelope::of(&head.headers, head.uri.query());
         let request = Unproven::new(C::ROUTE, SecretString::from(&*token), envelope, body.to_bytes(), received_at);
-        self.receive(request).await.to_http()
+        let answer = self.receive(request).instrument(info_span!("callback", provider = %C::ROUTE.provider()));
+        answer.await.to_http()
     }
 
     /// Takes in one request. Always answers, within [`ANSWER_WITHIN`].
@@ -201,8 +203,7 @@ impl<C: Callback> Receiver<C> {
             Ok(Err(Refused::PathToken)) => {
                 return Answer::nothing_kept(anybody_s(Verdict::Unproven, "path_token").await);
             }
-            Ok(Err(Refused::Proof(request, refusal))) => {
-                let body = self.callback.without_secrets(&request);
+            Ok(Err(Refused::Proof(request, refusal, body))) => {
                 let verdict = self.refusals.addressed(&self.ledger, &request, body.as_ref(), refusal).await;
                 return Answer::nothing_kept(verdict);
             }
@@ -242,7 +243,7 @@ impl<C: Callback> Receiver<C> {
     }
 
     fn not_configured(&self, problem: &NotConfigured) -> Answer {
-        tracing::error!(event = "not_configured", problem = %problem);
+        tracing::error!(event = "not_configured", problem = %problem, metric.NotConfigured = 1);
         Answer::nothing_kept(Verdict::NotConfigured)
     }
 
@@ -257,7 +258,7 @@ impl<C: Callback> Receiver<C> {
             }
         };
         let mut proof = self.callback.prove(&request, &secrets);
-        if let Err(Refusal::Unproven(_)) = proof
+        if let Err(Refusal::Unproven(_) | Refusal::NotConfigured(_)) = proof
             && let Some(now) = self.secrets.reread().await
         {
             proof = self.callback.prove(&request, &now);
@@ -268,7 +269,10 @@ impl<C: Callback> Receiver<C> {
                 let unknown = self.callback.unknown_subscription(&request);
                 Ok(request.prove(proof).wanting(C::groups(&secrets).to_vec()).if_unknown(unknown))
             }
-            Err(refusal) => Err(Refused::Proof(request, refusal)),
+            Err(refusal) => {
+                let body = self.callback.without_secrets(&request, &secrets);
+                Err(Refused::Proof(request, refusal, body))
+            }
         }
     }
 }
@@ -293,7 +297,7 @@ pub async fn prove_again<C: Callback>(
 }
 
 fn unavailable(delivery: &Proven, problem: &str) -> Answer {
-    tracing::error!(event = "unavailable", delivery = %delivery.id(), problem);
+    tracing::error!(event = "unavailable", delivery = %delivery.id(), problem, metric.Unavailable = 1);
     Answer::nothing_kept(Verdict::Unavailable)
 }
 
@@ -327,7 +331,8 @@ async fn record_reading(
         Ok(reading) => reading,
         Err(unreadable) => {
             let Unreadable { code, path } = &unreadable;
-            tracing::error!(event = "set_aside", delivery = %delivery.id(), provider = %delivery.route().provider(), cause = code, path);
+            let provider = delivery.route().provider();
+            tracing::error!(event = "set_aside", delivery = %delivery.id(), %provider, cause = code, path, metric.SetAside = 1);
             let reason = format!("{code} at {path}");
             ledger.finish(delivery, Outcome::SetAside, &reason, 0, &[]).await?;
             return Ok(Answer::kept(delivery, Verdict::SetAside));
@@ -335,6 +340,7 @@ async fn record_reading(
     };
     report_unreadable(delivery, &reading.unreadable);
     let recorded = ledger.record(delivery, &reading).await?;
+    crate::providers::relate(ledger, delivery, &reading.events).await?;
     let (outcome, verdict) = if reading.events.is_empty() && !reading.unreadable.is_empty() {
         (Outcome::SetAside, Verdict::SetAside)
     } else if recorded.new == 0 && recorded.known > 0 {
@@ -346,13 +352,15 @@ async fn record_reading(
     let events = reading.events.len();
     ledger.finish(delivery, outcome, reason, events, &reading.unreadable).await?;
     tracing::info!(
-        event = "recorded",
+        event = outcome.as_str(),
         delivery = %delivery.id(),
         provider = %delivery.route().provider(),
         trust = delivery.trust().as_str(),
         events,
         new = recorded.new,
         foreign = reading.foreign,
+        metric.Recorded = (outcome == Outcome::Recorded).then_some(1),
+        metric.Duplicates = (outcome == Outcome::Duplicate).then_some(1),
     );
     Ok(Answer { events, unreadable: reading.unreadable.len(), ..Answer::kept(delivery, verdict) })
 }
@@ -368,5 +376,6 @@ fn report_unreadable(delivery: &Proven, entries: &[UnreadableEntry]) {
         first_position = position,
         cause = code,
         path,
+        metric.SetAside = 1,
     );
 }

@@ -61,7 +61,7 @@ impl Refusals {
         received_at: Timestamp,
     ) -> Verdict {
         let (_, _, reason) = verdict.parts();
-        tracing::warn!(event = "refused", provider = %self.route.provider(), reason, cause, size);
+        tracing::warn!(event = "refused", provider = %self.route.provider(), reason, cause, size, metric.Refused = 1);
         let refused = self.ring.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now());
         if let Some(refused) = refused {
             let entry = RefusedEntry {
@@ -90,7 +90,7 @@ impl Refusals {
             Refusal::NotConfigured(cause) => (Verdict::NotConfigured, cause),
         };
         let (_, _, reason) = verdict.parts();
-        tracing::warn!(event = "refused", provider = %self.route.provider(), reason, cause, quarantine = %request.id());
+        tracing::warn!(event = "refused", provider = %self.route.provider(), reason, cause, quarantine = %request.id(), metric.Refused = 1);
         kept("quarantine_failed", ledger.quarantine(request, body, reason, cause)).await;
         verdict
     }

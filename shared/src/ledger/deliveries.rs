@@ -87,6 +87,8 @@ pub struct DeliveryRecord {
     pub token: u64,
     /// The fingerprint of the key that signed it, where it is signed.
     pub certificate: Option<String>,
+    /// Which token its body carried, from 0, where it carried one.
+    pub body_token: Option<u64>,
     /// How many of its entries can't be read.
     pub unreadable: u64,
     /// The first of them.
@@ -126,6 +128,7 @@ impl Ledger {
             .with("trust", delivery.trust().as_str())
             .with("token", proof.token)
             .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()))
+            .with_some("body_token", proof.body_token)
             .with_some("groups", Some(delivery.groups()).filter(|groups| !groups.is_empty()))
             .with_some("unknown_subscription", delivery.unknown_subscription().as_str());
         let key = body_key("deliveries", delivery.route(), delivery.received_at(), delivery.id());
@@ -191,7 +194,8 @@ impl Ledger {
         let envelope = envelope_of(&item);
         let certificate = record.certificate.as_deref().map(str::parse::<Fingerprint>).transpose();
         let certificate = certificate.map_err(|_| LedgerError::Corrupt { attribute: "certificate" })?;
-        let proof = Proof { token: usize::try_from(record.token).unwrap_or(usize::MAX), certificate };
+        let position = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
+        let proof = Proof { token: position(record.token), certificate, body_token: record.body_token.map(position) };
         let delivery = Proven::recorded(id.clone(), route, record.received_at, envelope, body, proof);
         let unknown = UnknownSubscription::parse(item.text("unknown_subscription"));
         let delivery = delivery.wanting(item.list("groups")).if_unknown(unknown);
@@ -288,6 +292,7 @@ pub(super) fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, Led
         sha256: item.need("sha256")?.to_owned(),
         token: item.number("token").unwrap_or_default(),
         certificate: item.text("certificate").map(str::to_owned),
+        body_token: item.number("body_token"),
         unreadable: item.number("unreadable").unwrap_or_default(),
         unreadable_entries: item.list("unreadable_entries"),
     })

@@ -1,8 +1,9 @@
 //! Events: each recorded once, whatever is redelivered.
 //!
-//! Few events are written one by one, each with a condition. Many are first looked for: what is known is left as it
-//! is, what is missing is put, so that a redelivered batch of thousands costs reads only. Two deliveries of one batch
-//! at the same moment may both find an event missing and both put it: the same event, under the same key.
+//! Few events are written one by one, each with a condition. Many are first looked for, a hundred at a time: what is
+//! missing is put, 25 at a time; what is known remembers one more delivery, unless it came in this very one. Two
+//! deliveries of one batch at the same moment may both find an event missing and both put it: the same event, under the
+//! same key.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -27,8 +28,9 @@ use crate::{
 /// How many items are written one by one at the same time.
 const CONCURRENT_WRITES: usize = 16;
 
-/// How many batches of [`MAX_GET`] events are looked for and written at the same time.
-const CONCURRENT_BATCHES: usize = 8;
+/// How many batches of [`MAX_GET`] events are looked for and written at the same time: 20,000 events take some three
+/// seconds of DynamoDB's, and no call waits long for the others.
+const CONCURRENT_BATCHES: usize = 4;
 
 /// Up to so many events are written one by one.
 const FEW: usize = 10;
@@ -130,9 +132,7 @@ impl Ledger {
             .send()
             .await?;
         let (Updated::Done(before) | Updated::Refused(before)) = updated;
-        // What this very delivery told first is new, though it was recorded before: a replay finds what the first time found.
-        let is_new = before.text("delivery").is_none_or(|first| first == delivery.id().as_str());
-        Ok(Placed { event, occurred_at: before.time("occurred_at").unwrap_or(event.occurred_at), is_new })
+        Ok(source.known(delivery, event, &before))
     }
 
     /// Writes up to [`MAX_GET`] different events.
@@ -150,23 +150,23 @@ impl Ledger {
             .collect();
         let mut placed = Vec::with_capacity(events.len());
         let mut missing = Vec::new();
+        let mut redelivered = Vec::new();
         for (event, key) in events.iter().copied().zip(keys) {
             match found.get(&key) {
+                // It came in this very delivery, which is being finished.
                 Some(item) if item.set_has("deliveries", delivery.id().as_str()) => {
-                    let occurred_at = item.time("occurred_at").unwrap_or(event.occurred_at);
-                    placed.push(Placed {
-                        event,
-                        occurred_at,
-                        is_new: item.text("delivery") == Some(delivery.id().as_str()),
-                    });
+                    placed.push(source.known(delivery, event, item));
                 }
-                Some(_) => placed.push(self.put_event(source, delivery, event).await?),
+                Some(_) => redelivered.push(event),
                 None => {
                     missing.push((event, key));
                     placed.push(Placed { event, occurred_at: event.occurred_at, is_new: true });
                 }
             }
         }
+        let updates = (0..redelivered.len()).map(|index| self.put_event(source, delivery, redelivered[index]));
+        let updated: Vec<Placed<'_>> = stream::iter(updates).buffered(CONCURRENT_WRITES).try_collect().await?;
+        placed.extend(updated);
         for batch in missing.chunks(MAX_WRITE) {
             let item = |(event, (partition, sort)): &(&Event, Key)| {
                 let item = source.item(event).with("deliveries", one(delivery.id().as_str()));
@@ -187,6 +187,17 @@ impl<'a> Source<'a> {
     fn distinct(self) -> Vec<&'a Event> {
         let mut seen = HashSet::new();
         self.reading.events.iter().filter(|event| seen.insert(self.key(event))).collect()
+    }
+
+    /// An event, of which this was stored before; nothing, if it wasn't known. It is new also if it came in this very
+    /// delivery, so that one that was interrupted and is finished, or replayed, isn't taken for its own redelivery.
+    fn known(self, delivery: &Proven, event: &'a Event, before: &Item) -> Placed<'a> {
+        let first = before.text("delivery");
+        Placed {
+            event,
+            occurred_at: before.time("occurred_at").unwrap_or(event.occurred_at),
+            is_new: first.is_none_or(|first| first == delivery.id().as_str()),
+        }
     }
 
     pub(super) fn item(self, event: &Event) -> Item {

@@ -1,8 +1,8 @@
 //! The ledger: one DynamoDB table that holds deliveries, events, statuses, archive orders and the manifest of PDFs.
 //!
 //! Everything about a subject shares its partition (`<provider>#<kind>#<id>`): `STATE`, `ARCHIVE`,
-//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`, `SIGNER#<id>`. Deliveries, certificates and webhooks have
-//! partitions of their own.
+//! `EVENT#<time>#<id>`, `PDF#<document>#<role>#<sha256>`, `SIGNER#<id>`. Deliveries, certificates, webhooks and what
+//! joins subjects (`CLUE#…`) have partitions of their own.
 //!
 //! A delivery is written in steps, each of which may be repeated at any time by anyone without a change of the result:
 //! `accepted` with its bytes and proof (from here on nothing can be lost), events, status, archive order, `recorded`.
@@ -19,6 +19,7 @@ mod forget;
 mod found;
 mod index;
 mod item;
+mod joins;
 mod links;
 mod observations;
 mod orders;
@@ -41,6 +42,7 @@ pub use events::Recorded;
 pub use forget::{Erased, FORGOTTEN, Forgetting};
 pub use index::{INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY};
 pub use item::Item;
+pub use joins::{Bearers, Clue, Side};
 pub use links::SignerView;
 pub use observations::{Cursor, KnownStatus, Observation};
 pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};

@@ -74,6 +74,8 @@ pub struct Order {
     pub attempts: u32,
     /// When it is due again, while it waits.
     pub not_before: Option<Timestamp>,
+    /// Since when it has been due, however often it was handed over since.
+    pub due_since: Option<Timestamp>,
     /// Why it stands there: a stable code, with a host where one is blocked.
     pub reason: Option<String>,
     /// How many events asked for it.
@@ -163,7 +165,7 @@ impl Ledger {
         self.update(&partition, SORT)
             .set("state", ArchiveState::Due.as_str())
             .set_all(index::archive(&partition, ArchiveState::Due, now))
-            .set("due_at", now)
+            .set_all_if_absent(Item::default().with("due_since", now))
             .add("revision", 1_u32)
             .remove("not_before")
             .remove("blocked_host")
@@ -251,6 +253,7 @@ impl Ledger {
             .set("settled_at", now)
             .set_all(index::archive(&partition, state, listed_at))
             .remove("claim")
+            .remove("due_since")
             .only_if(UNCHANGED, claim.unchanged())
             .was_done()
             .await?;
@@ -263,7 +266,7 @@ impl Ledger {
     /// Takes an order back, as if it had never been due; what it remembers stays.
     async fn withdraw(&self, claim: &Claim) -> Result<(), LedgerError> {
         let update = self.update(&claim.order.subject.partition(), SORT);
-        let gone = ["state", "reason", "claim", "due_at", INDEX_PARTITION_KEY, INDEX_SORT_KEY];
+        let gone = ["state", "reason", "claim", "due_since", INDEX_PARTITION_KEY, INDEX_SORT_KEY];
         let update = gone.into_iter().fold(update, super::update::Update::remove);
         let withdrawn = update.only_if(UNCHANGED, claim.unchanged()).was_done().await?;
         if withdrawn { Ok(()) } else { self.release(claim).await }
@@ -323,12 +326,16 @@ impl Ledger {
         let range = Range { prefix: "", before: before.map(time::format), descending: false, limit };
         let mut orders = Vec::new();
         for entry in self.list(&List::Archive(state), &range).await? {
-            let subject: Subject =
-                entry.partition.parse().map_err(|_| LedgerError::Corrupt { attribute: super::PARTITION_KEY })?;
             // The index lags behind: what it says was true a moment ago.
             let item = self.get(&entry.partition, SORT).await?.unwrap_or_default();
-            if item.text("state") == Some(state.as_str()) {
-                orders.push(order(subject, &item)?);
+            if item.text("state") != Some(state.as_str()) {
+                continue;
+            }
+            let subject = entry.partition.parse().map_err(|_| LedgerError::Corrupt { attribute: super::PARTITION_KEY });
+            match subject.and_then(|subject| order(subject, &item)) {
+                Ok(order) => orders.push(order),
+                // One that somebody else wrote must not keep the others from being done.
+                Err(problem) => tracing::error!(event = "order_unreadable", partition = entry.partition, %problem),
             }
         }
         Ok(orders)
@@ -353,6 +360,7 @@ pub(super) fn order(subject: Subject, item: &Item) -> Result<Order, LedgerError>
         state: item.parse("state", ArchiveState::parse)?,
         attempts: u32::try_from(number("attempts")).unwrap_or(u32::MAX),
         not_before: item.text("not_before").and_then(|text| text.parse().ok()),
+        due_since: item.text("due_since").and_then(|text| text.parse().ok()),
         reason: item.text("reason").map(str::to_owned),
         requests: item.set_size("requests"),
         source_event: item.text("source_event").map(str::to_owned),

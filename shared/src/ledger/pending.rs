@@ -30,6 +30,7 @@ struct Parcel {
     headers: BTreeMap<String, String>,
     event: Option<String>,
     token: usize,
+    body_token: Option<usize>,
     groups: Vec<String>,
     /// The certificate that proved it, which DynamoDB may not have either.
     pem: Option<String>,
@@ -52,6 +53,7 @@ impl Ledger {
             headers: envelope.headers.clone(),
             event: envelope.event.clone(),
             token: proof.token,
+            body_token: proof.body_token,
             groups: delivery.groups().to_vec(),
             pem: delivery.signer().map(|signer| signer.pem().to_owned()),
             certificate: proof.certificate.map(|certificate| certificate.to_string()),
@@ -103,7 +105,7 @@ fn unpack(parcel: &[u8]) -> Option<(Proven, Option<String>)> {
         parcel.received_at,
         Envelope { headers: parcel.headers, event: parcel.event },
         BASE64_STANDARD.decode(parcel.body).ok()?.into(),
-        Proof { token: parcel.token, certificate },
+        Proof { token: parcel.token, certificate, body_token: parcel.body_token },
     );
     Some((delivery.wanting(parcel.groups), parcel.pem))
 }

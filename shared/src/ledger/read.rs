@@ -1,5 +1,7 @@
 //! What the ledger tells: lists of documents, and the timeline of one.
 
+use std::cmp::Ordering;
+
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -45,13 +47,13 @@ pub struct Document {
     pub id: String,
     /// Its status, where one is known.
     pub status: Option<Kind>,
-    /// How the event that gave the status was proven.
+    /// How the event that gave the status was proven; the latest event, where none is known.
     pub trust: Option<Trust>,
     /// When the provider's API last said that this is the status, if it did.
     pub confirmed_at: Option<Timestamp>,
     /// When the status came about.
     pub occurred_at: Option<Timestamp>,
-    /// When the callback that gave the status came in.
+    /// When the callback with that event came in.
     pub updated_at: Option<Timestamp>,
     /// How many events are recorded of it.
     pub events: usize,
@@ -63,6 +65,15 @@ pub struct Document {
     pub pdfs: usize,
     /// When its personal data was erased on request, if it was.
     pub forgotten_at: Option<Timestamp>,
+    /// The request that it is the signed file of, where it has an id of its own and was joined to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// The signed files that were joined to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signed_files: Vec<String>,
+    /// Whether its id may be that of a signed file whose request isn't known: then both stand.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unjoined: bool,
 }
 
 /// A page of a list of documents.
@@ -174,7 +185,7 @@ impl Ledger {
         let subjects = subjects.iter().map(|entry| entry.partition.parse::<Subject>());
         let subjects: Vec<Subject> =
             subjects.collect::<Result<_, _>>().map_err(|_| LedgerError::Corrupt { attribute: super::PARTITION_KEY })?;
-        let reads = (0..subjects.len()).map(|index| self.own_timeline(&subjects[index]));
+        let reads = (0..subjects.len()).map(|index| self.joined_timeline(&subjects[index], false));
         let timelines: Vec<Option<Timeline>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
         Ok(DocumentPage {
             documents: timelines.into_iter().flatten().map(|timeline| timeline.document).collect(),
@@ -216,20 +227,19 @@ impl Ledger {
         Ok(found)
     }
 
-    /// Everything about one subject; `None` when nothing is known of it.
-    ///
-    /// # Errors
-    /// When DynamoDB can't be asked.
-    pub async fn timeline(&self, subject: &Subject) -> Result<Option<Timeline>, LedgerError> {
+    /// Everything that is stored about one subject under its own id, if wanted with its signers, for which more has to be
+    /// read.
+    pub(super) async fn own_timeline(
+        &self,
+        subject: &Subject,
+        with_signers: bool,
+    ) -> Result<Option<Timeline>, LedgerError> {
         let items = self.partition(&subject.partition(), "").await?;
         let Some(mut timeline) = timeline(subject, &items)? else { return Ok(None) };
-        timeline.signers = self.signers(subject, &items).await?;
+        if with_signers {
+            timeline.signers = self.signers(subject, &items).await?;
+        }
         Ok(Some(timeline))
-    }
-
-    /// The same without signers, for which more has to be read.
-    async fn own_timeline(&self, subject: &Subject) -> Result<Option<Timeline>, LedgerError> {
-        timeline(subject, &self.partition(&subject.partition(), "").await?)
     }
 }
 
@@ -252,8 +262,7 @@ fn timeline(subject: &Subject, items: &[Item]) -> Result<Option<Timeline>, Ledge
         }
     }
     let Some(state) = state else { return Ok(None) };
-    let order_of = |event: &EventView| (event.occurred_at, event.received_at, event.position);
-    events.sort_by(|a, b| order_of(a).cmp(&order_of(b)).then_with(|| a.id.cmp(&b.id)));
+    events.sort_by(in_order);
     if let Some(order) = &order {
         for pdf in &mut pdfs {
             let current = order.versions.get(&Pdf::slot(&pdf.document, pdf.role));
@@ -267,14 +276,26 @@ fn timeline(subject: &Subject, items: &[Item]) -> Result<Option<Timeline>, Ledge
         not_before: order.not_before,
         requests: order.requests,
     });
-    let document = document(subject, state, events.len(), archive, pdfs.len());
+    let mut document = document(subject, state, events.len(), archive, pdfs.len());
+    // An id by which other things happened than completion is the request's own.
+    document.unjoined &= events.iter().all(|event| event.kind == Kind::Completed);
     Ok(Some(Timeline { document, events, signers: Vec::new(), documents: links::documents(items), pdfs }))
+}
+
+/// The order in which events happened.
+pub(super) fn in_order(a: &EventView, b: &EventView) -> Ordering {
+    let order_of = |event: &EventView| (event.occurred_at, event.received_at, event.position);
+    order_of(a).cmp(&order_of(b)).then_with(|| a.id.cmp(&b.id))
 }
 
 fn document(subject: &Subject, state: &Item, events: usize, archive: Option<ArchiveView>, pdfs: usize) -> Document {
     let time = |name| state.text(name).and_then(|text| text.parse().ok());
     let status = state.text("status").and_then(Kind::parse);
     let confirmed = state.text("confirmed_status").and_then(Kind::parse);
+    let request = state.text("request");
+    let mut signed_files =
+        state.attribute("signed_files").and_then(|files| files.as_ss().ok().cloned()).unwrap_or_default();
+    signed_files.sort();
     Document {
         provider: subject.provider,
         kind: subject.kind,
@@ -289,6 +310,9 @@ fn document(subject: &Subject, state: &Item, events: usize, archive: Option<Arch
         archive,
         pdfs,
         forgotten_at: time("forgotten_at"),
+        request: request.map(str::to_owned),
+        signed_files,
+        unjoined: state.flag("signed_file") && request.is_none(),
     }
 }
 

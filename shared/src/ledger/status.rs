@@ -1,7 +1,8 @@
 //! A subject's status: the greatest of its events, by rank, then time, then trust.
 //!
 //! The three are one text, `progress`, that sorts like them; one conditional update takes the greater one, so the order
-//! in which events arrive can't matter.
+//! in which events arrive can't matter. What has no rank is less than all that has one: it gives no status, and only the
+//! place in the list and the trust of a subject of which nothing else was said.
 
 use jiff::Timestamp;
 
@@ -14,17 +15,22 @@ use crate::{
 
 pub(super) const SORT: &str = "STATE";
 
-fn progress(kind: Kind, at: Timestamp, trust: Trust) -> Option<String> {
+/// A hyphen sorts before every digit.
+const UNRANKED: &str = "--";
+
+fn progress(kind: Kind, at: Timestamp, trust: Trust) -> String {
     let trust = match trust {
         Trust::Token => 0,
         Trust::Signature => 1,
     };
-    kind.rank().map(|rank| format!("{rank:02}#{}#{trust}", time::format(at)))
+    let rank = kind.rank().map_or_else(|| UNRANKED.to_owned(), |rank| format!("{rank:02}"));
+    format!("{rank}#{}#{trust}", time::format(at))
 }
 
-/// Whether an event gave the status: one that only the API confirmed has no time in its progress.
+/// Whether an event gave the status: one that only the API confirmed has no time in its progress, and what has no rank
+/// gives none.
 pub(super) fn was_told(state: &Item) -> bool {
-    state.text("progress").is_some_and(|progress| progress.len() > "00#".len())
+    state.text("progress").is_some_and(|progress| progress.len() > "00#".len() && !progress.starts_with(UNRANKED))
 }
 
 impl Ledger {
@@ -39,28 +45,28 @@ impl Ledger {
         let partition = subject.partition();
         let greatest = events
             .iter()
-            .filter_map(|placed| Some((progress(placed.event.kind, placed.occurred_at, trust)?, *placed)))
+            .map(|placed| (progress(placed.event.kind, placed.occurred_at, trust), *placed))
             .max_by(|(a, _), (b, _)| a.cmp(b));
+        let Some((progress, Placed { event, occurred_at, .. })) = greatest else { return Ok(()) };
+        let status = Some(event.kind).filter(|kind| kind.rank().is_some());
         let terminals: Vec<String> = Kind::ALL
             .into_iter()
             .filter(|kind| kind.is_terminal() && events.iter().any(|placed| placed.event.kind == *kind))
             .map(|kind| kind.as_str().to_owned())
             .collect();
-        let Some((progress, Placed { event, occurred_at, .. })) = greatest else {
-            // Nothing of a status was said, but the subject is there and should be listed.
-            let Some(first) = events.first() else { return Ok(()) };
-            return self.introduce(voice, subject, *first).await;
-        };
         let mut update = self
             .update(&partition, SORT)
-            .set("status", event.kind.as_str())
             .set("progress", progress.as_str())
             .set("trust", trust.as_str())
-            .set("occurred_at", occurred_at)
-            .set("time_source", event.time_source.as_str())
             .set("updated_at", voice.received_at());
+        if let Some(status) = status {
+            update = update
+                .set("status", status.as_str())
+                .set("occurred_at", occurred_at)
+                .set("time_source", event.time_source.as_str());
+        }
         if subject.kind.has_documents() {
-            update = update.set_all(index::document(subject, Some(event.kind), occurred_at));
+            update = update.set_all(index::document(subject, status, occurred_at));
         }
         if !terminals.is_empty() {
             update = update.add("terminals", set(terminals.clone()));
@@ -76,21 +82,5 @@ impl Ledger {
             self.update(&partition, SORT).add("terminals", set(terminals)).send().await?;
         }
         Ok(())
-    }
-
-    async fn introduce(
-        &self,
-        voice: Voice<'_>,
-        subject: &Subject,
-        Placed { occurred_at, .. }: Placed<'_>,
-    ) -> Result<(), LedgerError> {
-        let mut update = self
-            .update(&subject.partition(), SORT)
-            .set("trust", voice.trust().as_str())
-            .set("updated_at", voice.received_at());
-        if subject.kind.has_documents() {
-            update = update.set_all(index::document(subject, None, occurred_at));
-        }
-        update.only_if("attribute_not_exists(#updated_at)", []).was_done().await.map(drop)
     }
 }

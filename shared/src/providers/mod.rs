@@ -2,16 +2,20 @@
 
 pub mod legalesign;
 pub mod quicklysign;
+pub mod signeasy;
 
 use bytes::Bytes;
 use legalesign::{batch::BatchCallback, realtime::RealtimeCallback};
 use quicklysign::callback::QuicklysignCallback;
+use signeasy::callback::SigneasyCallback;
 
 use crate::{
     archive::{Inspection, Obstacle},
     aws::Aws,
     delivery::{Addressed, Proven, Route},
-    intake::{self, NotProven, Reading, Refusal, Unreadable},
+    event::Event,
+    intake::{self, NotProven, Reading, Unreadable},
+    ledger::{Ledger, LedgerError},
     outbound::Client,
     provider::Provider,
     secrets::{Cached, Secret},
@@ -28,7 +32,19 @@ pub fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
         Route::LegalesignBatch => legalesign::batch::read(delivery),
         Route::LegalesignRealtime => legalesign::realtime::read(delivery),
         Route::Quicklysign => quicklysign::callback::read(delivery),
-        Route::Signeasy => Err(Unreadable::new("no_reader", ".")),
+        Route::Signeasy => signeasy::callback::read(delivery).map(Reading::from),
+    }
+}
+
+/// Relates the subjects of a delivery's recorded events to others, where a service gives one thing several ids. Doing it
+/// again changes nothing.
+///
+/// # Errors
+/// When the ledger can't be asked or written to.
+pub async fn relate(ledger: &Ledger, delivery: &Proven, events: &[Event]) -> Result<(), LedgerError> {
+    match delivery.route() {
+        Route::Signeasy => signeasy::join::relate(ledger, events).await,
+        Route::LegalesignBatch | Route::LegalesignRealtime | Route::Quicklysign => Ok(()),
     }
 }
 
@@ -53,6 +69,7 @@ pub(crate) struct SignedPart {
 pub struct Apis {
     legalesign: legalesign::api::Api,
     quicklysign: quicklysign::api::Api,
+    signeasy: signeasy::api::Api,
 }
 
 impl Apis {
@@ -66,6 +83,7 @@ impl Apis {
         Self {
             legalesign: legalesign::api::Api::new(client, &legalesign.api_url, legalesign_secrets),
             quicklysign: quicklysign::api::Api::new(client, &quicklysign.api_url, secrets),
+            signeasy: signeasy::api::Api::new(client, settings, aws),
         }
     }
 
@@ -83,7 +101,7 @@ impl Apis {
         match subject.provider {
             Provider::Quicklysign => self.quicklysign.inspect(&subject.id).await,
             Provider::Legalesign => self.legalesign.inspect(subject).await,
-            Provider::Signeasy => Err(Obstacle::failed("no_api")),
+            Provider::Signeasy => self.signeasy.inspect(subject).await,
         }
     }
 }
@@ -95,6 +113,8 @@ pub struct Provers {
     realtime_callback: RealtimeCallback,
     quicklysign: Cached<quicklysign::callback::ProofSecrets>,
     quicklysign_callback: QuicklysignCallback,
+    signeasy: Cached<signeasy::proof::ProofSecrets>,
+    signeasy_callback: SigneasyCallback,
 }
 
 impl Provers {
@@ -110,6 +130,8 @@ impl Provers {
             realtime_callback: RealtimeCallback::new(&Ok(settings.clone())),
             quicklysign: cached(Provider::Quicklysign, settings, aws),
             quicklysign_callback: QuicklysignCallback::new(&Ok(settings.clone())),
+            signeasy: cached(Provider::Signeasy, settings, aws),
+            signeasy_callback: SigneasyCallback::new(&Ok(settings.clone())),
         }
     }
 
@@ -122,7 +144,7 @@ impl Provers {
             Route::Quicklysign => intake::prove_again(&self.quicklysign_callback, &self.quicklysign, request).await,
             Route::LegalesignBatch => intake::prove_again(&BatchCallback, &self.batch, request).await,
             Route::LegalesignRealtime => intake::prove_again(&self.realtime_callback, &self.realtime, request).await,
-            Route::Signeasy => Err(NotProven::Refused(Refusal::Unproven("no_prover"))),
+            Route::Signeasy => intake::prove_again(&self.signeasy_callback, &self.signeasy, request).await,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `countersign trigger`: sends a documented callback, as the service would.
 
 mod legalesign;
+mod signeasy;
 
 use std::path::Path;
 
@@ -22,6 +23,8 @@ use super::{
 };
 use crate::stack::Secrets;
 
+pub use signeasy::Payload;
+
 /// An answer is small; anything larger isn't one of Countersign's.
 const MAX_ANSWER: usize = 64 * 1024;
 
@@ -32,12 +35,21 @@ pub struct Trigger {
     provider: Provider,
 
     /// The event, in the service's words; quicklysign: entity_updated, document_status_changed,
-    /// final_document_generated, … (any name is sent); legalesign: batch, signed, sent, rejected, realtime
+    /// final_document_generated, … (any name is sent); legalesign: batch, signed, sent, rejected, realtime;
+    /// signeasy: rs.initiated, rs.completed, document.signed, …
     event: String,
 
     /// The subject's id; a new one unless given
     #[arg(long, value_parser = id)]
     id: Option<SubjectId>,
+
+    /// The webhook under which QuicklySign calls; one that nobody knows unless given
+    #[arg(long, value_name = "KEY", value_parser = id)]
+    webhook_key: Option<SubjectId>,
+
+    /// The version of SignEasy's payload
+    #[arg(long, value_enum, default_value = "v3")]
+    payload: signeasy::Payload,
 
     /// The whole callback URL, with its path token; that of the local stack unless given
     #[arg(long, value_name = "URL")]
@@ -75,14 +87,17 @@ impl Trigger {
     pub async fn run(self, data: &Path) -> Result<Output, Failure> {
         let id = match self.id {
             Some(id) => id,
-            None => SubjectId::parse(uuid::Uuid::now_v7().simple().to_string())?,
+            None => new_id(self.provider)?,
         };
         let running = match storage::running(data).await {
             Ok(endpoints) => Ok((Secrets::read(&endpoints.secrets)?, endpoints)),
             Err(failure) => Err(failure),
         };
         let secrets = running.as_ref().ok().map(|(secrets, _)| secrets);
-        let callback = callback(self.provider, &self.event, &id, secrets)?;
+        let mut callback = callback(self.provider, &self.event, self.payload, &id, secrets)?;
+        if let (Provider::Quicklysign, Some(key)) = (self.provider, &self.webhook_key) {
+            callback = quicklysign(&self.event, &id, key.as_str());
+        }
         let url = match self.to {
             Some(url) => url,
             None => {
@@ -101,24 +116,37 @@ impl Trigger {
     }
 }
 
+/// An id as this service gives them.
+pub fn new_id(provider: Provider) -> Result<SubjectId, Failure> {
+    let number = if provider == Provider::Signeasy { signeasy::new_id() } else { None };
+    match number {
+        Some(number) => Ok(number),
+        None => Ok(SubjectId::parse(uuid::Uuid::now_v7().simple().to_string())?),
+    }
+}
+
 /// Makes a callback of this service about this subject, proven by what `secrets` has.
 pub fn callback(
     provider: Provider,
     event: &str,
+    payload: signeasy::Payload,
     id: &SubjectId,
     secrets: Option<&Secrets>,
 ) -> Result<Callback, Failure> {
     match provider {
-        Provider::Quicklysign => Ok(quicklysign(event, id)),
+        Provider::Quicklysign => Ok(quicklysign(event, id, "countersign-trigger")),
         Provider::Legalesign => legalesign::callback(event, id, secrets.and_then(|secrets| secrets.signing_key().ok())),
-        Provider::Signeasy => Err(Failure::new("not_supported", format!("{provider} can't be triggered yet"))),
+        Provider::Signeasy => {
+            let token = secrets.and_then(|secrets| secrets.of(provider).0["tokens"][0].as_str());
+            signeasy::callback(event, id, payload, token)
+        }
     }
 }
 
 /// As docs.quicklysign.com's samples have it, with the name that version 1 gives the key.
-fn quicklysign(event: &str, id: &SubjectId) -> Callback {
+fn quicklysign(event: &str, id: &SubjectId, webhook_key: &str) -> Callback {
     let body = json!({
-        "webhook_key": "countersign-trigger",
+        "webhook_key": webhook_key,
         "entity_type": "Document",
         "entity_key": id,
         "callback_event": event,

@@ -116,6 +116,9 @@ fn row(record: &DeliveryRecord, summary: Option<&Summary>, day: &str) -> Markup 
             td data-label="Proof" { (proof(record)) }
             td.number data-label="Events" {
                 @if record.outcome == Outcome::Accepted { (dash()) } @else { (record.events) }
+                @if record.unreadable > 0 {
+                    " " span.badge data-tone="bad" { (record.unreadable) " unreadable" }
+                }
             }
             td.number data-label="Size" { (size(record.size)) }
             td data-label="Delivery" {

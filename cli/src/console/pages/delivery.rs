@@ -28,6 +28,12 @@ pub async fn render(console: &Console, id: &DeliveryId) -> Result<Page, Problem>
                 Err(unreadable) => p.problem { "It can't be read: " bdi { (unreadable) } },
             }
         }
+        @if !stored.record.unreadable_entries.is_empty() {
+            section id="unreadable-part" aria-labelledby="unreadable" {
+                h2 #unreadable { (stored.record.unreadable) " entries that can't be read" }
+                ul.people { @for entry in &stored.record.unreadable_entries { li { bdi { (entry) } } } }
+            }
+        }
         section id="body-part" aria-labelledby="body" {
             h2 #body { "Body" }
             (body(stored.delivery.body()))

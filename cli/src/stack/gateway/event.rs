@@ -14,6 +14,7 @@ pub fn of(route: Route, token: &str, head: &Parts, body: &[u8]) -> Value {
     let path = head.uri.path();
     let now = Timestamp::now();
     let header = |name: header::HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let host = header(header::HOST).filter(|host| is_host(host)).unwrap_or("localhost");
     let route_key = format!("POST {}", route.path());
     let (text, is_base64) = match std::str::from_utf8(body) {
         Ok(text) if is_text(header(header::CONTENT_TYPE)) => (text.to_owned(), false),
@@ -24,11 +25,11 @@ pub fn of(route: Route, token: &str, head: &Parts, body: &[u8]) -> Value {
         "routeKey": route_key,
         "rawPath": path,
         "rawQueryString": head.uri.query().unwrap_or_default(),
-        "headers": headers(&head.headers),
+        "headers": headers(&head.headers, host),
         "requestContext": {
             "accountId": "000000000000",
             "apiId": "local",
-            "domainName": header(header::HOST).unwrap_or("localhost"),
+            "domainName": host,
             "domainPrefix": "local",
             "http": {
                 "method": head.method.as_str(),
@@ -62,14 +63,25 @@ fn is_text(content_type: Option<&str>) -> bool {
         || ["application/json", "application/javascript", "application/xml"].contains(&media_type.as_str())
 }
 
-/// Names in lower case; what stands several times is joined by commas.
-fn headers(headers: &HeaderMap) -> Value {
+/// Names in lower case; what stands several times is joined by commas. Some are the gateway's and never the sender's:
+/// it is found by its host, and it alone knows how it was reached. (`lambda_http` builds a URL of them, and panics when
+/// that isn't one.)
+fn headers(headers: &HeaderMap, host: &str) -> Value {
     let joined = headers.keys().map(|name| {
         let values: Vec<_> =
             headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         (name.as_str().to_owned(), Value::String(values.join(",")))
     });
-    Value::Object(joined.collect())
+    let own = [("host", host), ("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")];
+    let own = own.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value.to_owned())));
+    Value::Object(joined.chain(own).collect())
+}
+
+/// Whether a `Host` header is a host, with or without a port, and nothing else.
+fn is_host(host: &str) -> bool {
+    let url = format!("http://{host}");
+    url::Url::parse(&url).is_ok_and(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none())
+        && !host.contains(['@', '/', '\\'])
 }
 
 /// Decoded; what stands several times is joined by commas.

@@ -47,15 +47,14 @@ async fn handle(State(functions): State<Arc<Functions>>, request: Request) -> Re
     if event.len() > MAX_EVENT {
         return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     }
-    let Ok(request) = lambda_http::request::from_str(&event) else {
-        return message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-    };
-    // A function that panics is a 500 of the gateway, as it is on AWS, and not the end of the stack.
-    let called = tokio::spawn(async move { functions.call(route, request).await });
+    // A function that panics is a 500 of the gateway, as it is on AWS, and not the end of the connection.
+    let called = tokio::spawn(async move {
+        let request = lambda_http::request::from_str(&event)?;
+        Ok::<_, serde_json::Error>(functions.call(route, request).await)
+    });
     match called.await {
-        Ok(Some(response)) => response.map(|body| Body::from(Bytes::from(body))),
-        Ok(None) => message(StatusCode::NOT_FOUND, "Not Found"),
-        Err(_) => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+        Ok(Ok(response)) => response.map(|body| Body::from(Bytes::from(body))),
+        Ok(Err(_)) | Err(_) => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
     }
 }
 

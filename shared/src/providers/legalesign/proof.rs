@@ -96,7 +96,7 @@ impl Deref for SignedProofSecrets {
 
 fn warn_before_the_end(signer: &Signer, at: Timestamp) {
     if let Some(days_left) = days_to_tell(signer, at) {
-        tracing::warn!(event = "certificate_ends", certificate = %signer.fingerprint(), days_left);
+        tracing::warn!(event = "certificate_ends", certificate = %signer.fingerprint(), days_left, metric.CertificateDaysLeft = days_left);
     }
 }
 

@@ -76,22 +76,31 @@ impl Callback for QuicklysignCallback {
     }
 
     fn unknown_subscription(&self, request: &Addressed) -> UnknownSubscription {
-        let body: Option<Value> = serde_json::from_slice(request.body()).ok();
-        let key = body.and_then(|body| subscription(&body).key);
-        let vouched_for = key.is_some_and(|key| self.known_by_settings.contains(&key));
+        let vouched_for = subscription(request.body()).key.is_some_and(|key| self.known_by_settings.contains(&key));
         if vouched_for { UnknownSubscription::Unasked } else { self.unknown_subscription }
     }
 }
 
 /// The webhook that a body names: by `webhook_key`, or by version 0's `subscription_key`, which is what the samples of
 /// version 1 have too.
-fn subscription(body: &Value) -> Subscribed {
-    let of = |field| {
-        let key = body.get(field).and_then(Value::as_str)?;
-        Some(Subscribed { field, key: SubjectId::parse(key).ok() })
+fn subscription(body: &[u8]) -> Subscribed {
+    // Whatever is wrong with it, it is no reason not to read the event.
+    let Keys { webhook_key, subscription_key } = serde_json::from_slice(body).unwrap_or_default();
+    let of = |field, key: Option<Value>| {
+        let key = SubjectId::parse(key?.as_str()?).ok();
+        Some(Subscribed { field, key })
     };
     let none = Subscribed { field: "webhook_key", key: None };
-    of("webhook_key").filter(|named| named.key.is_some()).or_else(|| of("subscription_key")).unwrap_or(none)
+    let named = of("webhook_key", webhook_key).filter(|named| named.key.is_some());
+    named.or_else(|| of("subscription_key", subscription_key)).unwrap_or(none)
+}
+
+/// What may name the webhook. Everything else in a body may be as deep and strange as it likes.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Keys {
+    webhook_key: Option<Value>,
+    subscription_key: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +113,7 @@ struct Body {
 pub(in crate::providers) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     let text = std::str::from_utf8(delivery.body()).map_err(|_| Unreadable::new("not_utf8", "."))?;
     let body: Body = crate::json::parse(text)?;
-    let subscription = Some(subscription(&crate::json::parse(text)?));
+    let subscription = Some(subscription(delivery.body()));
     let id = SubjectId::parse(body.entity_key).map_err(|_| Unreadable::new("invalid_id", "entity_key"))?;
     if body.callback_event.is_empty() || body.callback_event.len() > MAX_NAME {
         return Err(Unreadable::new("invalid_name", "callback_event"));

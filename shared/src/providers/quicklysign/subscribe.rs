@@ -51,9 +51,12 @@ pub enum SubscribeError {
     /// It was made, and couldn't be remembered.
     #[error("the ledger: {0}")]
     Ledger(#[from] LedgerError),
-    /// The callback URL isn't known, or can't be one.
+    /// The callback URL or its token isn't configured.
     #[error("the callback URL: {0}")]
     NotConfigured(NotConfigured),
+    /// That can't be a callback URL.
+    #[error(transparent)]
+    InvalidCallback(#[from] InvalidCallbackUrl),
 }
 
 impl SubscribeError {
@@ -64,6 +67,7 @@ impl SubscribeError {
             Self::Api(error) => error.code(),
             Self::Ledger(_) => "unavailable".to_owned(),
             Self::NotConfigured(_) => "not_configured".to_owned(),
+            Self::InvalidCallback(_) => "invalid_callback_url".to_owned(),
         }
     }
 }
@@ -122,12 +126,11 @@ impl Subscriber {
     /// # Errors
     /// When it can't be a callback URL, or the token isn't configured.
     pub async fn callback_of(&self, template: &str) -> Result<CallbackUrl, SubscribeError> {
-        let invalid = |error: InvalidCallbackUrl| SubscribeError::NotConfigured(NotConfigured(error.to_string()));
         if !template.contains(CallbackUrl::TOKEN) {
-            return CallbackUrl::parse(template).map_err(invalid);
+            return Ok(CallbackUrl::parse(template)?);
         }
         let token = self.token.get().await.map_err(SubscribeError::NotConfigured)?;
-        CallbackUrl::with_token(template, &token.0).map_err(invalid)
+        Ok(CallbackUrl::with_token(template, &token.0)?)
     }
 
     /// Sees to it that a pack's changes are told to `callback`, and that its webhook is known here.

@@ -62,7 +62,7 @@ fn prove(body: impl Into<Bytes>) -> Result<Proven, Refusal> {
 fn delivery(data: impl AsRef<[u8]>) -> Proven {
     let id = DeliveryId::from_str("01a20145-c1ab-747f-a4ed-7e1f271843fb").unwrap();
     let certificate = Fingerprint::from_str(&"ab".repeat(32)).unwrap();
-    let proof = Proof { token: 0, certificate: Some(certificate) };
+    let proof = Proof { token: 0, certificate: Some(certificate), body_token: None };
     let body = form(data.as_ref(), "").into();
     Proven::recorded(id, Route::LegalesignBatch, NOW.parse().unwrap(), Envelope::default(), body, proof)
 }
@@ -169,7 +169,7 @@ fn an_empty_batch_holds_nothing() {
 
 /// One entry, with another `value`, `timestamp` and so on where given.
 fn entry(changes: &[(&str, &str)]) -> String {
-    let mut fields = vec![
+    let mut fields = [
         ("timestamp", r#""2018-03-20T07:09:52""#),
         ("name", r#""status""#),
         ("value", r#""40""#),

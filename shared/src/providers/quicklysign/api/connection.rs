@@ -88,7 +88,7 @@ impl Connection {
         token: Option<&SecretString>,
         body: Option<&Value>,
     ) -> Result<Page, ApiError> {
-        let mut request = Request::builder().method(method).uri(url.as_str());
+        let mut request = Request::builder().method(method.clone()).uri(url.as_str());
         if let Some(token) = token {
             request = request.header(ACCESS_TOKEN, token.expose_secret());
         }
@@ -100,7 +100,9 @@ impl Connection {
         let response = self.client.call(request, MAX_ANSWER).await?;
         let secrets = self.secrets.get().await?;
         let token = token.map(ExposeSecret::expose_secret).unwrap_or_default();
-        envelope::open(&response, &[secrets.client_secret(), secrets.api_key(), token])
+        let page = envelope::open(&response, &[secrets.client_secret(), secrets.api_key(), token])?;
+        // An empty answer is right for DELETE only: to a question it is none, and must not be taken for "nothing".
+        if page.data.is_null() && method != Method::DELETE { Err(ApiError::NotAnEnvelope) } else { Ok(page) }
     }
 }
 

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""Runs built functions under Lambda's Runtime Interface Emulator, without Docker, on every file of events/.
+
+    python3 .ci/emulate.py --emulator RIE --countersign BINARY --builds .aws-sam/build
+
+A local stack gives them DynamoDB, S3 and the simulated services (`countersign serve --manual`: no pipe, queue or
+schedule, so that the functions under test do all the work). Each answer is compared with events/answers.json, each log
+is read, and what the archive worker was asked for must be in the archive in the end. Prints what each function needed:
+the time of its start, and its peak memory.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROVIDERS = ["legalesign", "quicklysign", "signeasy"]
+# Callbacks before the worker, which does what they ordered, and the sweep last.
+LAST = ["final-document", "reconcile"]
+# A person's patience with a slow machine; nothing here takes more than seconds.
+PATIENCE = 120
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--emulator", required=True, help="the Runtime Interface Emulator")
+    parser.add_argument("--countersign", required=True, help="the command line")
+    parser.add_argument("--builds", type=pathlib.Path, help="a folder with <LogicalId>/bootstrap, as `sam build` makes it")
+    parser.add_argument("--binaries", type=pathlib.Path, help="or a folder with the binaries by their own names")
+    arguments = parser.parse_args()
+    answers = json.loads((ROOT / "events/answers.json").read_text())
+    folders = sorted(path.name for path in (ROOT / "functions").iterdir())
+    folders = [name for name in folders if name not in LAST] + [name for name in LAST if name in folders]
+    data = pathlib.Path(tempfile.mkdtemp(prefix="countersign-"))
+    problems = []
+    try:
+        with Stack(arguments.countersign, data) as stack:
+            for folder in folders:
+                events = sorted((ROOT / "events" / folder).glob("*.json"))
+                if not events:
+                    problems.append(f"{folder}: no events")
+                    continue
+                program = data / "functions" / folder / "bootstrap"
+                program.parent.mkdir(parents=True)
+                shutil.copy(built(arguments, folder), program)
+                with Function(arguments.emulator, program, stack.environment) as function:
+                    for event in events:
+                        case = f"{folder}/{event.stem}"
+                        problem = check(answers.get(case), function.invoke(event.read_bytes()))
+                        print(f"  {case}: {problem or 'ok'}", flush=True)
+                        if problem:
+                            problems.append(f"{case}: {problem}")
+                    print(f"{folder}: {len(events)} events, {function.measures()}", flush=True)
+                problems += [f"{folder}: {problem}" for problem in function.problems_in_log(len(events))]
+            problems += not_archived(stack)
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+    for problem in problems:
+        print(f"emulate: {problem}", file=sys.stderr)
+    print(f"{len(answers)} events, {len(problems)} problems")
+    sys.exit(bool(problems))
+
+
+def built(arguments, folder):
+    """Where the function's binary is; `v1-batch` is `V1Batch` in the template."""
+    if arguments.binaries:
+        return arguments.binaries / folder
+    logical_id = "".join(part.capitalize() for part in folder.split("-"))
+    return arguments.builds / logical_id / "bootstrap"
+
+
+def check(expected, answer):
+    """What is wrong with an answer, or nothing."""
+    if expected is None:
+        return f"events/answers.json says nothing of it; the answer is {json.dumps(answer)}"
+    if "statusCode" in answer:
+        body = json.loads(answer["body"])
+        answer = {"status": answer["statusCode"], "outcome": body["outcome"], "reason": body["reason"]}
+        answer |= {"events": body["events"]}
+    if any(answer.get(key) != value for key, value in expected.items()):
+        return f"expected {json.dumps(expected)}, answered {json.dumps(answer)}"
+    return None
+
+
+def not_archived(stack):
+    """What is wrong in the end: every archive order that the events led to must have been done."""
+    documents = json.loads(stack.command("documents", "--json"))["documents"]
+    states = {document["id"]: document["archive"] for document in documents if document["archive"]}
+    if not states:
+        return ["no document was to be archived"]
+    return [f"{name} is {archive['state']}: {archive['reason']}" for name, archive in states.items() if archive["state"] != "archived"]
+
+
+def secrets_of_events():
+    """What the events are made for, as events/env.json gives it to `sam local`: <P>_PROOF and <P>_API."""
+    functions = json.loads((ROOT / "events/env.json").read_text())
+    return {name: value for variables in functions.values() for name, value in variables.items()}
+
+
+def write_secrets(folder, variables):
+    """The same, as `countersign serve --secrets` reads it."""
+    folder.mkdir()
+    for provider in PROVIDERS:
+        secret = {sort: json.loads(variables.get(f"{provider.upper()}_{sort.upper()}", "{}")) for sort in ("proof", "api")}
+        (folder / f"{provider}.json").write_text(json.dumps(secret))
+
+
+class Stack:
+    """A local stack whose functions nobody calls."""
+
+    def __init__(self, countersign, data):
+        self.countersign, self.data = countersign, data / "stack"
+
+    def __enter__(self):
+        secrets = self.data.parent / "secrets"
+        variables = secrets_of_events()
+        write_secrets(secrets, variables)
+        arguments = ["serve", "--manual", "--port", "0", "--data", self.data, "--secrets", secrets]
+        self.process = subprocess.Popen([self.countersign, *arguments], stdout=subprocess.PIPE, text=True)
+        if not self.process.stdout.readline().startswith("listening on "):
+            sys.exit("emulate: the local stack did not start")
+        endpoints = json.loads((self.data / "endpoints.json").read_text())
+        environment = {
+            **variables,
+            "TABLE_NAME": endpoints["table"],
+            "ARCHIVE_BUCKET": endpoints["bucket"],
+            "AWS_REGION": endpoints["region"],
+            "AWS_ACCESS_KEY_ID": endpoints["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": endpoints["secret_access_key"],
+            "AWS_ENDPOINT_URL_DYNAMODB": endpoints["dynamodb"],
+            "AWS_ENDPOINT_URL_S3": endpoints["s3"],
+            "AWS_S3_FORCE_PATH_STYLE": "true",
+            "ALLOW_INSECURE_DOWNLOADS": "true",
+            "POWERTOOLS_SERVICE_NAME": "emulated",
+        }
+        paths = {"legalesign": "legalesign/api/v1", "quicklysign": "quicklysign", "signeasy": "signeasy"}
+        for provider in PROVIDERS:
+            environment[f"{provider.upper()}_API_URL"] = f"{endpoints['simulator']}/{paths[provider]}"
+        environment["QUICKLYSIGN_CALLBACK_URL"] = endpoints["http"] + "/callbacks/quicklysign/{token}"
+        self.environment = environment
+        return self
+
+    def command(self, *arguments):
+        done = subprocess.run([self.countersign, "--data", self.data, *arguments], stdout=subprocess.PIPE, check=True)
+        return done.stdout
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=PATIENCE)
+
+
+class Function:
+    """A function under the emulator."""
+
+    def __init__(self, emulator, program, environment):
+        self.emulator, self.program, self.environment = emulator, program, environment
+        self.log = program.with_name("log")
+
+    def __enter__(self):
+        port, runtime_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+        arguments = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
+        arguments += ["--runtime-api-address", f"127.0.0.1:{runtime_port}"]
+        # What the machine has set for itself is none of the function's business.
+        environment = {"PATH": os.environ["PATH"], **self.environment}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [self.emulator, *arguments, self.program],
+                env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )
+        return self
+
+    def invoke(self, event):
+        """Calls the function; the emulator starts it at the first call."""
+        request = urllib.request.Request(self.url, event, {"Content-Type": "application/json"})
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+                    return json.load(response)
+            except urllib.error.URLError as error:
+                refused = isinstance(error.reason, ConnectionRefusedError)
+                if not refused or time.monotonic() > until or self.process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+
+    def measures(self):
+        """The function's peak memory (VmHWM), and how long its start took, as the emulator says it."""
+        peak = 0
+        for status in pathlib.Path("/proc").glob("[0-9]*/status"):
+            try:
+                same = os.readlink(status.with_name("exe")) == str(self.program)
+                lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            except OSError:
+                continue
+            if same and "VmHWM" in lines:
+                peak = max(peak, int(lines["VmHWM"].split()[0]))
+        start = [line for line in self.log.read_text().splitlines() if "Init Duration" in line]
+        start = start[0].split("Init Duration:")[1].split("\t")[0].strip() if start else "unknown"
+        return f"peak memory {peak / 1024:.1f} MiB, start {start}"
+
+    def problems_in_log(self, invocations):
+        """Each of our lines is JSON with the keys that are promised, and only the first invocation is cold."""
+        ours = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith('{"level"')]
+        ours = [line for line in ours if "function_request_id" in line]
+        requests = list(dict.fromkeys(line["function_request_id"] for line in ours))
+        if len(requests) != invocations:
+            return [f"{invocations} invocations, of which {len(requests)} told something"]
+        cold = {line["function_request_id"] for line in ours if line["cold_start"]}
+        problems = [] if cold == {requests[0]} else ["cold_start is wrong"]
+        for line in ours:
+            missing = {"timestamp", "message", "service", "function_name"} - line.keys()
+            problems += [f"a log line lacks {sorted(missing)}: {line}"] if missing else []
+        return problems
+
+    def __exit__(self, *_):
+        # The emulator and the function, which is its child: the group that was made for them.
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+if __name__ == "__main__":
+    main()

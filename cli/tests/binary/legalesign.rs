@@ -1,0 +1,79 @@
+//! Legalesign's callbacks from the command line, and the evidence that they leave.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::process::{Data, assert_keys, assert_pdf, assert_time, wait_for};
+
+fn archived(data: &Data, id: &str) -> Value {
+    wait_for(|| {
+        let timeline = data.json(&["timeline", "legalesign", id]);
+        if timeline["document"]["archive"]["state"] == "archived" { Ok(timeline) } else { Err(timeline) }
+    })
+}
+
+#[test]
+fn every_callback_is_triggered_and_what_is_signed_proves_itself_again() {
+    let data = Data::new();
+    let serve = data.serve(&[]);
+    let mut signed = Vec::new();
+    for (event, status, trust, is_archived) in [
+        ("batch", "completed", "signature", true),
+        ("signed", "completed", "signature", true),
+        ("sent", "sent", "signature", false),
+        ("rejected", "declined", "signature", false),
+        ("realtime", "completed", "token", true),
+    ] {
+        let triggered = data.json(&["trigger", "legalesign", event, "--id", event]);
+        assert_eq!((&triggered["http_status"], &triggered["outcome"]), (&json!(200), &json!("recorded")), "{event}");
+        let timeline = if is_archived { archived(&data, event) } else { data.json(&["timeline", "legalesign", event]) };
+        assert_eq!((&timeline["document"]["status"], &timeline["document"]["trust"]), (&json!(status), &json!(trust)));
+        let delivery = triggered["delivery"].as_str().unwrap().to_owned();
+        if is_archived {
+            let pdfs = timeline["pdfs"].as_array().unwrap();
+            pdfs.iter().for_each(assert_pdf);
+            let roles: Vec<_> = pdfs.iter().map(|pdf| pdf["role"].as_str().unwrap()).collect();
+            assert_eq!(roles, ["audit_log", "document"]);
+            let signers = timeline["signers"].as_array().unwrap();
+            assert!(signers.len() == 2 && signers.iter().all(|signer| signer["status"] == "signed"), "{signers:?}");
+        }
+        if trust == "signature" {
+            signed.push(delivery);
+        } else {
+            data.run(&["verify", &delivery, "--json"]).assert_failed_json(1, "not_signed");
+        }
+    }
+    data.run(&["trigger", "legalesign", "signer", "--json"]).assert_failed_json(1, "unknown_event");
+
+    let verified: Vec<Value> = signed.iter().map(|delivery| data.json(&["verify", delivery])).collect();
+    for verification in &verified {
+        assert_keys(verification, &["delivery", "received_at", "route", "size", "sha256", "certificate"]);
+        assert_keys(&verification["certificate"], &["fingerprint", "known_since", "not_before", "not_after"]);
+        assert_time(&verification["certificate"]["known_since"]);
+        // All by the same certificate, which is known since the first of them.
+        assert_eq!(verification["certificate"], verified[0]["certificate"]);
+    }
+    assert_eq!(verified[0]["certificate"]["known_since"], verified[0]["received_at"]);
+    // It needs neither the stack nor its secrets.
+    assert_eq!(serve.stop(), Some(0));
+    fs::remove_dir_all(data.file("secrets")).unwrap();
+    let again: Vec<Value> = signed.iter().map(|delivery| data.json(&["verify", delivery])).collect();
+    assert_eq!(again, verified);
+    let said = data.run(&["verify", &signed[0]]);
+    assert!(said.code == Some(0) && said.stdout.ends_with("ok: the signature matches the stored bytes\n"), "{said:?}");
+}
+
+#[test]
+fn without_throw_away_secrets_nobody_can_sign_as_legalesign() {
+    let data = Data::new();
+    let secrets = data.path().join("secrets");
+    fs::create_dir(&secrets).unwrap();
+    let proof = json!({"proof": {"url_tokens": ["my-own-path-token"]}, "api": {"username": "u", "secret": "s"}});
+    fs::write(secrets.join("legalesign.json"), proof.to_string()).unwrap();
+    let _serve = data.serve(&["--secrets", "secrets"]);
+    data.run(&["trigger", "legalesign", "batch", "--json"]).assert_failed_json(1, "no_signing_key");
+    let triggered = data.json(&["trigger", "legalesign", "sent", "--id", "d"]);
+    assert_eq!(triggered["outcome"], "recorded", "the form works without a signature too");
+    assert_eq!(data.json(&["timeline", "legalesign", "d"])["document"]["trust"], "token");
+}

@@ -1,0 +1,285 @@
+//! Processes of the binary, and HTTP by hand.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// So long may something take that takes a second: these machines are shared.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A data folder, which goes away with the test.
+pub struct Data(tempfile::TempDir);
+
+impl Data {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A command on it, with nothing of this process's environment but where programs are.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.arg("--data").arg(self.path().join("data")).args(arguments).stdin(Stdio::null());
+        command.current_dir(self.path());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(arguments))
+    }
+
+    /// Runs a command with `--json` that must do it, and gives what it printed.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let ran = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
+        ran.json()
+    }
+
+    /// Starts the local stack on a free port, and waits until it is ready.
+    pub fn serve(&self, more: &[&str]) -> Serve {
+        Serve::start(self, more)
+    }
+
+    /// A file in the data folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join("data").join(name)
+    }
+
+    /// The timeline of a pack.
+    pub fn timeline(&self, pack: &str) -> Value {
+        self.json(&["timeline", "quicklysign", pack])
+    }
+
+    /// Waits until a pack is archived, and gives its timeline.
+    pub fn archived(&self, pack: &str) -> Value {
+        wait_for(|| {
+            let timeline = self.timeline(pack);
+            if timeline["document"]["archive"]["state"] == "archived" { Ok(timeline) } else { Err(timeline) }
+        })
+    }
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end.
+    pub fn of(mut command: Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Standard output, which must be one JSON document.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Checks that it failed like this, as people are told.
+    pub fn assert_failed(&self, exit: i32, said: &str) {
+        assert_eq!(self.code, Some(exit), "{self:?}");
+        assert!(self.stdout.is_empty() && self.stderr.contains(said), "{self:?}");
+    }
+
+    /// Checks that it failed like this, as programs are told: one document on standard output and nothing else.
+    pub fn assert_failed_json(&self, exit: i32, code: &str) {
+        assert_eq!(self.code, Some(exit), "{self:?}");
+        let said = self.json();
+        assert_eq!(said["error"]["code"], code, "{self:?}");
+        assert!(said["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{self:?}");
+        assert_eq!(said.as_object().unwrap().len(), 1, "{self:?}");
+    }
+}
+
+/// A running stack. It is killed with the test, however that ends.
+pub struct Serve {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: PathBuf,
+    /// Where its gateway is.
+    pub http: String,
+}
+
+impl Serve {
+    fn start(data: &Data, more: &[&str]) -> Self {
+        let stderr = data.path().join("stderr");
+        let free: &[&str] = if more.contains(&"--port") { &[] } else { &["--port", "0"] };
+        let mut command = data.command(&[&["serve"], free, more].concat());
+        command.stdout(Stdio::piped()).stderr(File::create(&stderr).unwrap());
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut serve = Self { child, stdout, stderr, http: String::new() };
+        let mut line = String::new();
+        serve.stdout.read_line(&mut line).unwrap();
+        let url = line.strip_suffix('\n').and_then(|line| line.strip_prefix("listening on http://127.0.0.1:"));
+        let port = url.unwrap_or_else(|| panic!("{line:?} {}", serve.stderr()));
+        assert!(port.parse::<u16>().is_ok_and(|port| port > 0), "{line}");
+        serve.http = format!("http://127.0.0.1:{port}");
+        serve
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it wrote to standard error so far.
+    pub fn stderr(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// The callback URL of this route, as it was printed.
+    pub fn callback_url(&self, route: &str) -> String {
+        let stderr = self.stderr();
+        let urls = stderr.lines().filter_map(|line| line.strip_prefix("callback URL: "));
+        let prefix = format!("{}{route}/", self.http);
+        urls.into_iter().find(|url| url.starts_with(&prefix)).unwrap_or_else(|| panic!("{route}: {stderr}")).to_owned()
+    }
+
+    /// Posts a QuicklySign callback, which must be recorded.
+    pub fn quicklysign(&self, event: &str, pack: &str) -> Value {
+        let body = serde_json::json!({"entity_type": "Document", "entity_key": pack, "callback_event": event});
+        let (status, answer) = post(&self.callback_url("/callbacks/quicklysign"), &body.to_string());
+        assert_eq!((status, answer["outcome"].as_str()), (200, Some("recorded")), "{answer}");
+        answer
+    }
+
+    /// Sends it a signal, waits until it has ended, and gives the exit code and what else it printed.
+    pub fn signal(mut self, signal: &str) -> (Option<i32>, String) {
+        let sent = Command::new("kill").args(["-s", signal, &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let until = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < until, "it doesn't end: {}", self.stderr());
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        (status.code(), rest)
+    }
+
+    /// As the kernel or a power cut would end it.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Asks again and again until there is an answer.
+pub fn wait_for<T, E: std::fmt::Debug>(mut ask: impl FnMut() -> Result<T, E>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(problem) => assert!(Instant::now() < until, "it doesn't come: {problem:?}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Opens a connection to the host of a URL, and sends these bytes.
+pub fn connect(url: &str, bytes: &[u8]) -> TcpStream {
+    let host = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream
+}
+
+/// Posts JSON as a service would, and gives the status and the answer's JSON.
+pub fn post(url: &str, body: &str) -> (u16, Value) {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let request = format!(
+        "POST /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let mut answer = String::new();
+    connect(url, request.as_bytes()).read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
+}
+
+/// Checks that these keys are there; more are welcome.
+pub fn assert_keys(value: &Value, keys: &[&str]) {
+    let object = value.as_object().unwrap_or_else(|| panic!("{value} is no object"));
+    for key in keys {
+        assert!(object.contains_key(*key), "{key} is missing: {value:#}");
+    }
+}
+
+/// The keys of a DOCUMENT.
+pub fn assert_document(document: &Value) {
+    assert_keys(
+        document,
+        &[
+            "provider",
+            "kind",
+            "id",
+            "status",
+            "trust",
+            "confirmed_at",
+            "occurred_at",
+            "updated_at",
+            "events",
+            "conflict",
+            "archive",
+            "pdfs",
+        ],
+    );
+    assert!(document["events"].is_u64() && document["pdfs"].is_u64() && document["conflict"].is_boolean());
+    if !document["archive"].is_null() {
+        assert_keys(&document["archive"], &["state", "reason", "attempts"]);
+    }
+    for time in ["confirmed_at", "occurred_at", "updated_at"] {
+        if !document[time].is_null() {
+            assert_time(&document[time]);
+        }
+    }
+}
+
+/// The keys of a PDF.
+pub fn assert_pdf(pdf: &Value) {
+    assert_keys(pdf, &["provider", "subject", "document", "role", "key", "size", "sha256", "archived_at", "current"]);
+    assert!(["document", "certificate", "audit_log"].contains(&pdf["role"].as_str().unwrap()), "{pdf}");
+    assert!(pdf["size"].is_u64() && pdf["current"].is_boolean());
+    assert_time(&pdf["archived_at"]);
+}
+
+/// That it is a time, as RFC 3339 writes it.
+pub fn assert_time(time: &Value) {
+    let text = time.as_str().unwrap_or_else(|| panic!("{time} is no time"));
+    assert!(text.parse::<jiff::Timestamp>().is_ok() && text.contains('T'), "{text}");
+}

@@ -1,0 +1,51 @@
+//! Commands that can't be understood: exit code 2, and nothing is done.
+
+use crate::process::Data;
+
+const MISTAKES: [&[&str]; 15] = [
+    &["unheard-of"],
+    &["--unheard-of"],
+    &["timeline"],
+    &["timeline", "quicklysign"],
+    &["timeline", "another-service", "id"],
+    &["timeline", "quicklysign", "id", "--kind", "pack"],
+    &["documents", "--provider", "another-service"],
+    &["documents", "--status", "updated"],
+    &["documents", "--limit", "0"],
+    &["documents", "--limit", "many"],
+    &["trigger", "quicklysign"],
+    &["trigger", "quicklysign", "document_updated", "--id", "not/an/id"],
+    &["serve", "--port", "65536"],
+    &["archive"],
+    &["archive", "list", "--state", "lost"],
+];
+
+#[test]
+fn mistakes_are_told_and_nothing_is_done() {
+    let data = Data::new();
+    for arguments in MISTAKES {
+        let ran = data.run(arguments);
+        assert!(ran.code == Some(2) && ran.stdout.is_empty() && !ran.stderr.is_empty(), "{arguments:?}: {ran:?}");
+        data.run(&[arguments, &["--json"]].concat()).assert_failed_json(2, "usage");
+    }
+    assert!(!data.path().join("data").exists());
+}
+
+#[test]
+fn help_and_version_are_no_mistakes() {
+    let data = Data::new();
+    for arguments in [&["--help"][..], &["--version"], &["help"], &["serve", "--help"], &["trigger", "--help"]] {
+        let ran = data.run(arguments);
+        assert!(ran.code == Some(0) && !ran.stdout.is_empty() && ran.stderr.is_empty(), "{arguments:?}: {ran:?}");
+    }
+    assert!(data.run(&["--version"]).stdout.contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_a_failure_and_no_mistake() {
+    let data = Data::new();
+    std::fs::write(data.path().join("data"), "a file").unwrap();
+    let ran = data.run(&["documents"]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("data folder"), "{ran:?}");
+    data.run(&["documents", "--json"]).assert_failed_json(1, "failed");
+}

@@ -1,0 +1,207 @@
+//! `kill -9` of the whole stack at random moments under load. Afterwards everything that was acknowledged is there, once,
+//! with the right status and with PDFs that are what their hashes say.
+//!
+//! `COUNTERSIGN_KILLS` sets how often; five times unless it is set, a hundred times in `.ci/full`.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    reason = "a test says what went wrong by panicking"
+)]
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::{digest, rand};
+use bytes::Bytes;
+use countersign::{
+    delivery::{DeliveryId, Route},
+    event::Kind,
+    ledger::{ArchiveState, Outcome},
+    outbound::{Client, Timeouts, UrlPolicy},
+    provider::Provider,
+    subject::{Subject, SubjectId, SubjectKind},
+    sweep::Sweep,
+};
+use countersign_cli::stack::{Folder, Options, Secrets, Stack};
+use http::{Method, Request};
+use jiff::{SignedDuration, Timestamp};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+/// Senders at the same time.
+const SENDERS: usize = 4;
+
+/// Every so many callbacks, another pack.
+const CALLBACKS_OF_A_PACK: usize = 3;
+
+/// These machines are shared.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A callback that was acknowledged.
+struct Acknowledged {
+    delivery: DeliveryId,
+    pack: String,
+    event: &'static str,
+}
+
+async fn serve(data: &Path) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(["serve", "--port", "0", "--data"])
+        .arg(data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the binary");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let line = lines.next_line().await.expect("its output").expect("it starts after every kill");
+    let http = line.strip_prefix("listening on ").expect("where it listens").to_owned();
+    (child, http)
+}
+
+/// Sends callbacks until nobody answers.
+async fn send(client: Client, url: String, numbers: Arc<AtomicUsize>, acknowledged: Arc<Mutex<Vec<Acknowledged>>>) {
+    loop {
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        let pack = format!("pack-{}", number / CALLBACKS_OF_A_PACK);
+        let event = if number % CALLBACKS_OF_A_PACK == 1 { "final_document_generated" } else { "document_updated" };
+        // Some bodies are too large for the table and go to the bucket.
+        let padding = "x".repeat(if number.is_multiple_of(5) { 9_000 } else { 1 });
+        let body = serde_json::json!({"entity_key": pack, "callback_event": event, "subscription_key": padding});
+        let request = Request::builder().method(Method::POST).uri(&url).body(Bytes::from(body.to_string()));
+        let Ok(answer) = client.call(request.expect("a request"), 1 << 16).await else { return };
+        if answer.status() == 200 {
+            let answer: serde_json::Value = serde_json::from_slice(answer.body()).expect("JSON");
+            let delivery = answer["delivery"].as_str().expect("a delivery").parse().expect("its id");
+            acknowledged.lock().expect("no sender failed").push(Acknowledged { delivery, pack, event });
+        }
+    }
+}
+
+fn count(acknowledged: &Mutex<Vec<Acknowledged>>) -> usize {
+    acknowledged.lock().expect("no sender failed").len()
+}
+
+fn random_below(limit: u64) -> u64 {
+    let mut bytes = [0; 8];
+    rand::fill(&mut bytes).expect("random numbers");
+    u64::from_be_bytes(bytes) % limit
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_was_acknowledged_survives_kill_9() {
+    let kills: usize = std::env::var("COUNTERSIGN_KILLS").map_or(5, |kills| kills.parse().expect("a number"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let numbers = Arc::new(AtomicUsize::new(0));
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let (policy, _) = UrlPolicy::only_host_of("http://127.0.0.1/", true).expect("a URL");
+    let client = Client::new(policy, Timeouts::default());
+    for kill in 0..kills {
+        let (mut child, http) = serve(folder.path()).await;
+        let secrets = Secrets::of_data_folder(folder.path()).expect("secrets");
+        let token = secrets.url_token(Provider::Quicklysign).expect("a path token");
+        let url = format!("{http}{}", Route::Quicklysign.path().replace("{token}", &token));
+        let senders = (0..SENDERS)
+            .map(|_| tokio::spawn(send(client.clone(), url.clone(), numbers.clone(), acknowledged.clone())));
+        let senders: Vec<_> = senders.collect();
+        // Sometimes before anything was answered; mostly while it is busy.
+        let before = count(&acknowledged);
+        let started = Instant::now();
+        while !kill.is_multiple_of(4) && count(&acknowledged) == before && started.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(random_below(700))).await;
+        child.kill().await.expect("kill -9");
+        for sender in senders {
+            sender.await.expect("a sender");
+        }
+    }
+    let acknowledged = std::mem::take(&mut *acknowledged.lock().expect("no sender failed"));
+    assert!(acknowledged.len() > kills, "only {} were acknowledged: the test would say nothing", acknowledged.len());
+    check(folder.path(), &acknowledged, numbers.load(Ordering::Relaxed)).await;
+}
+
+async fn check(data: &Path, acknowledged: &[Acknowledged], numbers: usize) {
+    let secrets = Secrets::of_data_folder(data).expect("secrets");
+    let taken = Folder::take(data).expect("a lock").expect("nobody else has it");
+    let options = Options { secrets, ..Options::for_tests().expect("options") };
+    let stack = Stack::start(taken, options).await.expect("a stack");
+    let ledger = stack.ledger();
+    finish(&stack).await;
+    for sent in acknowledged {
+        let stored = ledger.delivery(&sent.delivery).await.expect("the ledger").expect("an acknowledged delivery");
+        assert_eq!(stored.record.outcome, Outcome::Recorded);
+    }
+    let mut events = 0;
+    for number in 0..=numbers / CALLBACKS_OF_A_PACK {
+        let pack = format!("pack-{number}");
+        let id = SubjectId::parse(pack.as_str()).expect("an id");
+        let subject = Subject { provider: Provider::Quicklysign, kind: SubjectKind::DocumentPack, id };
+        let expected = acknowledged.iter().filter(|sent| sent.pack == pack);
+        let expected: BTreeSet<_> = expected.map(|sent| (Some(sent.delivery.as_str()), sent.event)).collect();
+        let Some(timeline) = ledger.timeline(&subject).await.expect("the ledger") else {
+            assert!(expected.is_empty(), "{pack} is lost");
+            continue;
+        };
+        let there: Vec<_> =
+            timeline.events.iter().map(|event| (event.delivery.as_deref(), event.name.as_str())).collect();
+        let once: BTreeSet<_> = there.iter().copied().collect();
+        assert_eq!(once.len(), there.len(), "{pack}: twice");
+        assert!(once.is_superset(&expected), "{pack}: lost");
+        assert!(timeline.events.iter().all(|event| event.deliveries == 1), "{pack}");
+        events += there.len();
+        let completed = timeline.events.iter().any(|event| event.kind == Kind::Completed);
+        assert_eq!(timeline.document.status, completed.then_some(Kind::Completed), "{pack}");
+        assert_eq!(timeline.pdfs.is_empty(), !completed, "{pack}");
+        let documents: BTreeSet<_> = timeline.pdfs.iter().map(|pdf| pdf.document.as_str()).collect();
+        assert_eq!(documents.len(), timeline.pdfs.len(), "{pack}: a document is archived twice");
+        for pdf in &timeline.pdfs {
+            let object = stack.aws.s3.get_object().bucket(&stack.endpoints.bucket).key(&pdf.key).send().await;
+            let bytes = object.expect("an object").body.collect().await.expect("its bytes").into_bytes();
+            assert_eq!(sha256(&bytes), pdf.sha256, "{pack}");
+        }
+    }
+    assert!(events <= numbers && events >= acknowledged.len());
+    stack.stop().await;
+}
+
+/// Sweeps until nothing is left to do.
+async fn finish(stack: &Stack) {
+    let ledger = stack.ledger();
+    let sweep = Sweep::new(ledger.clone(), stack.settings.download_hosts.clone());
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let later = Timestamp::now().checked_add(SignedDuration::from_hours(72)).expect("a time");
+        // What is due is in the queue's hands: it isn't handed over a second time here.
+        let left = ledger.unfinished(later, 10_000).await.expect("the ledger");
+        let due = ledger.orders(ArchiveState::Due, None, 10_000).await.expect("the ledger");
+        let waiting = ledger.orders(ArchiveState::Waiting, None, 10_000).await.expect("the ledger");
+        if left.is_empty() && due.is_empty() && waiting.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < until, "{} unfinished, {} due, {waiting:?}", left.len(), due.len());
+        if due.is_empty() {
+            sweep.run(later).await.expect("a sweep");
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let hash = digest::digest(&digest::SHA256, bytes);
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,219 @@
+//! The fields of a callback that something depends on, read leniently: SignEasy's types drift (an id is a number or a
+//! text, a time too, `public_link` is 0 or "0", `verification_status` 0 or "not_verified"). All others are left alone,
+//! so that their drifting can't hurt.
+
+use std::{fmt, marker::PhantomData};
+
+use jiff::Timestamp;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use serde_json::Value;
+
+use crate::{intake::Unreadable, json, subject::SubjectId, time};
+
+/// A callback's body.
+#[derive(Deserialize)]
+pub(super) struct Payload {
+    data: Option<Object<Data>>,
+    metadata: Option<Object<Metadata>>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    id: Option<Id>,
+    #[serde(default)]
+    status: Value,
+    #[serde(default)]
+    signed_file_id: Value,
+    #[serde(default)]
+    checksum: Value,
+    #[serde(default)]
+    last_modified_time: Value,
+    #[serde(default)]
+    recipients: Value,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    event_type: Option<String>,
+}
+
+/// A `T` that is an object: derived readers would take an array for one as well.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyObject<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyObject<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(OnlyObject(PhantomData))
+    }
+}
+
+/// An id as text, however it was written.
+struct Id(String);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        id(&value).map(Self).ok_or_else(|| D::Error::custom("not an id"))
+    }
+}
+
+/// Somebody who is to sign, as far as that tells requests apart.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Recipient {
+    pub(super) id: SubjectId,
+    /// When the recipient was added to the request, in seconds since 1970.
+    pub(super) created: Option<i64>,
+}
+
+impl Payload {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// When it isn't of the shape that all depends on.
+    pub(super) fn read(text: &str) -> Result<Self, Unreadable> {
+        json::parse(text)
+    }
+
+    fn data(&self) -> Option<&Data> {
+        self.data.as_ref().map(|Object(data)| data)
+    }
+
+    /// `data.id`: the id of the request, of the signed file, or of the document.
+    pub(super) fn id(&self) -> Result<String, Unreadable> {
+        let data = self.data().ok_or_else(|| Unreadable::new("missing_field", "data"))?;
+        let id = data.id.as_ref().ok_or_else(|| Unreadable::new("missing_field", "data.id"))?;
+        Ok(id.0.clone())
+    }
+
+    /// `metadata.event_type`: what happened.
+    pub(super) fn event_type(&self) -> Result<String, Unreadable> {
+        let Object(metadata) = self.metadata.as_ref().ok_or_else(|| Unreadable::new("missing_field", "metadata"))?;
+        metadata.event_type.clone().ok_or_else(|| Unreadable::new("missing_field", "metadata.event_type"))
+    }
+
+    pub(super) fn status(&self) -> Option<String> {
+        self.data()?.status.as_str().map(str::to_owned)
+    }
+
+    /// The id of the signed file, where it is told and fit for a path.
+    pub(super) fn signed_file(&self) -> Option<SubjectId> {
+        SubjectId::parse(id(&self.data()?.signed_file_id)?).ok()
+    }
+
+    /// The hash of a self-signed document, lower case, where it is one of SHA-256.
+    pub(super) fn checksum(&self) -> Option<String> {
+        let text = self.data()?.checksum.as_str()?;
+        let is_sha256 = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_sha256.then(|| text.to_ascii_lowercase())
+    }
+
+    /// The latest `last_modified_time` of the request and its recipients: a recipient's signing changes only the
+    /// recipient's.
+    pub(super) fn last_modified(&self) -> Option<Timestamp> {
+        let data = self.data()?;
+        let recipients = data.recipients.as_array().into_iter().flatten();
+        let times = recipients.map(|recipient| &recipient["last_modified_time"]).chain([&data.last_modified_time]);
+        times.filter_map(seconds).filter_map(|time| Timestamp::from_second(time).ok()).max().map(time::to_millis)
+    }
+
+    /// The recipients that have an id, in the order of their ids.
+    pub(super) fn recipients(&self) -> Vec<Recipient> {
+        let recipients = self.data().into_iter().flat_map(|data| data.recipients.as_array()).flatten();
+        let mut recipients: Vec<_> = recipients
+            .filter_map(|recipient| {
+                let id = SubjectId::parse(id(&recipient["recipient_id"])?).ok()?;
+                Some(Recipient { id, created: seconds(&recipient["created_time"]) })
+            })
+            .collect();
+        recipients.sort();
+        recipients.dedup();
+        recipients
+    }
+}
+
+/// An id, from a number or a text.
+pub(super) fn id(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Seconds since 1970, from a number or a text; 0 and what is before stand for "never". Fractions are cut off.
+fn seconds(value: &Value) -> Option<i64> {
+    let text = id(value)?;
+    let whole = text.split_once('.').map_or(&*text, |(whole, _)| whole);
+    whole.trim().parse().ok().filter(|seconds| *seconds > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(data: Value) -> Payload {
+        Payload::read(&json!({"data": data, "metadata": {"event_type": "rs.signed"}}).to_string()).ok().unwrap()
+    }
+
+    #[test]
+    fn ids_and_times_are_read_however_they_are_written() {
+        for (id, seconds) in [
+            (json!(100_002_311), json!(1_753_375_791)),
+            (json!("100002311"), json!("1753375791")),
+            (json!("100002311"), json!(1_753_375_791.25)),
+        ] {
+            let payload = read(json!({"id": id, "signed_file_id": id, "last_modified_time": seconds}));
+            assert_eq!(payload.id().unwrap(), "100002311");
+            assert_eq!(payload.signed_file().unwrap().as_str(), "100002311");
+            assert_eq!(payload.last_modified().unwrap().to_string(), "2025-07-24T16:49:51Z");
+        }
+    }
+
+    #[test]
+    fn the_latest_change_of_request_and_recipients_counts() {
+        let recipients =
+            json!([{"last_modified_time": 30}, {"last_modified_time": "40"}, {"last_modified_time": null}]);
+        let payload = read(json!({"id": 1, "last_modified_time": 20, "recipients": recipients}));
+        assert_eq!(payload.last_modified().unwrap().as_second(), 40);
+        let payload = read(json!({"id": 1, "last_modified_time": 50, "recipients": recipients}));
+        assert_eq!(payload.last_modified().unwrap().as_second(), 50);
+    }
+
+    #[test]
+    fn what_drifted_beyond_reading_is_as_if_it_were_not_there() {
+        let nothing = json!([null, 0, "0", "not_verified", {}, [], true, "99999999999999999999", 1e300]);
+        for odd in nothing.as_array().unwrap() {
+            let payload = read(json!({"id": 1, "last_modified_time": odd, "recipients": odd, "checksum": odd}));
+            assert_eq!((payload.last_modified(), payload.checksum()), (None, None), "{odd}");
+            assert_eq!(payload.recipients(), []);
+        }
+        for odd in [json!(null), json!({}), json!("a/../b"), json!(""), json!(1.5)] {
+            assert_eq!(read(json!({"id": 1, "signed_file_id": odd})).signed_file(), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn recipients_are_in_the_order_of_their_ids_and_once() {
+        let recipients =
+            json!([{"recipient_id": "b"}, {"recipient_id": 2, "created_time": "7"}, {"recipient_id": "b"}, {}, 3]);
+        let recipients = read(json!({"id": 1, "recipients": recipients})).recipients();
+        let recipients: Vec<_> = recipients.iter().map(|r| (r.id.as_str(), r.created)).collect();
+        assert_eq!(recipients, [("2", Some(7)), ("b", None)]);
+    }
+}

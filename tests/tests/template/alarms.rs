@@ -1,0 +1,97 @@
+//! Alarms: on metrics that exist, to the one topic, with a word of what to do in `docs/deploy.md`.
+
+use std::{collections::BTreeSet, path::Path};
+
+use countersign::telemetry::{METRICS, NAMESPACE, SERVICE};
+use serde_json::json;
+
+use super::template::{Resource, Template, root};
+
+fn alarms(template: &Template) -> Vec<Resource<'_>> {
+    template.resources("AWS::CloudWatch::Alarm").collect()
+}
+
+/// Metrics that nobody has to act on by themselves, or whose consequence rings: a 5xx is the gateway's alarm, a refusal
+/// its 4xx alarm.
+const WITHOUT_ALARM: [&str; 6] =
+    ["Recorded", "Duplicates", "Refused", "Unavailable", "ArchivedDocuments", "ArchivesForeign"];
+
+#[test]
+fn every_metric_that_somebody_must_act_on_has_an_alarm() {
+    let template = Template::read();
+    let mut watched = BTreeSet::new();
+    for alarm in alarms(&template).into_iter().filter(|alarm| alarm.property("/Namespace") == NAMESPACE) {
+        let dimensions = json!([{"Name": SERVICE, "Value": {"Ref": "AWS::StackName"}}]);
+        assert_eq!(alarm.property("/Dimensions"), &dimensions, "{}", alarm.id);
+        watched.insert(alarm.property("/MetricName").as_str().expect("a name"));
+    }
+    let filter = template.resource("ApiTooLarge").property("/MetricTransformations/0");
+    assert_eq!(filter["MetricNamespace"], NAMESPACE);
+    let mut wanted: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    wanted.retain(|name| !WITHOUT_ALARM.contains(name));
+    wanted.insert(filter["MetricName"].as_str().expect("a name"));
+    assert_eq!(watched, wanted);
+}
+
+#[test]
+fn lines_carry_metrics_that_exist() {
+    let mut carried = BTreeSet::new();
+    for folder in ["shared/src", "functions"] {
+        metrics_in(&root().join(folder), &mut carried);
+    }
+    // Reconciliation with the providers' APIs will tell of it.
+    carried.insert("MissedCallbacks".to_owned());
+    assert_eq!(carried, METRICS.iter().map(|metric| metric.name.to_owned()).collect());
+}
+
+/// Fields `metric.<Name>` in source files, but for the tests of the telemetry itself.
+fn metrics_in(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("telemetry") {
+            metrics_in(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = std::fs::read_to_string(&path).expect("source");
+            for (start, field) in source.match_indices("metric.") {
+                let rest = &source[start + field.len()..];
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+                if rest.starts_with(|c: char| c.is_ascii_uppercase()) {
+                    found.insert(rest[..end].to_owned());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_function_has_alarms_on_errors_throttles_and_time() {
+    let template = Template::read();
+    for function in template.functions() {
+        for (suffix, metric) in [("Errors", "Errors"), ("Throttles", "Throttles"), ("Slow", "Duration")] {
+            let alarm = template.resource(&format!("{}{suffix}", function.id));
+            assert_eq!(alarm.property("/MetricName"), metric);
+            assert_eq!(alarm.property("/Dimensions/0/Value"), &json!({"Ref": function.id}));
+        }
+        let slow = template.resource(&format!("{}Slow", function.id));
+        assert_eq!(slow.property("/ExtendedStatistic"), "p99");
+        let timeout = function.property("/Timeout").as_u64().expect("seconds") * 1000;
+        let threshold = slow.property("/Threshold").as_u64().expect("milliseconds");
+        assert!(threshold < timeout && threshold * 10 >= timeout * 7, "{}: {threshold} of {timeout}", function.id);
+    }
+}
+
+#[test]
+fn every_alarm_goes_to_the_one_topic_and_is_explained() {
+    let template = Template::read();
+    let alarms = alarms(&template);
+    assert!(alarms.len() > 25);
+    let explained = std::fs::read_to_string(root().join("docs/deploy.md")).expect("docs/deploy.md");
+    for alarm in alarms {
+        assert_eq!(alarm.property("/AlarmActions"), &json!([{"Ref": "AlarmTopic"}]), "{}", alarm.id);
+        alarm.property("/TreatMissingData");
+        // `V1BatchErrors` is explained as one of `…Errors`.
+        let of_function = template.functions().find_map(|function| alarm.id.strip_prefix(function.id));
+        let name = of_function.map_or_else(|| alarm.id.to_owned(), |suffix| format!("…{suffix}"));
+        assert!(explained.contains(&format!("`{name}`")), "docs/deploy.md doesn't explain {name}");
+    }
+}

@@ -1,0 +1,81 @@
+//! The functions: one for each folder, built from the binary of its name, in time for who waits for it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::template::{Template, root};
+
+/// The folders of the functions, by the logical ids that they must have: `v1-batch` is `V1Batch`.
+pub fn folders() -> BTreeMap<String, String> {
+    let folders = std::fs::read_dir(root().join("functions")).expect("functions/");
+    let names = folders.map(|folder| folder.expect("a folder").file_name().into_string().expect("a name"));
+    names.map(|name| (pascal_case(&name), name)).collect()
+}
+
+fn pascal_case(name: &str) -> String {
+    let capitalised = |part: &str| part[..1].to_uppercase() + &part[1..];
+    name.split('-').map(capitalised).collect()
+}
+
+#[test]
+fn every_folder_is_a_function_built_from_its_own_binary() {
+    let template = Template::read();
+    let folders = folders();
+    let ids: Vec<&str> = template.functions().map(|function| function.id).collect();
+    let mut sorted = ids.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, folders.keys().map(String::as_str).collect::<Vec<_>>());
+    for function in template.functions() {
+        let folder = &folders[function.id];
+        assert_eq!(function.property("/CodeUri"), &Value::from(format!("functions/{folder}/")));
+        let metadata = &function.value["Metadata"];
+        assert_eq!(metadata["BuildMethod"], "rust-cargolambda", "{}", function.id);
+        assert_eq!(metadata["BuildProperties"]["Binary"], folder.as_str());
+        let manifest = std::fs::read_to_string(root().join("functions").join(folder).join("Cargo.toml"));
+        let manifest = manifest.expect("a manifest");
+        assert!(manifest.contains(&format!("name = \"{folder}\"\n")), "{folder} must be named as its folder");
+        assert!(root().join("functions").join(folder).join("src/main.rs").exists(), "{folder} has no binary");
+    }
+}
+
+#[test]
+fn every_function_has_a_role_and_a_log_of_its_own() {
+    let template = Template::read();
+    for function in template.functions() {
+        let id = function.id;
+        assert_eq!(function.property("/Role")["Fn::GetAtt"][0], format!("{id}Role"));
+        assert_eq!(function.property("/LoggingConfig/LogGroup")["Ref"], format!("{id}Log"));
+        template.resource(&format!("{id}Log")).property("/RetentionInDays");
+    }
+}
+
+#[test]
+fn time_limits_fit_together() {
+    let template = Template::read();
+    let seconds = |id: &str| template.resource(id).property("/Timeout").as_u64().expect("seconds");
+    // A callback answers by itself by 20 s, and SignEasy gives up at 30 s.
+    for id in ["V1Batch", "V1Realtime", "QuicklysignCallback", "SigneasyCallback"] {
+        assert_eq!(seconds(id), 25, "{id}");
+    }
+    // While a worker is at an order, nobody else may get it: its claim lasts 16 minutes, and Lambda wants the queue to
+    // hold a message back for six times the function's time.
+    assert!(seconds("FinalDocument") <= 15 * 60);
+    let queue = template.resource("ArchiveQueue");
+    assert!(queue.property("/VisibilityTimeout").as_u64() >= Some(6 * seconds("FinalDocument")));
+    assert_eq!(queue.property("/RedrivePolicy/maxReceiveCount"), 5, "as in the local stack's queue");
+    // No two sweeps overlap.
+    let schedule = template.resource("Reconcile").property("/Events/Sweep/Properties/ScheduleExpression");
+    assert_eq!(schedule, "rate(15 minutes)");
+    assert!(seconds("Reconcile") < 15 * 60);
+}
+
+#[test]
+fn schedules_ask_for_tasks_that_reconcile_knows() {
+    let template = Template::read();
+    let events = template.resource("Reconcile").property("/Events").as_object().expect("events");
+    for (name, event) in events {
+        let input = event["Properties"]["Input"].as_str().expect("an input");
+        assert!(serde_json::from_str::<reconcile::Task>(input).is_ok(), "{name}: {input}");
+    }
+}

@@ -1,0 +1,12 @@
+//! `template.yaml` against the code: what the two share can't drift apart.
+
+mod alarms;
+mod bench;
+mod environment;
+mod events;
+mod functions;
+mod permissions;
+mod pipe;
+mod routes;
+mod table;
+mod template;

@@ -1,0 +1,326 @@
+//! Permissions: each function's role allows exactly what the function calls.
+//!
+//! The calls are observed, not listed: every function is started as deployed, with clients that note each call, and is
+//! given everything in `events/` and more. A call that the role doesn't allow fails the test, and so does a permission
+//! that nothing uses. That nothing was overlooked is checked against the source: every SDK operation in it is seen.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeTransmitInterceptorContextRef, dyn_dispatch_hint},
+        orchestrator::Metadata,
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::config_bag::ConfigBag;
+use countersign::{
+    aws::Aws,
+    delivery::{Envelope, OwnProof, Proven, Route, Unproven},
+    ledger::{ArchiveState, Order},
+    time,
+    token::Tokens,
+};
+use countersign_cli::stack::{BUCKET, Functions};
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::{
+    bench::Bench,
+    events,
+    functions::folders,
+    routes,
+    template::{Parameters, Template, root},
+};
+
+/// What the services that run a function do as it: write its log and traces, take its messages off the queue.
+const DONE_BY_AWS: [&str; 4] = ["logs:", "xray:", "sqs:", "kms:"];
+
+/// An IAM action, and what it was done to, named as in the template: `Table.Arn`, `ArchiveBucket.Arn/<key>`.
+type Call = (String, String);
+
+/// Notes the calls of one function's clients.
+#[derive(Clone, Debug, Default)]
+struct Recorder(Arc<Mutex<BTreeSet<Call>>>);
+
+impl Recorder {
+    fn clients(&self, aws: &Aws) -> Aws {
+        Aws {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(
+                aws.dynamodb.config().to_builder().interceptor(self.clone()).build(),
+            ),
+            s3: aws_sdk_s3::Client::from_conf(aws.s3.config().to_builder().interceptor(self.clone()).build()),
+            secrets: aws_sdk_secretsmanager::Client::from_conf(
+                aws.secrets.config().to_builder().interceptor(self.clone()).build(),
+            ),
+        }
+    }
+
+    fn calls(&self) -> BTreeSet<Call> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Recorder {
+    fn name(&self) -> &'static str {
+        "recorder"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let operation = config.load::<Metadata>().expect("an operation").name();
+        let request = context.request();
+        let call = match operation {
+            "GetSecretValue" => ("secretsmanager:GetSecretValue".to_owned(), body(request)["SecretId"].clone()),
+            "PutObject" | "GetObject" => {
+                let path =
+                    request.uri().split_once("://").and_then(|(_, rest)| rest.split_once('/')).expect("a path").1;
+                let key = path.strip_prefix(BUCKET).expect("the bucket").split('?').next().unwrap_or_default();
+                (format!("s3:{operation}"), format!("ArchiveBucket.Arn{key}").into())
+            }
+            operation => {
+                let index =
+                    body(request)["IndexName"].as_str().map_or_else(String::new, |name| format!("/index/{name}"));
+                (format!("dynamodb:{operation}"), format!("Table.Arn{index}").into())
+            }
+        };
+        self.0.lock().unwrap().insert((call.0, call.1.as_str().expect("a text").to_owned()));
+        Ok(())
+    }
+}
+
+fn body(request: &aws_smithy_runtime_api::http::Request) -> Value {
+    serde_json::from_slice(request.body().bytes().expect("a body in memory")).expect("JSON")
+}
+
+/// What each function called.
+async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
+    let bench = Bench::start().await;
+    let folders = folders();
+    let recorders: BTreeMap<String, Recorder> = folders.keys().map(|id| (id.clone(), Recorder::default())).collect();
+    let start = async |id: &str| {
+        let settings = bench.settings(template, id).expect("settings");
+        Functions::start(&settings, &recorders[id].clients(&bench.aws)).await
+    };
+    for route in Route::ALL {
+        let id = routes::function(route);
+        // That there is a folder for each is another test.
+        let Some(folder) = folders.get(id) else { continue };
+        let functions = start(id).await;
+        for (_, event) in events::of(folder) {
+            let request = lambda_http::request::from_str(&event).expect("an event");
+            functions.call(route, request).await;
+        }
+    }
+
+    let subscribe = "QuicklysignSubscribe";
+    let settings = bench.settings(template, subscribe);
+    let subscriber = quicklysign_subscribe::Function::start(settings, &recorders[subscribe].clients(&bench.aws));
+    for (case, event) in events::of("quicklysign-subscribe") {
+        subscriber.handle(serde_json::from_str(&event).expect("an event")).await.expect(&case);
+    }
+
+    // What the sweep finds: deliveries that were left behind, with a few events and with many, small and large.
+    let ledger = bench.ledger();
+    let event = json!({"entity_key": "left-behind", "callback_event": "document_updated"});
+    for (route, body) in [(Route::Quicklysign, event.to_string()), (Route::LegalesignBatch, large_batch())] {
+        ledger.accept(&left_behind(route, body)).await.expect("accepted");
+    }
+    let worker = start("FinalDocument").await.final_document;
+    for (_, event) in events::of("final-document") {
+        worker.handle(serde_json::from_str(&event).expect("an event")).await;
+    }
+    for order in ledger.orders(ArchiveState::Due, None, 1000).await.expect("orders") {
+        worker.handle(message(&order)).await;
+    }
+    let reconcile = start("Reconcile").await.reconcile;
+    for (_, event) in events::of("reconcile") {
+        reconcile.handle(serde_json::from_str(&event).expect("an event")).await.expect("done");
+    }
+    recorders.into_iter().map(|(id, recorder)| (id, recorder.calls())).collect()
+}
+
+/// A form with a hundred entries.
+fn large_batch() -> String {
+    let entry = |number| {
+        json!({
+            "timestamp": "2018-03-20T07:09:52",
+            "name": "status",
+            "value": "10",
+            "resource_uri": format!("/api/v1/signer/left-behind-{number}/"),
+        })
+    };
+    let entries: Vec<Value> = (0..100).map(entry).collect();
+    format!("data={}&signed=-", Value::from(entries))
+}
+
+fn left_behind(route: Route, body: String) -> Proven {
+    let token = SecretString::from("a-path-token");
+    let tokens = Tokens::new(std::slice::from_ref(&token)).expect("a token");
+    let received_at = time::now().checked_sub(SignedDuration::from_hours(1)).expect("a time");
+    let request = Unproven::new(route, token, Envelope::default(), body.into(), received_at);
+    request.address(&tokens).ok().expect("the right token").prove(OwnProof::PathTokenOnly)
+}
+
+fn message(order: &Order) -> SqsEvent {
+    let mut record = SqsMessage::default();
+    record.body = Some(json!({"pk": order.subject.partition()}).to_string());
+    let mut event = SqsEvent::default();
+    event.records = vec![record];
+    event
+}
+
+/// A statement of a policy: actions, and the resources that it allows them on.
+struct Statement {
+    sid: String,
+    actions: Vec<String>,
+    resources: Vec<String>,
+}
+
+impl Statement {
+    fn allows(&self, (action, resource): &Call) -> bool {
+        self.actions.iter().any(|allowed| allowed == action) && self.resources.iter().any(|glob| fits(glob, resource))
+    }
+}
+
+/// Whether a resource is one of those that a pattern with an asterisk at its end means.
+fn fits(pattern: &str, resource: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == resource, |prefix| resource.starts_with(prefix))
+}
+
+/// All that a function's role allows the function itself.
+fn statements(template: &Template, function: &str) -> Vec<Statement> {
+    let resolve = |value: &Value| template.resolve(value, &Parameters::default());
+    let role = resolve(&template.resource(&format!("{function}Role")).value["Properties"]);
+    let shared = role["ManagedPolicyArns"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|name| resolve(template.resource(name.as_str().expect("a name")).property("/PolicyDocument")));
+    let own = role["Policies"].as_array().into_iter().flatten().map(|policy| policy["PolicyDocument"].clone());
+    let mut statements = Vec::new();
+    for document in shared.chain(own) {
+        for statement in document["Statement"].as_array().expect("statements") {
+            assert_eq!(statement["Effect"], "Allow");
+            let statement = Statement {
+                sid: statement["Sid"].as_str().expect("a name").to_owned(),
+                actions: texts(&statement["Action"]),
+                resources: texts(&statement["Resource"]),
+            };
+            let by_aws = |action: &String| DONE_BY_AWS.iter().any(|service| action.starts_with(service));
+            if !statement.actions.iter().all(by_aws) {
+                assert!(!statement.actions.iter().any(|action| action.contains('*')), "{function}: {}", statement.sid);
+                statements.push(statement);
+            }
+        }
+    }
+    statements
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values.iter().map(|value| value.as_str().expect("a text").to_owned()).collect(),
+        other => panic!("{other}"),
+    }
+}
+
+/// Every call of the AWS SDK in the source of the shared crate, as the SDK names its operations.
+fn called_in_the_source(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            called_in_the_source(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source: String = std::fs::read_to_string(&path).expect("source").split_whitespace().collect();
+            for client in [".dynamodb.", ".s3.", "client."] {
+                for (start, _) in source.match_indices(client) {
+                    let rest = &source[start + client.len()..];
+                    let Some(end) = rest.find("()") else { continue };
+                    let method = &rest[..end];
+                    let is_name = method.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+                    if is_name && method.contains('_') {
+                        found.insert(method.split('_').map(|part| part[..1].to_uppercase() + &part[1..]).collect());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_allow_what_functions_call_and_nothing_else() {
+    let template = Template::read();
+    let observed = observe(&template).await;
+    let mut problems = Vec::new();
+    for (function, calls) in &observed {
+        let statements = statements(&template, function);
+        for call in calls {
+            if !statements.iter().any(|statement| statement.allows(call)) {
+                problems.push(format!("{function} may not {} on {}", call.0, call.1));
+            }
+        }
+        for Statement { sid, actions, resources } in &statements {
+            let used = |action: &String| {
+                calls.iter().any(|call| call.0 == *action && resources.iter().any(|glob| fits(glob, &call.1)))
+            };
+            let needed = |glob: &String| calls.iter().any(|call| actions.contains(&call.0) && fits(glob, &call.1));
+            problems.extend(
+                actions
+                    .iter()
+                    .filter(|action| !used(action))
+                    .map(|action| format!("{function}, {sid}: {action} isn't used")),
+            );
+            problems.extend(
+                resources
+                    .iter()
+                    .filter(|glob| !needed(glob))
+                    .map(|glob| format!("{function}, {sid}: {glob} isn't used")),
+            );
+        }
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+
+    let seen: BTreeSet<&str> =
+        observed.values().flatten().filter_map(|(action, _)| Some(action.split_once(':')?.1)).collect();
+    let mut in_source = BTreeSet::new();
+    called_in_the_source(&root().join("shared/src"), &mut in_source);
+    assert!(in_source.len() > 4, "{in_source:?}");
+    let unseen: Vec<_> = in_source.iter().filter(|operation| !seen.contains(operation.as_str())).collect();
+    assert!(unseen.is_empty(), "no function was seen calling {unseen:?}: what it may call isn't known");
+}
+
+/// The trust policies: a service may take on a role for this account's own pipe or schedule only.
+#[test]
+fn roles_can_be_taken_on_by_their_service_alone() {
+    let template = Template::read();
+    let mut services = BTreeMap::new();
+    for role in template.resources("AWS::IAM::Role") {
+        let trust = role.property("/AssumeRolePolicyDocument/Statement/0");
+        let service = trust["Principal"]["Service"].as_str().expect("a service");
+        if service != "lambda.amazonaws.com" {
+            assert!(trust["Condition"]["StringEquals"]["aws:SourceAccount"].is_object(), "{}", role.id);
+            assert!(trust["Condition"]["ArnEquals"]["aws:SourceArn"].is_object(), "{}", role.id);
+        }
+        services.insert(role.id.to_owned(), service);
+    }
+    assert_eq!(
+        (services["ArchivePipeRole"], services["ScheduleRole"]),
+        ("pipes.amazonaws.com", "scheduler.amazonaws.com")
+    );
+    for function in folders().keys() {
+        assert_eq!(services[&format!("{function}Role")], "lambda.amazonaws.com");
+    }
+}

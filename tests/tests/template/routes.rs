@@ -1,0 +1,64 @@
+//! The routes: each is posted to the function that is meant for it, throttled by itself, and in the outputs.
+
+use std::collections::BTreeSet;
+
+use countersign::delivery::Route;
+
+use super::template::{Parameters, Template};
+
+/// The function of a route.
+pub const fn function(route: Route) -> &'static str {
+    match route {
+        Route::LegalesignBatch => "V1Batch",
+        Route::LegalesignRealtime => "V1Realtime",
+        Route::Quicklysign => "QuicklysignCallback",
+        Route::Signeasy => "SigneasyCallback",
+    }
+}
+
+#[test]
+fn every_route_goes_to_its_function_and_no_function_has_another() {
+    let template = Template::read();
+    let mut found = BTreeSet::new();
+    for of in template.functions() {
+        for event in of.value["Properties"]["Events"].as_object().into_iter().flatten().map(|(_, event)| event) {
+            if event["Type"] == "HttpApi" {
+                let properties = &event["Properties"];
+                assert_eq!(
+                    (&properties["Method"], &properties["PayloadFormatVersion"]),
+                    (&"POST".into(), &"2.0".into())
+                );
+                found.insert((properties["Path"].as_str().expect("a path"), of.id));
+            }
+        }
+    }
+    let wanted: BTreeSet<_> = Route::ALL.into_iter().map(|route| (route.path(), function(route))).collect();
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn every_route_is_throttled_by_itself() {
+    let template = Template::read();
+    let settings = template.resource("Api").property("/RouteSettings").as_object().expect("settings");
+    let found: BTreeSet<_> = settings.keys().cloned().collect();
+    assert_eq!(found, Route::ALL.map(|route| format!("POST {}", route.path())).into());
+}
+
+#[test]
+fn the_outputs_tell_every_callback_url() {
+    let template = Template::read();
+    let outputs = template.section("Outputs").values();
+    let found: BTreeSet<_> = outputs
+        .map(|output| template.resolve(&output["Value"], &Parameters::default()))
+        .filter_map(|value| Some(value.as_str()?.strip_prefix("Api.ApiEndpoint")?.to_owned()))
+        .collect();
+    assert_eq!(found, Route::ALL.map(|route| route.path().to_owned()).into());
+}
+
+#[test]
+fn the_access_log_never_has_the_path() {
+    let template = Template::read();
+    let format = template.resource("Api").property("/AccessLogSettings/Format").to_string();
+    assert!(format.contains("$context.routeKey"));
+    assert!(!format.contains("$context.path") && !format.contains("$context.domainName"), "{format}");
+}

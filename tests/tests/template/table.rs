@@ -1,0 +1,70 @@
+//! The table: keys, index, stream and expiry as the ledger's code names them.
+
+use countersign::ledger::{EXPIRES_AT, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, PARTITION_KEY, SORT_KEY};
+use countersign_cli::stack::TABLE;
+use serde_json::{Value, json};
+
+use super::{bench::Bench, template::Template};
+
+fn keys(partition: &str, sort: &str) -> Value {
+    json!([{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}])
+}
+
+#[test]
+fn the_table_has_the_names_that_the_ledger_writes() {
+    let template = Template::read();
+    let table = template.resource("Table");
+    assert_eq!(table.property("/KeySchema"), &keys(PARTITION_KEY, SORT_KEY));
+    let index = table.property("/GlobalSecondaryIndexes");
+    assert_eq!(index.as_array().map(Vec::len), Some(1));
+    assert_eq!(index[0]["IndexName"], INDEX);
+    assert_eq!(index[0]["KeySchema"], keys(INDEX_PARTITION_KEY, INDEX_SORT_KEY));
+    let attributes = [PARTITION_KEY, SORT_KEY, INDEX_PARTITION_KEY, INDEX_SORT_KEY]
+        .map(|name| json!({"AttributeName": name, "AttributeType": "S"}));
+    assert_eq!(table.property("/AttributeDefinitions"), &Value::from(attributes.to_vec()));
+    assert_eq!(table.property("/TimeToLiveSpecification"), &json!({"AttributeName": EXPIRES_AT, "Enabled": true}));
+    assert_eq!(table.property("/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled"), true);
+}
+
+#[tokio::test]
+async fn the_local_stack_s_table_is_the_same() {
+    let template = Template::read();
+    let deployed = template.resource("Table");
+    let bench = Bench::start().await;
+    let local = bench.aws.dynamodb.describe_table().table_name(TABLE).send().await.expect("an answer");
+    let local = local.table().expect("a table");
+    let schema = |schema: &[aws_sdk_dynamodb::types::KeySchemaElement]| -> Value {
+        schema
+            .iter()
+            .map(|key| json!({"AttributeName": key.attribute_name(), "KeyType": key.key_type().as_str()}))
+            .collect()
+    };
+    assert_eq!(&schema(local.key_schema()), deployed.property("/KeySchema"));
+    let [index] = local.global_secondary_indexes() else { panic!("one index") };
+    let deployed_index = deployed.property("/GlobalSecondaryIndexes/0");
+    assert_eq!(index.index_name(), deployed_index["IndexName"].as_str());
+    assert_eq!(schema(index.key_schema()), deployed_index["KeySchema"]);
+    let projection = index.projection().and_then(|projection| projection.projection_type()).expect("a projection");
+    assert_eq!(projection.as_str(), deployed_index["Projection"]["ProjectionType"]);
+    let view = local.stream_specification().and_then(|stream| stream.stream_view_type()).expect("a stream");
+    assert_eq!(view.as_str(), deployed.property("/StreamSpecification/StreamViewType"));
+    let expiry = bench.aws.dynamodb.describe_time_to_live().table_name(TABLE).send().await.expect("an answer");
+    let expiry = expiry.time_to_live_description().and_then(|expiry| expiry.attribute_name());
+    assert_eq!(expiry, deployed.property("/TimeToLiveSpecification/AttributeName").as_str());
+}
+
+#[test]
+fn what_holds_data_outlives_the_stack() {
+    let template = Template::read();
+    for id in ["Table", "ArchiveBucket", "ArchiveBucketPolicy", "ArchiveDeadLetters", "PipeDeadLetters"] {
+        let resource = template.resource(id).value;
+        assert_eq!(
+            (&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]),
+            (&"Retain".into(), &"Retain".into())
+        );
+    }
+    for secret in template.resources("AWS::SecretsManager::Secret") {
+        assert_eq!(secret.value["DeletionPolicy"], "Retain", "{}", secret.id);
+        assert_eq!(secret.value["UpdateReplacePolicy"], "Retain", "{}", secret.id);
+    }
+}
