@@ -56,7 +56,7 @@ fn every_callback_is_triggered_and_what_is_signed_proves_itself_again() {
     }
     assert_eq!(verified[0]["certificate"]["known_since"], verified[0]["received_at"]);
     // It needs neither the stack nor its secrets.
-    assert_eq!(serve.stop(), Some(0));
+    assert_eq!(serve.signal("TERM").0, Some(0));
     fs::remove_dir_all(data.file("secrets")).unwrap();
     let again: Vec<Value> = signed.iter().map(|delivery| data.json(&["verify", delivery])).collect();
     assert_eq!(again, verified);

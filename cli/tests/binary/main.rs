@@ -1,7 +1,7 @@
 //! The binary as a person, a script or a supervisor runs it: what it prints, how it ends, and what is left when it is
 //! killed.
 
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 mod commands;
 mod demo;
