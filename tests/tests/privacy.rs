@@ -5,7 +5,6 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::Write,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -16,37 +15,20 @@ use countersign::{
     provider::Provider,
     replay::{Replay, Selection},
     subject::SubjectId,
+    telemetry::JsonLines,
     time,
 };
 use countersign_cli::simulator::{Service, facts::Facts};
 use end_to_end::World;
 use reconcile::Task;
 use serde_json::Value;
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 const PATH_TOKEN: &str = "local-path-token";
 const WRONG_TOKEN: &str = "a-wrong-path-token-of-somebody";
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+/// What was logged.
+type Log = Arc<Mutex<String>>;
 
 fn events() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
@@ -157,7 +139,9 @@ async fn nothing_that_is_written_says_a_secret_and_no_log_or_answer_names_a_pers
     // As deployed, but finer: the code's own debug lines must not say more either.
     let ours = "countersign=debug,final_document=debug,reconcile=debug";
     let filter = EnvFilter::new(format!("info,{ours},{}", countersign_cli::stack::s3::LOG_DIRECTIVE));
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(log.clone()).init();
+    let written = Arc::clone(&log);
+    let lines = JsonLines::new("stack".to_owned(), None, move |line: &str| written.lock().unwrap().push_str(line));
+    tracing_subscriber::registry().with(lines).with(filter).init();
 
     let world = World::with(|options| {
         // The proofs that the events were made for.
@@ -259,7 +243,7 @@ async fn nothing_that_is_written_says_a_secret_and_no_log_or_answer_names_a_pers
     // A worker may just be at it; only what is logged matters here.
     let id = SubjectId::parse(first.id.as_str()).unwrap();
     drop(forget(&world.ledger(), first.provider, &id, time::now()).await);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("\"event\":\"recorded\"") && log.contains("\"event\":\"refused\""), "{log}");
+    let log = log.lock().unwrap().clone();
+    assert!(log.contains("\"message\":\"recorded\"") && log.contains("\"message\":\"refused\""), "{log}");
     forbidden.find_in("the log", &log, false);
 }

@@ -28,7 +28,8 @@ use countersign_cli::{
     },
     stack::{BUCKET, TABLE, clients},
 };
-use end_to_end::{World, pack};
+use end_to_end::{World, pack, signeasy};
+use serde_json::{Value, json};
 
 /// QuicklySign's callback with a proof of its own, which the word `forged` breaks and the word `garbled` hides.
 struct Picky;
@@ -49,7 +50,7 @@ impl Callback for Picky {
         }
     }
 
-    fn without_secrets(&self, request: &Addressed) -> Option<Bytes> {
+    fn without_secrets(&self, request: &Addressed, _: &ProofSecrets) -> Option<Bytes> {
         let body = std::str::from_utf8(request.body()).ok()?;
         (!body.contains("garbled")).then(|| body.replace("hush-hush", "*").into())
     }
@@ -229,7 +230,7 @@ async fn what_nobody_can_take_or_is_sent_again_is_answered_503() {
 /// A batch about one document, signed by `key`.
 fn batch(key: &SigningKey, document: &str) -> Post {
     let completed = posts::status("document", document, 30, time::now());
-    posts::batch(key, &serde_json::json!([completed]).to_string())
+    posts::batch(key, &json!([completed]).to_string())
 }
 
 fn legalesign_document(id: &str) -> countersign::subject::Subject {
@@ -281,4 +282,49 @@ async fn a_signed_batch_that_waited_in_the_bucket_can_be_proven_again() {
     assert_eq!((swept.taken_in, swept.still_unfinished), (1, 0));
     verify(&world.ledger(), &delivery).await.unwrap();
     assert_eq!(world.timeline(&legalesign_document("waited")).await.document.status, Some(Kind::Completed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signeasy_callback_with_a_token_of_tomorrow_is_kept_without_it_and_taken_in_once_it_is_configured() {
+    const TOMORROW: &str = "the-token-that-was-just-changed";
+    let world = World::signeasy_under("required").await;
+    let told = |file: &str, token: Value| {
+        signeasy::changed(file, |body| {
+            body["metadata"]["token"] = token;
+            body["data"]["message"] = json!(format!("see https://example.com/?token={TOMORROW}&{}", signeasy::TOKEN));
+        })
+    };
+    let changed = told("rs_completed_v3_own_file_id", json!(TOMORROW));
+    for body in [&changed, &told("rs_signed_v2", json!("short")), &told("rs_viewed_v2", json!(123_456))] {
+        assert_eq!(world.signeasy(body).await.verdict(), (401, "rejected", "unproven"));
+    }
+    let list = world.ledger().quarantine_list(Some(Provider::Signeasy), None, 10).await.unwrap();
+    assert!(
+        list.len() == 3 && list.iter().all(|kept| kept.cause == "token_wrong" && kept.sha256.is_some()),
+        "{list:?}"
+    );
+    let stored = format!("{:?}", world.items().await);
+    for secret in [TOMORROW, signeasy::TOKEN, signeasy::PATH_TOKEN, "\"short\"", "123456"] {
+        assert!(!stored.contains(secret), "{secret} in {stored}");
+    }
+
+    let world = world
+        .restart(|options| {
+            let proof = json!({"url_tokens": [signeasy::PATH_TOKEN], "tokens": [TOMORROW, signeasy::TOKEN]});
+            options.secrets.set_proof(Provider::Signeasy, proof);
+        })
+        .await;
+    let replay = Replay::new(&world.stack.settings, &world.stack.aws);
+    let mut outcomes = Vec::new();
+    for id in replay.quarantined(Selection::default()).await.unwrap() {
+        let done = replay.refused(&id).await.unwrap().unwrap();
+        outcomes.push((done.outcome, done.events));
+    }
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [("quarantined", 0), ("quarantined", 0), ("recorded", 1)]);
+    let id = changed["data"]["id"].to_string();
+    let timeline = world.timeline(&signeasy::document(id.trim_matches('"'))).await;
+    assert_eq!(timeline.document.status, Some(Kind::Completed));
+    // What SignEasy sends again by itself is the same event.
+    assert_eq!(world.signeasy(&changed).await.verdict(), (200, "duplicate", "ok"));
 }

@@ -204,6 +204,9 @@ impl<C: Callback> Receiver<C> {
                 return Answer::nothing_kept(anybody_s(Verdict::Unproven, "path_token").await);
             }
             Ok(Err(Refused::Proof(request, refusal, body))) => {
+                if let Refusal::NotConfigured(cause) = refusal {
+                    self.not_configured(&NotConfigured(cause.to_owned()));
+                }
                 let verdict = self.refusals.addressed(&self.ledger, &request, body.as_ref(), refusal).await;
                 return Answer::nothing_kept(verdict);
             }
