@@ -121,6 +121,7 @@ impl Reconcile {
                 never_came = asked.never_came,
                 maybe_late = asked.maybe_late,
                 stopped = asked.stopped,
+                metric.MissedCallbacks = asked.never_came,
             );
         }
         Ok(reconciled)

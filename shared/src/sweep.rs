@@ -1,5 +1,6 @@
-//! The sweep: finishes what was left. Deliveries that wait in the bucket or stayed accepted are recorded, waiting archive orders whose time
-//! has come are due, and so are those that were handed over and never taken, or whose host is allowed by now.
+//! The sweep: finishes what was left. Deliveries that wait in the bucket or stayed accepted are recorded, waiting archive
+//! orders whose time has come are due, and so are those that were handed over and never taken, or whose host is allowed
+//! by now.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;

@@ -229,7 +229,7 @@ impl<C: Callback> Receiver<C> {
             }
             return match in_time(deadline, self.ledger.leave_pending(delivery)).await {
                 Ok(()) => {
-                    tracing::error!(event = "left_pending", delivery = %delivery.id(), events, problem);
+                    tracing::error!(event = "left_pending", delivery = %delivery.id(), events, problem, metric.LeftPending = 1);
                     accepted()
                 }
                 Err(second) => unavailable(delivery, &format!("{problem}; {second}")),

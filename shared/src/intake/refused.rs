@@ -22,6 +22,9 @@ const RING_EVERY: Duration = Duration::from_secs(1);
 /// A sender whose request was refused doesn't wait longer than this for it to be kept.
 const KEEP_WITHIN: Duration = Duration::from_secs(4);
 
+/// Somebody has to hear of it, other than of a gap in a ring.
+const NOT_QUARANTINED: &str = "quarantine_failed";
+
 /// Keeps refused requests, in their bounds.
 pub(super) struct Refusals {
     route: Route,
@@ -90,8 +93,8 @@ impl Refusals {
             Refusal::NotConfigured(cause) => (Verdict::NotConfigured, cause),
         };
         let (_, _, reason) = verdict.parts();
-        tracing::warn!(event = "refused", provider = %self.route.provider(), reason, cause, quarantine = %request.id(), metric.Refused = 1);
-        kept("quarantine_failed", ledger.quarantine(request, body, reason, cause)).await;
+        tracing::warn!(event = "refused", provider = %self.route.provider(), reason, cause, quarantine = %request.id(), metric.Refused = 1, metric.Quarantined = 1);
+        kept(NOT_QUARANTINED, ledger.quarantine(request, body, reason, cause)).await;
         verdict
     }
 }
@@ -103,7 +106,7 @@ async fn kept(event: &'static str, work: impl Future<Output = Result<(), LedgerE
         Ok(Err(problem)) => problem.to_string(),
         Err(_) => "out of time".to_owned(),
     };
-    tracing::error!(event, problem);
+    tracing::error!(event, problem, metric.NotKept = (event == NOT_QUARANTINED).then_some(1));
 }
 
 #[cfg(test)]

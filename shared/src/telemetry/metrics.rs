@@ -46,13 +46,19 @@ const fn count(name: &'static str) -> Metric {
 }
 
 /// Every metric. `template.yaml` has an alarm for each that somebody has to act on.
-pub const METRICS: [Metric; 14] = [
+pub const METRICS: [Metric; 17] = [
     // What became of callbacks.
     count("Recorded"),
     count("Duplicates"),
     count("Refused"),
+    // Refused with a right path token.
+    count("Quarantined"),
+    // Refused, and couldn't even be kept.
+    count("NotKept"),
     count("SetAside"),
     count("Unavailable"),
+    // Waits in the bucket, for DynamoDB couldn't take it.
+    count("LeftPending"),
     count("NotConfigured"),
     // Archiving.
     count("ArchivedDocuments"),

@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::config_bag::ConfigBag;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use countersign::{
     aws::Aws,
     delivery::{Envelope, OwnProof, Proven, Route, Unproven},
@@ -42,6 +43,9 @@ use super::{
 
 /// What the services that run a function do as it: write its log and traces, take its messages off the queue.
 const DONE_BY_AWS: [&str; 4] = ["logs:", "xray:", "sqs:", "kms:"];
+
+/// What no function does: `countersign forget` erases every version of an object.
+const BY_PEOPLE: &str = "ListObjectVersions";
 
 /// An IAM action, and what it was done to, named as in the template: `Table.Arn`, `ArchiveBucket.Arn/<key>`.
 type Call = (String, String);
@@ -84,7 +88,8 @@ impl Intercept for Recorder {
         let request = context.request();
         let call = match operation {
             "GetSecretValue" => ("secretsmanager:GetSecretValue".to_owned(), body(request)["SecretId"].clone()),
-            "PutObject" | "GetObject" => {
+            "ListObjectsV2" => ("s3:ListBucket".to_owned(), "ArchiveBucket.Arn".into()),
+            "PutObject" | "GetObject" | "DeleteObject" => {
                 let path =
                     request.uri().split_once("://").and_then(|(_, rest)| rest.split_once('/')).expect("a path").1;
                 let key = path.strip_prefix(BUCKET).expect("the bucket").split('?').next().unwrap_or_default();
@@ -123,6 +128,10 @@ async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
             let request = lambda_http::request::from_str(&event).expect("an event");
             functions.call(route, request).await;
         }
+        if let Some(event) = large_and_refused(route) {
+            let request = lambda_http::request::from_str(&event).expect("an event");
+            assert_eq!(functions.call(route, request).await.status(), 401, "{route:?}");
+        }
     }
 
     let subscribe = "QuicklysignSubscribe";
@@ -138,6 +147,7 @@ async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
     for (route, body) in [(Route::Quicklysign, event.to_string()), (Route::LegalesignBatch, large_batch())] {
         ledger.accept(&left_behind(route, body)).await.expect("accepted");
     }
+    ledger.leave_pending(&left_behind(Route::LegalesignBatch, large_batch())).await.expect("put");
     let worker = start("FinalDocument").await.final_document;
     for (_, event) in events::of("final-document") {
         worker.handle(serde_json::from_str(&event).expect("an event")).await;
@@ -150,6 +160,27 @@ async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
         reconcile.handle(serde_json::from_str(&event).expect("an event")).await.expect("done");
     }
     recorders.into_iter().map(|(id, recorder)| (id, recorder.calls())).collect()
+}
+
+/// A callback whose own proof is wrong, too large to be kept in the table; `None` for the service that gives none.
+fn large_and_refused(route: Route) -> Option<String> {
+    let (file, more, in_place_of) = match route {
+        Route::LegalesignBatch => ("v1-batch/wrong_signature", "&more=", ""),
+        Route::LegalesignRealtime => ("v1-realtime/signed_form_wrong_signature", "&more=", ""),
+        Route::Signeasy => ("signeasy-callback/rs_viewed_v2", "", "biggerthan12chars"),
+        Route::Quicklysign => return None,
+    };
+    let event = std::fs::read_to_string(root().join(format!("events/{file}.json"))).expect("an event");
+    let mut event: Value = serde_json::from_str(&event).expect("JSON");
+    let mut body = event["body"].as_str().expect("a body").to_owned();
+    if event["isBase64Encoded"] == true {
+        body = String::from_utf8(BASE64_STANDARD.decode(body).expect("base64")).expect("a form");
+        event["isBase64Encoded"] = false.into();
+    }
+    let padding = "x".repeat(10_000);
+    let body = if more.is_empty() { body.replace(in_place_of, &padding) } else { format!("{body}{more}{padding}") };
+    event["body"] = body.into();
+    Some(event.to_string())
 }
 
 /// A form with a hundred entries.
@@ -298,7 +329,8 @@ async fn roles_allow_what_functions_call_and_nothing_else() {
     let mut in_source = BTreeSet::new();
     called_in_the_source(&root().join("shared/src"), &mut in_source);
     assert!(in_source.len() > 4, "{in_source:?}");
-    let unseen: Vec<_> = in_source.iter().filter(|operation| !seen.contains(operation.as_str())).collect();
+    let is_seen = |operation: &&String| seen.contains(operation.as_str()) || operation.as_str() == BY_PEOPLE;
+    let unseen: Vec<_> = in_source.iter().filter(|operation| !is_seen(operation)).collect();
     assert!(unseen.is_empty(), "no function was seen calling {unseen:?}: what it may call isn't known");
 }
 
