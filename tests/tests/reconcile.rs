@@ -4,7 +4,7 @@ use countersign::{
     event::{Kind, TimeSource},
     ledger::{ArchiveState, Cursor, Timeline},
     provider::Provider,
-    providers::quicklysign::{callback_url::CallbackUrl, webhooks::Webhooks},
+    providers::quicklysign::{CallbackUrl, webhooks::Webhooks},
     reconcile::{Reconcile, Reconciled},
     subject::{Subject, SubjectId, SubjectKind},
     time,
