@@ -22,7 +22,7 @@ use countersign::{
     time,
 };
 use countersign_cli::{
-    simulator::{self, Credentials, Simulator},
+    simulator::{self, Credentials, Simulator, signing::SigningKey},
     stack::{BUCKET, Functions, Secrets, Storage, TABLE, clients},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -34,7 +34,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use crate::fault_proxy::{Faults, Upstream};
 
 /// So long does a client wait for AWS. A call takes milliseconds, and a fault of silence costs a test all of it.
-const ATTEMPT: Duration = Duration::from_millis(1500);
+const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// Rounds of sweep and work after which everything must be quiet; each failure of an order takes one.
 const ROUNDS: i64 = 12;
@@ -114,6 +114,18 @@ impl Rig {
         Ledger::new(&self.aws, TABLE, BUCKET)
     }
 
+    /// The secrets of all.
+    #[must_use]
+    pub const fn all_secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// The key that Legalesign signs with.
+    #[must_use]
+    pub fn signing_key(&self) -> SigningKey {
+        self.secrets.signing_key().expect("throw-away secrets have one")
+    }
+
     /// A provider's proof and API secrets.
     #[must_use]
     pub fn secrets(&self, provider: Provider) -> (&Value, &Value) {
@@ -121,11 +133,19 @@ impl Rig {
     }
 
     /// Posts a callback; `None` when the function's process died over it, and the sender heard nothing.
-    pub async fn post(&self, route: Route, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Option<Told> {
+    pub async fn post(
+        &self,
+        route: Route,
+        query: Option<&str>,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Option<Told> {
         let token = self.secrets.url_token(route.provider()).expect("a path token");
         let mut request = Request::new(Body::Binary(body.into()));
         *request.method_mut() = http::Method::POST;
-        *request.uri_mut() = route.path().replace("{token}", &token).parse().expect("a path");
+        let path = route.path().replace("{token}", &token);
+        let uri = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
+        *request.uri_mut() = uri.parse().expect("a path");
         for (name, value) in headers {
             let name = http::HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
             request.headers_mut().insert(name, value.parse().expect("a header's value"));

@@ -8,13 +8,16 @@
 
 mod check;
 
-use check::{Scenario, Sent};
+use check::{Make, SCENARIOS, Scenario, Sent};
 use countersign::subject::Subject;
 use end_to_end::{
     fault_proxy::{Call, Fault, Upstream},
     rig::{Rig, days_later},
 };
 use futures::future::join_all;
+
+/// The ways in which a call takes effect, and its caller doesn't hear of it.
+const AFTER_ITS_EFFECT: [Fault; 3] = [Fault::ServerErrorAfterEffect, Fault::CutAfter, Fault::HalfAnswer];
 
 /// How many rigs run at the same time.
 const RIGS: usize = 4;
@@ -57,10 +60,10 @@ async fn leave_behind(rig: &Rig, scenario: &Scenario) -> Vec<Sent> {
 }
 
 /// The calls of a run without faults.
-async fn calls_of_a_delivery(rig: &Rig) -> Vec<Call> {
+async fn calls_of_a_delivery(rig: &Rig, make: Make) -> Vec<Call> {
     // The first run of all reads and fetches what later ones have.
     for name in ["first", "clean"] {
-        let scenario = Scenario::quicklysign(rig, name);
+        let scenario = make(rig, name);
         rig.simulator.expire_tokens();
         rig.faults.none();
         let sent = deliver(rig, &scenario).await;
@@ -78,7 +81,7 @@ struct Left {
 
 /// Runs all cases on a few rigs, and looks at what is there afterwards: first when nobody has sent anything again, then
 /// when everything that wasn't acknowledged was.
-async fn run(attempts: u32, cases: Vec<Case>, each: impl AsyncFn(&Rig, &Scenario, Case) -> Vec<Sent>) {
+async fn run(attempts: u32, make: Make, cases: Vec<Case>, each: impl AsyncFn(&Rig, &Scenario, Case) -> Vec<Sent>) {
     assert!(!cases.is_empty());
     let shares = (0..RIGS).map(|share| cases.iter().copied().enumerate().skip(share).step_by(RIGS));
     let each = &each;
@@ -86,7 +89,7 @@ async fn run(attempts: u32, cases: Vec<Case>, each: impl AsyncFn(&Rig, &Scenario
         let rig = Rig::start(attempts).await;
         let mut left = Vec::new();
         for (number, case) in share {
-            let scenario = Scenario::quicklysign(&rig, &format!("case-{number}"));
+            let scenario = make(&rig, &format!("case-{number}"));
             rig.simulator.expire_tokens();
             rig.faults.plan(case.from, case.times, case.fault);
             let sent = each(&rig, &scenario, case).await;
@@ -122,41 +125,44 @@ fn bearable(calls: &[Call], case: Case) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes on two cores: .ci/full runs it"]
 async fn no_call_that_goes_wrong_loses_or_doubles_anything() {
-    let rig = Rig::start(1).await;
-    let calls = calls_of_a_delivery(&rig).await;
-    assert!(calls.len() > 20, "{calls:?}");
-    drop(rig);
-    let times: &[usize] = if all_faults() { &[1, 2, 3, 1000] } else { &[1] };
-    let cases = Fault::ALL.into_iter().enumerate().flat_map(|(way, fault)| {
-        let from = (0..calls.len()).filter(move |from| takes_its_turn(way, *from, 3));
-        from.flat_map(move |from| times.iter().map(move |times| Case { from, times: *times, fault }))
-    });
-    let cases = cases.filter(|case| bearable(&calls, *case)).collect();
-    run(1, cases, async |rig, scenario, _| deliver(rig, scenario).await).await;
+    for make in SCENARIOS {
+        let rig = Rig::start(1).await;
+        let calls = calls_of_a_delivery(&rig, make).await;
+        assert!(calls.len() > 15, "{calls:?}");
+        drop(rig);
+        let times: &[usize] = if all_faults() { &[1, 2, 3, 1000] } else { &[1] };
+        let cases = Fault::ALL.into_iter().enumerate().flat_map(|(way, fault)| {
+            let from = (0..calls.len()).filter(move |from| takes_its_turn(way, *from, Fault::ALL.len()));
+            from.flat_map(move |from| times.iter().map(move |times| Case { from, times: *times, fault }))
+        });
+        let cases = cases.filter(|case| bearable(&calls, *case)).collect();
+        run(1, make, cases, async |rig, scenario, _| deliver(rig, scenario).await).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes on two cores: .ci/full runs it"]
 async fn a_call_that_took_effect_and_is_tried_again_by_the_sdk_is_no_second_call() {
-    let rig = Rig::start(3).await;
-    let calls = calls_of_a_delivery(&rig).await;
-    drop(rig);
-    let faults: &[Fault] =
-        if all_faults() { &Fault::ALL } else { &[Fault::ServerErrorAfterEffect, Fault::CutAfter, Fault::HalfAnswer] };
-    let times: &[usize] = if all_faults() { &[1, 2] } else { &[1] };
-    let cases = faults.iter().flat_map(|fault| {
-        let from = 0..calls.len();
-        from.flat_map(move |from| times.iter().map(move |times| Case { from, times: *times, fault: *fault }))
-    });
-    let cases = cases.filter(|case| bearable(&calls, *case)).collect();
-    run(3, cases, async |rig, scenario, case| {
-        let sent = deliver(rig, scenario).await;
-        if [Fault::ServerErrorAfterEffect, Fault::CutAfter, Fault::HalfAnswer].contains(&case.fault) {
-            assert!(sent.iter().all(Sent::acknowledged), "{case:?}: {sent:?}");
-        }
-        sent
-    })
-    .await;
+    for make in SCENARIOS {
+        let rig = Rig::start(3).await;
+        let calls = calls_of_a_delivery(&rig, make).await;
+        drop(rig);
+        let faults: &[Fault] = if all_faults() { &Fault::ALL } else { &AFTER_ITS_EFFECT };
+        let times: &[usize] = if all_faults() { &[1, 2] } else { &[1] };
+        let cases = faults.iter().enumerate().flat_map(|(way, fault)| {
+            let from = (0..calls.len()).filter(move |from| takes_its_turn(way, *from, AFTER_ITS_EFFECT.len()));
+            from.flat_map(move |from| times.iter().map(move |times| Case { from, times: *times, fault: *fault }))
+        });
+        let cases = cases.filter(|case| bearable(&calls, *case)).collect();
+        run(3, make, cases, async |rig, scenario, case| {
+            let sent = deliver(rig, scenario).await;
+            if AFTER_ITS_EFFECT.contains(&case.fault) {
+                assert!(sent.iter().all(Sent::acknowledged), "{case:?}: {sent:?}");
+            }
+            sent
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +181,7 @@ async fn a_sweep_that_goes_wrong_is_finished_by_the_next() {
         from.map(move |from| Case { from, times: 1, fault })
     });
     let cases = cases.collect();
-    run(1, cases, async |rig, scenario, case| {
+    run(1, Scenario::quicklysign, cases, async |rig, scenario, case| {
         let sent = leave_behind(rig, scenario).await;
         rig.faults.plan(case.from, case.times, case.fault);
         rig.sweep(days_later(1)).await;

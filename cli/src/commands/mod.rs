@@ -15,7 +15,7 @@ mod replay;
 mod serve;
 mod storage;
 mod timeline;
-pub(crate) mod trigger;
+pub mod trigger;
 mod verify;
 mod webhooks;
 

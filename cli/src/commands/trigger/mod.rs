@@ -28,6 +28,7 @@ pub use signeasy::Payload;
 /// An answer is small; anything larger isn't one of Countersign's.
 const MAX_ANSWER: usize = 64 * 1024;
 
+/// The command.
 #[derive(Debug, Args)]
 pub struct Trigger {
     /// The service
@@ -84,6 +85,10 @@ struct Triggered {
 }
 
 impl Trigger {
+    /// Sends the callback, and says what was answered.
+    ///
+    /// # Errors
+    /// When no stack runs on `data`, or the callback can't be made or sent.
     pub async fn run(self, data: &Path) -> Result<Output, Failure> {
         let id = match self.id {
             Some(id) => id,
