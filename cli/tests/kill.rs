@@ -1,7 +1,7 @@
 //! `kill -9` of the whole stack at random moments under load. Afterwards everything that was acknowledged is there, once,
 //! with the right status and with PDFs that are what their hashes say.
 //!
-//! `COUNTERSIGN_KILLS` sets how often; five times unless it is set, a hundred times in `.ci/full`.
+//! `COUNTERSIGN_KILLS` sets how often; twenty times unless it is set, a hundred times in `.ci/full`.
 
 #![allow(
     clippy::expect_used,
@@ -104,7 +104,7 @@ fn random_below(limit: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_was_acknowledged_survives_kill_9() {
-    let kills: usize = std::env::var("COUNTERSIGN_KILLS").map_or(5, |kills| kills.parse().expect("a number"));
+    let kills: usize = std::env::var("COUNTERSIGN_KILLS").map_or(20, |kills| kills.parse().expect("a number"));
     let folder = tempfile::tempdir().expect("a folder");
     let numbers = Arc::new(AtomicUsize::new(0));
     let acknowledged = Arc::new(Mutex::new(Vec::new()));

@@ -214,7 +214,7 @@ fn once(timeline: &Timeline, scenario: &Scenario, sent: &[Sent], context: &str) 
     assert_eq!(deliveries.len(), timeline.events.len(), "{context}");
     if scenario.identified {
         assert!(timeline.events.len() <= scenario.callbacks.len(), "{context}: {:?}", timeline.events);
-        assert!(timeline.events.iter().all(|event| event.deliveries as usize <= sent.len()), "{context}");
+        assert!(timeline.events.iter().all(|event| event.deliveries <= sent.len()), "{context}");
     } else {
         assert!(timeline.events.iter().all(|event| event.deliveries == 1), "{context}");
         assert!(timeline.events.len() <= sent.len(), "{context}");
