@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 
 /// The SDK's defaults as they were on this day, so that a new SDK doesn't change retries or timeouts unnoticed.
 #[must_use]
@@ -22,15 +26,37 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Clients as the environment sets them; path-style S3 when `AWS_S3_FORCE_PATH_STYLE` is `true`.
-    pub async fn from_env() -> Self {
-        let config = aws_config::defaults(behavior_version())
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
+    /// A function's clients: as Lambda's environment sets them, which is where Lambda puts region and credentials, and
+    /// nowhere else. To look into profiles, containers and instance metadata as well would link and start a good part
+    /// of the SDK for nothing, at each cold start. Path-style S3 when `AWS_S3_FORCE_PATH_STYLE` is `true`.
+    #[must_use]
+    pub fn of_function() -> Self {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let config = SdkConfig::builder()
+            .behavior_version(behavior_version())
+            .region(set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")).map(Region::new))
+            .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+            .retry_config(retries())
             .timeout_config(timeouts())
-            .load()
-            .await;
-        let path_style = std::env::var("AWS_S3_FORCE_PATH_STYLE").is_ok_and(|value| value == "true");
-        Self::new(&config, path_style)
+            .build();
+        let at = |service: &str| set(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| set("AWS_ENDPOINT_URL"));
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&config);
+        dynamodb.set_endpoint_url(at("DYNAMODB"));
+        let mut s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style());
+        s3.set_endpoint_url(at("S3"));
+        let mut secrets = aws_sdk_secretsmanager::config::Builder::from(&config);
+        secrets.set_endpoint_url(at("SECRETS_MANAGER"));
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            secrets: aws_sdk_secretsmanager::Client::from_conf(secrets.build()),
+        }
+    }
+
+    /// A person's clients: with whatever credentials the SDK finds; path-style S3 as above.
+    pub async fn from_env() -> Self {
+        let config = aws_config::defaults(behavior_version()).retry_config(retries()).timeout_config(timeouts());
+        Self::new(&config.load().await, path_style())
     }
 
     /// Clients of this configuration.
@@ -43,6 +69,14 @@ impl Aws {
             secrets: aws_sdk_secretsmanager::Client::new(config),
         }
     }
+}
+
+fn path_style() -> bool {
+    std::env::var("AWS_S3_FORCE_PATH_STYLE").is_ok_and(|value| value == "true")
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(4)
 }
 
 const CONNECT: Duration = Duration::from_secs(2);

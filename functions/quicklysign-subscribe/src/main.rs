@@ -7,7 +7,7 @@ use quicklysign_subscribe::{Function, Order};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let function = &Function::start(Settings::from_env(), &Aws::from_env().await);
+    let function = &Function::start(Settings::from_env(), &Aws::of_function());
     run(service_fn(move |event: LambdaEvent<Order>| async move {
         // Boxed: the compiler gives up on the layout of the whole future.
         Box::pin(function.handle(event.payload))

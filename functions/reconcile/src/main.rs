@@ -7,7 +7,7 @@ use reconcile::{Function, Task};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let function = &Function::start(Settings::from_env(), &Aws::from_env().await);
+    let function = &Function::start(Settings::from_env(), &Aws::of_function());
     run(service_fn(
         move |event: LambdaEvent<Task>| async move { function.handle(event.payload).await.map_err(Error::from) },
     ))

@@ -7,6 +7,6 @@ use signeasy_callback::Function;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let function = &Function::start(Settings::from_env(), &Aws::from_env().await).await;
+    let function = &Function::start(Settings::from_env(), &Aws::of_function()).await;
     run(service_fn(move |request: Request| async move { Ok::<_, Error>(function.handle(request).await) })).await
 }
