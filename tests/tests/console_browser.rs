@@ -232,6 +232,16 @@ async fn another_site_can_neither_press_nor_look() {
     world.stack.stop().await;
 }
 
+/// By how much the page is wider than the screen, once it is drawn: until then a page may still have the layout of the
+/// screen before.
+const TOO_WIDE: &str = "await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+
+/// The elements that reach over its edge.
+const CULPRITS: &str = "return [...document.querySelectorAll('body *')]
+    .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth)
+    .map((element) => `${element.localName} ${element.className}`)";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_fits_a_phone_and_follows_the_light() {
     let Some((world, browser)) = start().await else { return };
@@ -245,8 +255,9 @@ async fn it_fits_a_phone_and_follows_the_light() {
         for (width, dark) in [(360, true), (1280, false)] {
             browser.screen(width, 800, dark).await;
             browser.open(&format!("{url}{path}")).await;
-            let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-            assert_eq!(browser.run(wide, &[]).await, json!(0), "{path} at {width} is wider than the screen");
+            let over = browser.run(TOO_WIDE, &[]).await;
+            let culprits = browser.run(CULPRITS, &[]).await;
+            assert_eq!(over, json!(0), "{path} at {width} is wider than the screen: {culprits}");
             let light =
                 "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every((part) => part > 128)";
             assert_eq!(browser.run(light, &[]).await, json!(!dark), "{path}");
