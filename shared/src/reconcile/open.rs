@@ -22,7 +22,7 @@ impl Reconcile {
         let ended = open.len() < MAX_SUBJECTS;
         let mut failures = 0;
         for (place, subject) in open {
-            asked.asked += 1;
+            self.count(provider, &mut asked);
             match self.apis.inspect(&subject).await {
                 Ok(inspection) => {
                     failures = 0;
