@@ -24,7 +24,7 @@ pub struct Console {
     #[command(flatten)]
     deployed: Deployed,
 
-    /// Let the page make archive orders due again; without it nothing can be changed
+    /// Let the page make archive orders due again and replay what was refused; without it nothing can be changed
     #[arg(long)]
     allow_retry: bool,
 
@@ -36,7 +36,11 @@ pub struct Console {
 impl Console {
     pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
         let told_to_end = told_to_end()?;
-        let access = Access::open(globals, &self.deployed).await?;
+        let mut access = Access::open(globals, &self.deployed).await?;
+        let settings = match self.allow_retry && access.has_settings() {
+            true => Some(access.settings(None).await?),
+            false => None,
+        };
         let (label, place) = access.label();
         let (table, bucket) = access.names();
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.map_err(|problem| {
@@ -53,6 +57,7 @@ impl Console {
             label,
             place,
             allow_retry: self.allow_retry,
+            settings,
             gateway: None,
             port,
             key: Some(key.clone()),
