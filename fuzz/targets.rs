@@ -5,11 +5,16 @@
 
 use bytes::Bytes;
 use countersign::{
-    delivery::{Envelope, OwnProof, Proven, Route, Unproven},
+    delivery::{Addressed, Envelope, OwnProof, Proven, Route, Unproven},
     form::Form,
-    intake::Unreadable,
+    intake::{Callback, Unreadable},
     outbound::{HostPatterns, UrlPolicy},
-    providers,
+    providers::{
+        self,
+        signeasy::{callback::SigneasyCallback, proof::ProofSecrets},
+    },
+    secrets::Secret,
+    settings::Settings,
     signature::Signers,
     token::Tokens,
 };
@@ -21,10 +26,11 @@ use url::Url;
 const TOKEN: &str = "a-path-token-for-fuzzing";
 
 /// Every target, by the name of its folder in the corpus.
-pub const ALL: [(&str, fn(&[u8])); 7] = [
+pub const ALL: [(&str, fn(&[u8])); 8] = [
     ("legalesign_batch", legalesign_batch),
     ("legalesign_realtime", legalesign_realtime),
     ("quicklysign", quicklysign),
+    ("signeasy", signeasy),
     ("form", form),
     ("signature", signature),
     ("certificate", certificate),
@@ -41,6 +47,11 @@ fn line_and_rest(data: &[u8]) -> (&[u8], &[u8]) {
 
 /// A delivery with these bytes, whose sender knew the path token.
 fn proven(route: Route, content_type: &[u8], query: Option<&str>, body: &[u8]) -> Proven {
+    addressed(route, content_type, query, body).prove(OwnProof::PathTokenOnly)
+}
+
+/// A request with these bytes, whose sender knew the path token.
+fn addressed(route: Route, content_type: &[u8], query: Option<&str>, body: &[u8]) -> Addressed {
     let mut headers = HeaderMap::new();
     if let Ok(content_type) = HeaderValue::from_bytes(content_type) {
         headers.insert(header::CONTENT_TYPE, content_type);
@@ -51,7 +62,7 @@ fn proven(route: Route, content_type: &[u8], query: Option<&str>, body: &[u8]) -
     let received_at = Timestamp::from_second(1_700_000_000).expect("a time");
     let request = Unproven::new(route, token, Envelope::of(&headers, query), body, received_at);
     let Ok(request) = request.address(&tokens) else { panic!("the token is right") };
-    request.prove(OwnProof::PathTokenOnly)
+    request
 }
 
 /// Reads a delivery twice: the same comes out, fit for keys, or an error that repeats nothing of the body.
@@ -96,6 +107,28 @@ pub fn legalesign_realtime(data: &[u8]) {
 /// QuicklySign's callbacks: the body.
 pub fn quicklysign(data: &[u8]) {
     read(&proven(Route::Quicklysign, b"application/json", None, data));
+}
+
+/// SignEasy's callbacks: the body. Whether it is believed or kept for later, no token is left in it.
+pub fn signeasy(data: &[u8]) {
+    const SENT: &str = "a-body-token-for-fuzzing";
+    let secrets = serde_json::json!({"url_tokens": [TOKEN], "tokens": [SENT]});
+    let secrets = ProofSecrets::from_json(serde_json::from_value(secrets).expect("JSON")).expect("secrets");
+    let settings = Settings::read(|name| match name {
+        "TABLE_NAME" | "ARCHIVE_BUCKET" => Some("fuzz".to_owned()),
+        "SIGNEASY_TOKEN" => Some("if_present".to_owned()),
+        _ => None,
+    });
+    let callback = SigneasyCallback::new(&settings);
+    let holds = |body: &[u8], secret: &str| body.windows(secret.len()).any(|part| part == secret.as_bytes());
+    let request = addressed(Route::Signeasy, b"application/json", None, data);
+    if let Some(kept) = callback.without_secrets(&request, &secrets) {
+        assert!(!holds(&kept, SENT) && !holds(&kept, TOKEN), "{}", String::from_utf8_lossy(&kept));
+    }
+    let Ok(own) = callback.prove(&request, &secrets) else { return };
+    let delivery = request.prove(own);
+    assert!(!holds(delivery.body(), SENT) && !holds(delivery.body(), TOKEN));
+    read(&delivery);
 }
 
 /// The form decoder: the first line is the content type, the rest is the body.

@@ -10,6 +10,7 @@
 
 mod legalesign;
 mod open;
+mod quicklysign;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -22,7 +23,7 @@ use crate::{
     ledger::{Ledger, LedgerError, Observation},
     outbound::{Client, HostPatterns, Timeouts, UrlPolicy},
     provider::Provider,
-    providers::{Apis, legalesign::proof::ProofSecrets},
+    providers::{Apis, legalesign::proof::ProofSecrets, quicklysign::webhooks::Webhooks},
     secrets::Cached,
     settings::Settings,
     subject::Subject,
@@ -68,6 +69,7 @@ pub struct Reconcile {
     ledger: Ledger,
     apis: Apis,
     legalesign_proof: Cached<ProofSecrets>,
+    webhooks: Webhooks,
     watch: Option<Watch>,
 }
 
@@ -100,6 +102,7 @@ impl Reconcile {
             ledger: Ledger::new(aws, &settings.table, &settings.bucket),
             apis: Apis::new(settings, aws, &client),
             legalesign_proof: Cached::new(proof, Some(aws.secrets.clone())),
+            webhooks: Webhooks::of(settings, aws),
             watch: None,
         }
     }

@@ -138,6 +138,11 @@ impl Bench {
         stored::items(&self.aws, TABLE).await
     }
 
+    /// All items but the traces of what was refused.
+    pub async fn believed(&self) -> Vec<countersign::ledger::Item> {
+        stored::believed(&self.aws, TABLE).await
+    }
+
     /// The keys of all objects in the bucket.
     pub async fn keys(&self) -> Vec<String> {
         stored::keys(&self.aws, BUCKET).await

@@ -178,6 +178,11 @@ impl World {
         stored::keys(&self.stack.aws, &self.stack.endpoints.bucket).await
     }
 
+    /// All items but the traces of what was refused.
+    pub async fn believed(&self) -> Vec<countersign::ledger::Item> {
+        stored::believed(&self.stack.aws, &self.stack.endpoints.table).await
+    }
+
     /// All items of the table.
     pub async fn items(&self) -> Vec<countersign::ledger::Item> {
         stored::items(&self.stack.aws, &self.stack.endpoints.table).await

@@ -10,6 +10,25 @@ pub async fn items(aws: &Aws, table: &str) -> Vec<Item> {
     items.expect("a scan").into_iter().map(Into::into).collect()
 }
 
+/// All items but the traces of what was refused: rings, of which nothing was kept, and quarantine.
+pub async fn believed(aws: &Aws, table: &str) -> Vec<Item> {
+    let mut items = items(aws, table).await;
+    items.retain(|item| {
+        let partition = item.text("pk").expect("a key");
+        if partition.starts_with("RING#") {
+            let mut names: Vec<_> = item.clone().into_attributes().into_keys().collect();
+            names.sort_unstable();
+            assert_eq!(
+                names,
+                ["at", "cause", "expires_at", "pk", "refused", "route", "size", "sk"],
+                "no more than that"
+            );
+        }
+        !partition.starts_with("RING#") && !partition.starts_with("QUARANTINE#")
+    });
+    items
+}
+
 /// The keys of all objects in the bucket.
 pub async fn keys(aws: &Aws, bucket: &str) -> Vec<String> {
     let pages: Result<Vec<_>, _> = aws.s3.list_objects_v2().bucket(bucket).into_paginator().send().collect().await;

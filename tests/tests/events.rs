@@ -73,7 +73,7 @@ fn every_folder_has_its_test_here() {
 }
 
 async fn stored(bench: &Bench) -> (usize, usize) {
-    (bench.items().await.len(), bench.keys().await.len())
+    (bench.believed().await.len(), bench.keys().await.len())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,6 +187,8 @@ async fn the_schedules_events_are_tasks_and_with_nothing_stored_nothing_is_to_do
         let task: Task = serde_json::from_str(&event).unwrap();
         let function = reconcile::Function::start(Ok(bench.settings()), &bench.aws);
         let done = serde_json::to_value(function.handle(task).await.unwrap()).unwrap();
+        // What asking comes to depends on what is stored and what the services know.
+        assert!(done.get("signeasy").is_none_or(|asked| asked["asked"] == 0), "{case}: {done}");
         for (name, value) in answers[format!("reconcile/{case}")].as_object().unwrap() {
             assert_eq!(&done[name], value, "{case}: {name}");
         }

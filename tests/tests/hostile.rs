@@ -87,7 +87,7 @@ fn request(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_proved_is_refused_and_leaves_nothing() {
     let world = World::start().await;
-    let before = (world.items().await.len(), world.keys().await);
+    let before = (world.believed().await.len(), world.keys().await);
     let mut runner = TestRunner::new(Config::default());
     let strategy = ("[A-Za-z0-9%&=+;:@.,_~!*()-]{1,40}", content_type(), query(), body());
     for route in Route::ALL {
@@ -99,7 +99,7 @@ async fn what_nobody_proved_is_refused_and_leaves_nothing() {
             assert!(token.len() < 12 || !answer.contains(&token), "{path}: {answer}");
         }
     }
-    assert_eq!((world.items().await.len(), world.keys().await), before, "nothing is stored");
+    assert_eq!((world.believed().await.len(), world.keys().await), before, "nothing is stored");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +131,7 @@ async fn whoever_knows_the_path_token_gets_an_answer_to_anything() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_methods_paths_and_broken_requests_reach_no_function() {
     let world = World::start().await;
-    let before = world.items().await.len();
+    let before = world.believed().await.len();
     let url = world.stack.callback_url(Route::Quicklysign).expect("a path token");
     let path = url.trim_start_matches(&world.stack.endpoints.http);
     let large = vec![b' '; 4_600_000];
@@ -152,5 +152,5 @@ async fn other_methods_paths_and_broken_requests_reach_no_function() {
         let head = String::from_utf8_lossy(&sent[..sent.len().min(60)]).into_owned();
         assert_eq!(answered, status, "{head:?}: {answer}");
     }
-    assert_eq!(world.items().await.len(), before, "nothing is stored");
+    assert_eq!(world.believed().await.len(), before, "nothing is stored");
 }

@@ -71,7 +71,7 @@ async fn a_signature_that_is_there_has_to_be_right_and_only_what_it_covers_is_be
     for body in [beside.to_owned(), format!("{text}&json_signed={signed}")] {
         assert_eq!(world.send(changed(body)).await.verdict(), (400, "rejected", "malformed"));
     }
-    assert!(world.items().await.is_empty(), "nothing of it was kept");
+    assert!(world.believed().await.is_empty(), "nothing of it was recorded");
     let forged = format!("{}&json_signed={signed}", beside.replace("real", "forged"));
     assert_eq!(world.send(changed(forged)).await.verdict(), (200, "recorded", "ok"));
     assert_eq!(world.timeline(&document("real")).await.document.trust, Some(Trust::Signature));

@@ -2,10 +2,11 @@
 
 use countersign::{
     event::{Kind, TimeSource},
-    ledger::{ArchiveState, Cursor},
+    ledger::{ArchiveState, Cursor, Timeline},
     provider::Provider,
+    providers::quicklysign::{CallbackUrl, webhooks::Webhooks},
     reconcile::{Reconcile, Reconciled},
-    subject::{Subject, SubjectKind},
+    subject::{Subject, SubjectId, SubjectKind},
     time,
 };
 use countersign_cli::{
@@ -190,4 +191,84 @@ async fn a_pack_that_the_api_refuses_keeps_no_other_from_being_asked_for() {
     world.stack.simulator.pack("two").answer(Answer::RateLimited { retry_after: 60 });
     let asked = ask(&world, time::now()).await.quicklysign;
     assert_eq!(asked.stopped.as_deref(), Some("api_http_429"));
+}
+
+/// Makes a webhook on a pack, which is ours or somebody else's.
+async fn webhook(world: &World, pack: &str, ours: bool) {
+    let callback = CallbackUrl::parse("https://receiver.example.com/callbacks/quicklysign/some-path-token").unwrap();
+    let entity = SubjectId::parse(pack).unwrap();
+    let webhook = Webhooks::of(&world.stack.settings, &world.stack.aws).create(&entity, &callback).await.unwrap();
+    if ours {
+        let ledger = world.ledger();
+        ledger.remember_webhook(Provider::Quicklysign, &webhook.key, &entity, time::now()).await.unwrap();
+    }
+}
+
+fn names(timeline: &Timeline, source: &str) -> Vec<String> {
+    let mut names: Vec<_> =
+        timeline.events.iter().filter(|event| event.source == source).map(|event| event.name.clone()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_of_which_nothing_was_ever_heard_is_listed_and_asked_for() {
+    let world = World::start().await;
+    webhook(&world, "silent", true).await;
+    let listed = world.ledger().documents(Some(Provider::Quicklysign), None, None, 10).await.unwrap().documents;
+    assert_eq!(
+        listed.iter().map(|document| (document.id.as_str(), document.status)).collect::<Vec<_>>(),
+        [("silent", None)]
+    );
+    world.stack.simulator.pack("silent").modified(ago(1));
+    assert_eq!(ask(&world, time::now()).await.quicklysign.never_came, 1);
+    world.archive_is(&pack("silent"), &[ArchiveState::Archived]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callbacks_that_quicklysign_s_log_tells_of_and_nobody_heard_are_found_by_their_count() {
+    let world = World::start().await;
+    let simulator = &world.stack.simulator;
+    simulator.pack("logged").status(Status::Awaiting);
+    webhook(&world, "logged", true).await;
+    for (event, status, times) in [
+        ("signatory_updated", 200, 3),
+        ("entity_updated", 500, 4),
+        ("document_updated", 200, 1),
+        ("document_updated", 500, 1),
+    ] {
+        (0..times).for_each(|_| simulator.log_callback("logged", event, status));
+    }
+    world.quicklysign("signatory_updated", "logged").await;
+    world.quicklysign("document_updated", "logged").await;
+
+    // All of them may still be on their way.
+    let asked = ask(&world, time::now()).await.quicklysign;
+    assert_eq!((asked.recorded, asked.maybe_late), (0, 3), "{asked:?}");
+    let asked = ask(&world, in_minutes(20)).await.quicklysign;
+    assert_eq!((asked.recorded, asked.never_came, asked.maybe_late), (3, 3, 0), "{asked:?}");
+    let timeline = world.timeline(&pack("logged")).await;
+    assert_eq!(names(&timeline, "reconcile"), ["entity_updated", "signatory_updated", "signatory_updated"]);
+    assert!(
+        timeline.events.iter().all(|event| event.source == "callback" || event.time_source == TimeSource::Provider)
+    );
+    assert!(!format!("{:?}", world.items().await).contains("some-path-token"));
+    assert_eq!(ask(&world, in_minutes(20)).await.quicklysign.recorded, 0, "once");
+
+    // What ends a pack orders its documents, whoever tells of it.
+    simulator.log_callback("logged", "final_document_generated", 200);
+    simulator.pack("logged").status(Status::Complete);
+    assert_eq!(ask(&world, in_minutes(20)).await.quicklysign.never_came, 1, "its status is no second one");
+    world.archive_is(&pack("logged"), &[ArchiveState::Archived]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_to_somebody_else_s_webhook_are_not_ours_to_miss() {
+    let world = World::start().await;
+    world.stack.simulator.pack("shared").status(Status::Awaiting);
+    webhook(&world, "shared", false).await;
+    world.quicklysign("document_updated", "shared").await;
+    world.stack.simulator.log_callback("shared", "entity_updated", 200);
+    let asked = ask(&world, in_minutes(20)).await.quicklysign;
+    assert_eq!((asked.asked, asked.recorded, asked.maybe_late), (1, 0, 0), "{asked:?}");
 }

@@ -44,7 +44,7 @@ pub use index::{INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY};
 pub use item::Item;
 pub use joins::{Bearers, Clue, Side};
 pub use links::SignerView;
-pub use observations::{Cursor, KnownStatus, Observation};
+pub use observations::{Cursor, KnownStatus, Observation, Unheard};
 pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};
 pub use pdfs::{Pdf, Role};
 pub use pending::Pending;

@@ -1,6 +1,8 @@
 //! What a service's API told when it was asked: the same events, statuses and orders as a callback's, under an identity
 //! of their own, so that a callback that comes after all stands beside it.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::Timestamp;
 
@@ -26,6 +28,21 @@ pub struct Observation {
     pub status: Kind,
     /// When it came about or was last changed, as the API says, with or without a zone.
     pub changed_at: Option<(Timestamp, TimeSource)>,
+}
+
+/// A callback that a service says it made, and that never came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unheard {
+    /// What it was about.
+    pub subject: Subject,
+    /// The event's name.
+    pub name: String,
+    /// What that means.
+    pub kind: Kind,
+    /// When it was made, as the service says.
+    pub made_at: Timestamp,
+    /// How many of this name are known of the subject already.
+    pub known: u64,
 }
 
 /// What is known of a subject's status.
@@ -98,20 +115,57 @@ impl Ledger {
             position: 0,
             payload: "null".to_owned(),
         };
+        let is_new = self.record_observed(&event, links, at).await?;
+        self.confirm(subject, *status, at).await?;
+        Ok(is_new)
+    }
+
+    /// How many events of each name are recorded of a subject, whoever told of them.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn event_counts(&self, subject: &Subject) -> Result<BTreeMap<String, u64>, LedgerError> {
+        let mut counts = BTreeMap::new();
+        for item in self.partition(&subject.partition(), "EVENT#").await? {
+            *counts.entry(item.need("name")?.to_owned()).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    /// Records a callback that never came: event, status, archive order. `true` when it wasn't recorded before. Two who
+    /// know the same number of others record the same one.
+    ///
+    /// # Errors
+    /// When DynamoDB can't take it; doing it again is right.
+    pub async fn record_unheard(&self, unheard: &Unheard, at: Timestamp) -> Result<bool, LedgerError> {
+        let Unheard { subject, name, kind, made_at, known } = unheard;
+        let event = Event {
+            subject: subject.clone(),
+            name: name.clone(),
+            value: None,
+            kind: *kind,
+            occurred_at: *made_at,
+            time_source: TimeSource::Provider,
+            identity: Identity::Observed(vec![subject.partition(), name.clone(), known.to_string()]),
+            position: 0,
+            payload: "null".to_owned(),
+        };
+        self.record_observed(&event, &[], at).await
+    }
+
+    async fn record_observed(&self, event: &Event, links: &[Link], at: Timestamp) -> Result<bool, LedgerError> {
         let (voice, reading) = (Voice::Api { at }, Reading { links: links.to_vec(), ..Reading::default() });
         let source = Source { voice, reading: &reading };
-        let (partition, sort) = source.key(&event);
-        let written = self.update(&partition, &sort).set_all_if_absent(source.item(&event));
+        let (partition, sort) = source.key(event);
+        let written = self.update(&partition, &sort).set_all_if_absent(source.item(event));
         let (Updated::Done(before) | Updated::Refused(before)) =
             written.returning(ReturnValue::UpdatedOld).send().await?;
         let is_new = before.text("id").is_none();
-        let occurred_at = before.time("occurred_at").unwrap_or(occurred_at);
-        let placed = [Placed { event: &event, occurred_at, is_new }];
-        self.follow(source, subject, &placed).await?;
+        let occurred_at = before.time("occurred_at").unwrap_or(event.occurred_at);
+        self.follow(source, &event.subject, &[Placed { event, occurred_at, is_new }]).await?;
         for link in links {
             self.link(link).await?;
         }
-        self.confirm(subject, *status, at).await?;
         Ok(is_new)
     }
 }

@@ -4,8 +4,11 @@
 
 use jiff::Timestamp;
 
-use super::{Item, Ledger, LedgerError};
-use crate::{provider::Provider, subject::SubjectId};
+use super::{Item, Ledger, LedgerError, index, status};
+use crate::{
+    provider::Provider,
+    subject::{Subject, SubjectId, SubjectKind},
+};
 
 const SORT: &str = "WEBHOOK";
 
@@ -23,7 +26,8 @@ pub struct KnownWebhook {
 }
 
 impl Ledger {
-    /// Remembers that a webhook is ours. Doing it again changes nothing.
+    /// Remembers that a webhook is ours, and lists what it is on, of which nothing may ever be heard. Doing it again
+    /// changes nothing.
     ///
     /// # Errors
     /// When DynamoDB can't take it.
@@ -35,7 +39,15 @@ impl Ledger {
         at: Timestamp,
     ) -> Result<(), LedgerError> {
         let item = Item::default().with("entity", entity.as_str()).with("known_since", at);
-        self.update(&partition(provider, key), SORT).set_all_if_absent(item).send().await.map(drop)
+        self.update(&partition(provider, key), SORT).set_all_if_absent(item).send().await?;
+        let subject = Subject { provider, kind: SubjectKind::DocumentPack, id: entity.clone() };
+        self.update(&subject.partition(), status::SORT)
+            .set_all(index::document(&subject, None, at))
+            .set("updated_at", at)
+            .only_if("attribute_not_exists(#updated_at)", [])
+            .was_done()
+            .await
+            .map(drop)
     }
 
     /// A webhook, if it is ours.

@@ -1,9 +1,9 @@
 //! QuicklySign and SignEasy: subjects that callbacks told of and that aren't at their end.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Asked, LedgerError, Missing, Next, Reconcile, next};
-use crate::provider::Provider;
+use crate::{ledger::Cursor, provider::Provider};
 
 /// Subjects in one run: at a second each, which is slow for an API, it takes a few minutes.
 const MAX_SUBJECTS: usize = 200;
@@ -23,6 +23,12 @@ impl Reconcile {
         let mut failures = 0;
         for (place, subject) in open {
             self.count(provider, &mut asked);
+            if provider == Provider::Quicklysign
+                && let Err(obstacle) = self.compare_logs(&subject, now, &mut asked).await?
+                && let Next::Stop(reason, pause) = next(&obstacle, &mut failures)
+            {
+                return self.stop(name, cursor, reason, pause, now, asked).await;
+            }
             match self.apis.inspect(&subject).await {
                 Ok(inspection) => {
                     failures = 0;
@@ -35,10 +41,7 @@ impl Reconcile {
                 }
                 Err(obstacle) => {
                     if let Next::Stop(reason, pause) = next(&obstacle, &mut failures) {
-                        cursor.not_before = pause.and_then(|pause| now.checked_add(pause).ok());
-                        asked.stopped = Some(reason);
-                        self.ledger.set_cursor(name, &cursor).await?;
-                        return Ok(asked);
+                        return self.stop(name, cursor, reason, pause, now, asked).await;
                     }
                 }
             }
@@ -51,5 +54,20 @@ impl Reconcile {
         }
         self.ledger.set_cursor(name, &cursor).await?;
         Ok(asked)
+    }
+
+    /// Leaves the service alone until the next run, or for `pause`.
+    async fn stop(
+        &self,
+        name: &str,
+        mut cursor: Cursor,
+        reason: String,
+        pause: Option<SignedDuration>,
+        now: Timestamp,
+        asked: Asked,
+    ) -> Result<Asked, LedgerError> {
+        cursor.not_before = pause.and_then(|pause| now.checked_add(pause).ok());
+        self.ledger.set_cursor(name, &cursor).await?;
+        Ok(Asked { stopped: Some(reason), ..asked })
     }
 }

@@ -11,7 +11,7 @@ use countersign::{
     settings::{Problems, Settings},
 };
 use countersign_cli::{
-    simulator::{self, Simulator},
+    simulator::{self, Simulator, legalesign::posts},
     stack::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Storage, TABLE},
 };
 use serde_json::{Value, json};
@@ -117,7 +117,11 @@ type Secrets = BTreeMap<String, Value>;
 /// The secrets among them, by variable.
 fn secrets() -> Secrets {
     let variables = for_events().into_values().flatten().filter(|(name, _)| is_secret(name));
-    variables.map(|(name, text)| (name, serde_json::from_str(&text).expect("JSON"))).collect()
+    let mut secrets: Secrets =
+        variables.map(|(name, text)| (name, serde_json::from_str(&text).expect("JSON"))).collect();
+    // Reconcile asks for the groups that are named, and for none otherwise: the events' and the simulator's.
+    secrets.get_mut("LEGALESIGN_PROOF").expect("a proof")["groups"] = json!(["your-group", posts::GROUP]);
+    secrets
 }
 
 fn name(provider: Provider, sort: &str) -> String {

@@ -164,10 +164,10 @@ async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
 
 /// A callback whose own proof is wrong, too large to be kept in the table; `None` for the service that gives none.
 fn large_and_refused(route: Route) -> Option<String> {
-    let (file, more, in_place_of) = match route {
-        Route::LegalesignBatch => ("v1-batch/wrong_signature", "&more=", ""),
-        Route::LegalesignRealtime => ("v1-realtime/signed_form_wrong_signature", "&more=", ""),
-        Route::Signeasy => ("signeasy-callback/rs_viewed_v2", "", "biggerthan12chars"),
+    let file = match route {
+        Route::LegalesignBatch => "v1-batch/wrong_signature",
+        Route::LegalesignRealtime => "v1-realtime/signed_form_wrong_signature",
+        Route::Signeasy => "signeasy-callback/rs_viewed_v2",
         Route::Quicklysign => return None,
     };
     let event = std::fs::read_to_string(root().join(format!("events/{file}.json"))).expect("an event");
@@ -178,7 +178,10 @@ fn large_and_refused(route: Route) -> Option<String> {
         event["isBase64Encoded"] = false.into();
     }
     let padding = "x".repeat(10_000);
-    let body = if more.is_empty() { body.replace(in_place_of, &padding) } else { format!("{body}{more}{padding}") };
+    let body = match body.strip_prefix('{') {
+        Some(members) => format!("{{\"more\":\"{padding}\",{}", members.replace("biggerthan12chars", "wrong")),
+        None => format!("{body}&more={padding}"),
+    };
     event["body"] = body.into();
     Some(event.to_string())
 }

@@ -25,7 +25,7 @@ const FINAL_DOCUMENT_GENERATED: &str = "final_document_generated";
 const DOCUMENT_STATUS_CHANGED: &str = "document_status_changed";
 
 /// Longer than any documented name; what is longer is not one.
-const MAX_NAME: usize = 200;
+pub(crate) const MAX_NAME: usize = 200;
 
 /// QuicklySign's callback.
 pub struct QuicklysignCallback {
@@ -109,6 +109,11 @@ struct Body {
     callback_event: String,
 }
 
+/// What an event's name means.
+pub(crate) fn kind(name: &str) -> Kind {
+    if name == FINAL_DOCUMENT_GENERATED { Kind::Completed } else { Kind::Updated }
+}
+
 /// Reads a delivery: one event, about a pack. A pack's `entity_type` is `"Document"` too, so it isn't looked at.
 pub(in crate::providers) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     let text = std::str::from_utf8(delivery.body()).map_err(|_| Unreadable::new("not_utf8", "."))?;
@@ -118,7 +123,7 @@ pub(in crate::providers) fn read(delivery: &Proven) -> Result<Reading, Unreadabl
     if body.callback_event.is_empty() || body.callback_event.len() > MAX_NAME {
         return Err(Unreadable::new("invalid_name", "callback_event"));
     }
-    let kind = if body.callback_event == FINAL_DOCUMENT_GENERATED { Kind::Completed } else { Kind::Updated };
+    let kind = kind(&body.callback_event);
     let ask = body.callback_event == DOCUMENT_STATUS_CHANGED;
     let event = Event {
         subject: Subject { provider: Provider::Quicklysign, kind: SubjectKind::DocumentPack, id },

@@ -45,6 +45,8 @@ impl RealtimeCallback {
 
 impl Callback for RealtimeCallback {
     const ROUTE: Route = Route::LegalesignRealtime;
+    // Legalesign isn't known to send again.
+    const LEFT_TO_THE_SWEEP: bool = true;
     type Secrets = ProofSecrets;
 
     fn path_tokens(secrets: &ProofSecrets) -> &Tokens {
