@@ -92,7 +92,13 @@ impl List {
 
 impl Retry {
     async fn run(self, globals: &Globals) -> Result<Output, Failure> {
-        let nothing = || Failure::not_found(format!("there is no archive order of {} {}", self.provider, self.id));
+        let nothing = || {
+            let (provider, id) = (self.provider, &self.id);
+            let message = format!(
+                "there is no archive order of {provider} {id}: `countersign archive list` names those there are"
+            );
+            Failure::not_found(message)
+        };
         let id = SubjectId::parse(self.id.as_str()).map_err(|_| nothing())?;
         let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();

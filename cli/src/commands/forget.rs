@@ -26,7 +26,10 @@ pub struct Forget {
 
 impl Forget {
     pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
-        let nothing = || Failure::not_found(format!("nothing is known of {} {}", self.provider, self.id));
+        let nothing = || {
+            let (provider, id) = (self.provider, &self.id);
+            Failure::not_found(format!("nothing is known of {provider} {id}: `countersign documents` lists what is"))
+        };
         let id = SubjectId::parse(self.id.as_str()).map_err(|_| nothing())?;
         let access = Access::open(globals, &self.deployed).await?;
         let forgotten = countersign::forget::forget(&access.ledger(), self.provider, &id, time::now()).await?;

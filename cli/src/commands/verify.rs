@@ -79,7 +79,11 @@ impl Verify {
             return match verify(&ledger, delivery).await {
                 Ok(verification) => Output::new(&verification, text(&verification)),
                 Err(VerifyError::Ledger(problem)) => Err(problem.into()),
-                Err(error @ VerifyError::NotFound) => Err(Failure::not_found(format!("{error}: {delivery}"))),
+                Err(VerifyError::NotFound) => {
+                    let message =
+                        format!("there is no delivery {delivery}: `countersign deliveries` lists those of a day");
+                    Err(Failure::not_found(message))
+                }
                 Err(error) => Err(Failure::new(error.code(), error.to_string())),
             };
         }
