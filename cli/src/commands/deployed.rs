@@ -70,6 +70,19 @@ impl Deployed {
         Ok(is_named)
     }
 
+    /// The options that name it, for a command that people are told to run; nothing where none is named.
+    pub fn as_options(&self) -> String {
+        let options = [
+            ("stack", &self.stack),
+            ("table", &self.table),
+            ("bucket", &self.bucket),
+            ("profile", &self.profile),
+            ("region", &self.region),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| Some(format!(" --{name} {}", value.as_ref()?)));
+        given.collect()
+    }
+
     /// Finds it, and checks that it can be read.
     pub async fn find(&self) -> Result<Found, Failure> {
         let config = self.config().await;

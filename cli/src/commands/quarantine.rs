@@ -118,7 +118,11 @@ impl Show {
         let mut text = text(&kept);
         text.push_str(&format!("next      {next}\n"));
         if kept.record.sha256.is_some() && kept.record.taken_in_at.is_none() {
-            text.push_str(&format!("          countersign replay --quarantined {}\n", self.id));
+            text.push_str(&format!(
+                "          countersign replay --quarantined {}{}\n",
+                self.id,
+                self.deployed.as_options()
+            ));
         }
         if let Some(request) = kept.request.filter(|_| self.body) {
             match std::str::from_utf8(request.body()) {

@@ -181,6 +181,9 @@ fn what_is_read_of_a_deployed_stack_is_what_is_stored_there() {
         assert!(!is_still || there == data.json(arguments), "{arguments:?}: {there:#}");
         assert!(!there.to_string().contains(TOMORROW), "{arguments:?}: {there:#}");
     }
+    let shown = deployed.run(&["quarantine", "show", &refused]).stdout;
+    let replay = format!("countersign replay --quarantined {refused} --stack prod --region eu-west-1\n");
+    assert!(shown.contains(&replay), "{shown}");
     let table = deployed.run(&["documents"]);
     assert!(table.code == Some(0) && table.stdout.contains("my-pack") && table.stderr.is_empty(), "{table:?}");
     deployed.run(&["timeline", "quicklysign", "unheard-of", "--json"]).assert_failed_json(3, "not_found");

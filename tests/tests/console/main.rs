@@ -360,6 +360,14 @@ async fn with_a_key_only_who_has_it_may_look_and_nobody_may_change_anything() {
         let answer = send(&base, "POST", path, &headers, form).await;
         assert!(answer.status == 403 && answer.text().contains(why), "{path}: {}", answer.text());
     }
+    // What was refused is shown, and how to replay it elsewhere.
+    let form = "application/x-www-form-urlencoded";
+    let signature = format!("{}%3D%3D", "A".repeat(342));
+    world.post(Route::LegalesignBatch, form, format!("data=%5B%5D&signed={signature}")).await;
+    let kept = world.ledger().quarantine_list(None, None, 1).await.expect("the ledger").remove(0);
+    let page = send(&base, "GET", &format!("/quarantine/{}", kept.id), &[host, ("cookie", cookie)], "").await.text();
+    assert!(page.contains("signature_mismatch") && !page.contains("<form class=\"action\""), "{page}");
+    assert!(page.contains(&format!("countersign replay --quarantined {}", kept.id)), "{page}");
     let after = world.timeline(&pack("p")).await;
     assert_eq!(after.document.archive, before.document.archive);
 }

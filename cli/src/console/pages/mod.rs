@@ -246,11 +246,15 @@ pub fn retry_button(console: &Console, subject: &Subject) -> Markup {
     }
 }
 
+/// Whether refused requests can be replayed from here.
+pub fn can_replay(console: &Console) -> bool {
+    console.options.allow_retry && console.options.settings.is_some()
+}
+
 /// The button that takes a refused request in, if it can be proven by now. Where its body wasn't kept, it can't be.
 pub fn replay_button(console: &Console, record: &QuarantineRecord) -> Markup {
-    let is_offered = console.options.allow_retry && console.options.settings.is_some();
     html! {
-        @if is_offered && record.sha256.is_some() && record.taken_in_at.is_none() {
+        @if can_replay(console) && record.sha256.is_some() && record.taken_in_at.is_none() {
             form.action method="post" action="/quarantine/replay" data-stay="was taken in" {
                 input type="hidden" name="form_token" value=(console.guard.form_token());
                 input type="hidden" name="id" value=(record.id);

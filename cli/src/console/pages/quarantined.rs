@@ -6,7 +6,7 @@ use countersign::{
 };
 use maud::{Markup, html};
 
-use super::{badge, body, dash, moment, replay_button, service, size};
+use super::{badge, body, can_replay, dash, moment, replay_button, service, size};
 use crate::{
     advice::next_step,
     console::{
@@ -24,9 +24,12 @@ pub async fn render(console: &Console, id: &DeliveryId) -> Result<Page, Problem>
         (facts(record))
         section id="next-part" aria-labelledby="next" {
             div.between { h2 #next { "What to do" } (replay_button(console, record)) }
-            p.advice { (next_step(record)) }
-            @if record.sha256.is_some() && record.taken_in_at.is_none() {
-                p.quiet { "On the command line: " code { "countersign replay --quarantined " (id) } }
+            p.advice { (with_code(next_step(record))) }
+            @if !can_replay(console) && record.sha256.is_some() && record.taken_in_at.is_none() {
+                p.quiet {
+                    "This console can't replay it: " code { "countersign replay --quarantined " (id) }
+                    " can, with the options that this console was started with."
+                }
             }
         }
         @if let Some(request) = &kept.request {
@@ -42,6 +45,15 @@ pub async fn render(console: &Console, id: &DeliveryId) -> Result<Page, Problem>
     Ok(Page { title: "Refused request".to_owned(), head, live })
 }
 
+/// A text with what stands between backticks in it as code.
+fn with_code(text: &str) -> Markup {
+    html! {
+        @for (position, part) in text.split('`').enumerate() {
+            @if position % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 fn facts(record: &QuarantineRecord) -> Markup {
     html! {
         dl.facts {
@@ -53,7 +65,7 @@ fn facts(record: &QuarantineRecord) -> Markup {
             div { dt { "Route" } dd { code { (record.route) } } }
             div {
                 dt { "Path token" }
-                dd title="its position among those that are configured" { "right, the " (ordinal(record.token)) }
+                dd { "right, the " (ordinal(record.token)) " of those configured" }
             }
             div { dt { "Size" } dd { @match record.size { Some(bytes) => (size(bytes)), None => (dash()) } } }
             @if let Some(at) = record.taken_in_at {
