@@ -145,3 +145,30 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
 pub fn or_dash(value: Option<impl fmt::Display>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(code: &str) -> Failure {
+        LedgerError::Unavailable { operation: "Query", code: code.to_owned() }.into()
+    }
+
+    #[test]
+    fn what_aws_refuses_is_told_with_what_to_do() {
+        for (code, next) in [
+            ("AccessDeniedException", "docs/deploy.md"),
+            ("ExpiredTokenException", "log in again"),
+            ("ResourceNotFoundException", "check the names"),
+            ("timeout", "try again"),
+        ] {
+            let failure = told(code);
+            assert_eq!((failure.code.as_str(), failure.exit), ("unavailable", 1));
+            assert!(failure.message.contains(code) && failure.message.contains(next), "{}", failure.message);
+        }
+        // Wrapped, it is still that.
+        let wrapped = anyhow::Error::from(LedgerError::Busy).context("while forgetting");
+        assert_eq!(Failure::from(wrapped).code, "busy");
+        assert_eq!(Failure::from(anyhow::anyhow!("else")).code, "failed");
+    }
+}
