@@ -12,8 +12,15 @@ use std::{
 use serde_json::{Value, json};
 
 fn countersign(data: &Path, arguments: &[&str]) -> Command {
+    let mut named: Vec<&str> = vec!["--data", data.to_str().unwrap()];
+    named.extend(arguments);
+    without_data(data, &named)
+}
+
+/// A command on no data folder that is named, with `data` for whatever it needs a folder for.
+fn without_data(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.arg("--data").arg(data).args(arguments).stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null()).current_dir(data);
     // Nothing of the machine's own AWS configuration.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AWS_") {
@@ -133,8 +140,7 @@ fn a_deployed_stack_is_found_by_its_name() {
     // Local ones stand in for AWS, which the SDK's own variables arrange.
     let console = |cloudformation: &str, more: &[&str]| {
         let arguments = [&["console", "--stack", "prod", "--region", "eu-west-1"], more].concat();
-        let elsewhere = tempfile::tempdir().unwrap();
-        let mut command = countersign(elsewhere.path(), &arguments);
+        let mut command = without_data(data.path(), &arguments);
         command.env("AWS_ENDPOINT_URL_CLOUDFORMATION", cloudformation);
         command.env("AWS_ENDPOINT_URL_DYNAMODB", text("dynamodb")).env("AWS_ENDPOINT_URL_S3", text("s3"));
         command.env("AWS_ACCESS_KEY_ID", text("access_key_id")).env("AWS_S3_FORCE_PATH_STYLE", "true");
@@ -165,6 +171,7 @@ fn a_deployed_stack_is_found_by_its_name() {
 #[test]
 fn what_is_missing_for_a_deployed_stack_is_said() {
     let data = tempfile::tempdir().unwrap();
+    let run = |data: &Path, arguments: &[&str]| without_data(data, arguments).output().unwrap();
     let no_region = run(data.path(), &["console", "--stack", "prod", "--json"]);
     assert_eq!(no_region.status.code(), Some(1));
     assert_eq!(json_of(&no_region)["error"]["code"], "no_region");
@@ -192,7 +199,11 @@ fn every_shell_gets_its_completions() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = run(data.path(), &["completions", shell]);
         let text = String::from_utf8(script.stdout).unwrap();
-        assert!(script.status.success() && text.contains("deliveries") && text.contains("countersign"), "{shell}");
+        assert!(script.status.success(), "{shell}");
+        for word in ["countersign", "deliveries", "quarantine", "replay", "forget", "reconcile", "quarantined", "stack"]
+        {
+            assert!(text.contains(word), "{shell}: {word}");
+        }
     }
     assert_eq!(run(data.path(), &["completions", "cmd"]).status.code(), Some(2));
 }

@@ -70,7 +70,11 @@ pub struct Reconcile {
     apis: Apis,
     legalesign_proof: Cached<ProofSecrets>,
     webhooks: Webhooks,
+    watch: Option<Watch>,
 }
+
+/// Hears of each document, request or pack that a service was asked for, and how many those are by now.
+type Watch = Box<dyn Fn(Provider, usize) + Send + Sync>;
 
 /// Whether a service goes on being asked.
 enum Next {
@@ -99,6 +103,22 @@ impl Reconcile {
             apis: Apis::new(settings, aws, &client),
             legalesign_proof: Cached::new(proof, Some(aws.secrets.clone())),
             webhooks: Webhooks::of(settings, aws),
+            watch: None,
+        }
+    }
+
+    /// The same, and `watch` is told of each document, request or pack that a service was asked for: the service, and
+    /// how many those are by now.
+    #[must_use]
+    pub fn watched(self, watch: impl Fn(Provider, usize) + Send + Sync + 'static) -> Self {
+        Self { watch: Some(Box::new(watch)), ..self }
+    }
+
+    /// Counts one more that a service was asked for.
+    fn count(&self, provider: Provider, asked: &mut Asked) {
+        asked.asked += 1;
+        if let Some(watch) = &self.watch {
+            watch(provider, asked.asked);
         }
     }
 

@@ -12,13 +12,16 @@ use crate::{
     aws::Aws,
     delivery::DeliveryId,
     intake::{self, NotProven},
-    ledger::{Ledger, LedgerError, Outcome, StoredDelivery},
+    ledger::{DeliveryRecord, Ledger, LedgerError, Outcome, StoredDelivery},
     provider::Provider,
     providers::{self, Provers},
     settings::Settings,
     time,
     verify::{VerifyError, verify},
 };
+
+/// So many days are asked for one by one at most.
+const MAX_DAYS: usize = 60;
 
 /// What is to be replayed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +30,37 @@ pub struct Selection {
     pub since: Option<Timestamp>,
     /// Only of this provider.
     pub provider: Option<Provider>,
+}
+
+impl Selection {
+    /// The stored deliveries that it means, the oldest day first. Those that are still to be finished are among them.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn deliveries(self, ledger: &Ledger) -> Result<Vec<DeliveryRecord>, LedgerError> {
+        let now = time::now();
+        let since = self.since.unwrap_or(Timestamp::MIN);
+        let is_meant = |record: &DeliveryRecord| {
+            record.received_at >= since && self.provider.is_none_or(|wanted| wanted == record.provider)
+        };
+        let mut records = Vec::new();
+        // Each day is a list of its own; for many of them, or for nobody knows how many, reading it all is less work.
+        let days = self.since.map(|since| days(since, now).take(MAX_DAYS + 1).collect::<Vec<_>>());
+        let ids = match days.filter(|days| days.len() <= MAX_DAYS) {
+            None => ledger.all_deliveries().await?,
+            Some(days) => {
+                for day in days {
+                    let listed = ledger.deliveries(&day, usize::MAX - 1).await?;
+                    records.extend(listed.into_iter().rev().filter(is_meant));
+                }
+                ledger.unfinished(now, usize::MAX - 1).await?
+            }
+        };
+        for id in ids {
+            records.extend(ledger.delivery_record(&id).await?.filter(is_meant));
+        }
+        Ok(records)
+    }
 }
 
 /// What a replay came to for one delivery.
@@ -63,30 +97,7 @@ impl Replay {
     /// # Errors
     /// When DynamoDB can't be asked.
     pub async fn stored(&self, selection: Selection) -> Result<Vec<DeliveryId>, LedgerError> {
-        let now = time::now();
-        let of_provider = |provider| selection.provider.is_none_or(|wanted| wanted == provider);
-        let mut ids = Vec::new();
-        let Some(since) = selection.since else {
-            for id in self.ledger.all_deliveries().await? {
-                let record = self.ledger.delivery_record(&id).await?;
-                ids.extend(record.filter(|record| of_provider(record.provider)).map(|record| record.id));
-            }
-            return Ok(ids);
-        };
-        for day in days(since, now) {
-            let mut records = self.ledger.deliveries(&day, usize::MAX - 1).await?;
-            records.reverse();
-            let wanted = records.into_iter();
-            let wanted = wanted.filter(|record| record.received_at >= since && of_provider(record.provider));
-            ids.extend(wanted.map(|record| record.id));
-        }
-        for id in self.ledger.unfinished(now, usize::MAX - 1).await? {
-            let Some(stored) = self.ledger.delivery_record(&id).await? else { continue };
-            if stored.received_at >= since && of_provider(stored.provider) {
-                ids.push(id);
-            }
-        }
-        Ok(ids)
+        Ok(selection.deliveries(&self.ledger).await?.into_iter().map(|record| record.id).collect())
     }
 
     /// Replays one stored delivery; `None` when there is none of that id.

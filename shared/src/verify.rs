@@ -74,11 +74,7 @@ impl VerifyError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Ledger(LedgerError::BodyChanged) => "body_changed",
-            Self::Ledger(LedgerError::Forgotten) => "forgotten",
-            Self::Ledger(LedgerError::Busy) => "busy",
-            Self::Ledger(LedgerError::Corrupt { .. }) => "corrupt",
-            Self::Ledger(LedgerError::Unavailable { .. }) => "unavailable",
+            Self::Ledger(error) => error.code(),
             Self::NotFound => "not_found",
             Self::NotSigned => "not_signed",
             Self::CertificateMissing(_) => "certificate_missing",

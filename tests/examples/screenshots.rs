@@ -5,9 +5,10 @@
 use std::path::PathBuf;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use countersign::ledger::ArchiveState;
+use countersign::{delivery::Route, ledger::ArchiveState, provider::Provider};
 use countersign_cli::simulator::{Download, Status};
-use end_to_end::{World, browser::Browser, pack};
+use end_to_end::{World, browser::Browser, pack, signeasy};
+use serde_json::json;
 
 const PACKS: [&str; 6] = [
     "lease-14-market-street",
@@ -18,10 +19,25 @@ const PACKS: [&str; 6] = [
     "msa-orrin",
 ];
 
+/// Has callbacks refused: after a rotation at the service, and without a right path token.
+async fn refuse(world: &World) {
+    for case in ["rs_completed_v3_own_file_id", "rs_viewed_v2"] {
+        let body = signeasy::changed(case, |body| body["metadata"]["token"] = json!("the-token-of-tomorrow"));
+        world.signeasy(&body).await;
+    }
+    let signature = format!("{}%3D%3D", "A".repeat(342));
+    let form = "application/x-www-form-urlencoded";
+    world.post(Route::LegalesignBatch, form, format!("data=%5B%5D&signed={signature}")).await;
+    for _ in 0..3 {
+        let guessed = format!("{}/callbacks/quicklysign/a-path-token-of-last-year", world.stack.endpoints.http);
+        world.post_to(&guessed, &[("content-type", "application/json")], "{}").await;
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let folder = PathBuf::from(std::env::args().nth(1).expect("a folder for the pictures"));
-    let world = World::start().await;
+    let world = World::for_signeasy().await;
     world.stack.simulator.pack("dpa-northwind").status(Status::Awaiting).ready(false);
     world.stack.simulator.pack("sow-helios-3").download(Download::Html);
     for (position, pack) in PACKS.into_iter().enumerate() {
@@ -31,7 +47,7 @@ async fn main() {
             world.quicklysign("audit_trail_updated", pack).await;
         }
     }
-    world.post(countersign::delivery::Route::Quicklysign, "application/json", "{\"entity_type\": \"Document\"").await;
+    world.post(Route::Quicklysign, "application/json", "{\"entity_type\": \"Document\"").await;
     for pack in &PACKS[..5] {
         world.quicklysign("final_document_generated", pack).await;
     }
@@ -41,17 +57,23 @@ async fn main() {
     world.archive_is(&pack("dpa-northwind"), &[ArchiveState::Waiting]).await;
     world.archive_is(&pack("sow-helios-3"), &[ArchiveState::Waiting, ArchiveState::Failed]).await;
 
+    refuse(&world).await;
+
     let Some(browser) = Browser::start().await else { std::process::exit(1) };
     let timeline = format!("/documents/quicklysign/document_pack/{}", PACKS[0]);
+    let kept = world.ledger().quarantine_list(Some(Provider::Signeasy), None, 1).await.expect("the ledger");
+    let refused = format!("/quarantine/{}", kept[0].id);
     let pictures = [
         ("console-deliveries-light", "/", 1280, 600, false),
         ("console-deliveries-dark", "/", 1280, 600, true),
         ("console-timeline-light", timeline.as_str(), 1200, 800, false),
         ("console-archive-dark", "/archive", 1200, 320, true),
+        ("console-quarantine-light", "/quarantine", 1200, 480, false),
         ("console-documents-light", "/documents", 1200, 400, false),
         ("console-trigger-light", "/trigger", 1200, 520, false),
         ("console-deliveries-phone", "/", 390, 844, false),
         ("console-timeline-phone", timeline.as_str(), 390, 844, true),
+        ("console-quarantine-phone", refused.as_str(), 390, 844, false),
     ];
     for (name, path, width, height, dark) in pictures {
         browser.screen(width, height, dark).await;

@@ -1,8 +1,8 @@
 //! The console in a real browser. Skipped, with a message, where none is installed.
 
-use countersign::{delivery::Route, ledger::ArchiveState};
+use countersign::{delivery::Route, ledger::ArchiveState, provider::Provider};
 use countersign_cli::simulator::Download;
-use end_to_end::{World, browser::Browser, pack};
+use end_to_end::{World, browser::Browser, pack, signeasy};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -151,6 +151,51 @@ async fn a_retry_empties_the_list_of_what_is_stuck() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_appears_and_a_button_takes_it_in_once_it_is_provable() {
+    const HOSTILE: &str = "<img src=x onerror=alert(1)>";
+    const TOMORROW: &str = "the-token-that-was-just-changed";
+    let Some(browser) = Browser::start().await else { return };
+    let world = World::signeasy_under("required").await;
+    let body = signeasy::changed("rs_viewed_v2", |body| {
+        body["metadata"]["token"] = json!(TOMORROW);
+        body["data"]["message"] = json!(HOSTILE);
+    });
+    browser.open(&format!("{}/quarantine", world.stack.endpoints.http)).await;
+    browser.wait_for(IS_LIVE).await;
+    world.signeasy(&body).await;
+    let id = browser.wait_for("document.querySelector('#rows tr a')?.title").await;
+    let id = id.as_str().expect("an id").to_owned();
+    let replay = format!("button[aria-label='Replay {id}']");
+    browser.click(&replay).await;
+    browser.wait_for("document.querySelector('#news').textContent.includes('token_wrong')").await;
+    browser.open(&format!("{}/quarantine/{id}", world.stack.endpoints.http)).await;
+    browser.wait_for(IS_LIVE).await;
+    let text = browser.run("return document.querySelector('pre').innerText", &[]).await;
+    assert!(text.as_str().expect("text").contains(HOSTILE), "{text}");
+    assert_eq!(browser.run("return document.images.length", &[]).await, json!(1));
+    // A browser notes every answer that isn't a success, and this button's wasn't.
+    let complaints = browser.complaints().await;
+    assert!(complaints.iter().all(|complaint| complaint.contains("/quarantine/replay")), "{complaints:?}");
+
+    let world = world
+        .restart(|options| {
+            let proof = json!({"url_tokens": [signeasy::PATH_TOKEN], "tokens": [TOMORROW]});
+            options.secrets.set_proof(Provider::Signeasy, proof);
+        })
+        .await;
+    browser.open(&format!("{}/quarantine", world.stack.endpoints.http)).await;
+    browser.wait_for(IS_LIVE).await;
+    browser.click(&replay).await;
+    browser.wait_for(&format!("!document.getElementById('quarantined-{id}')")).await;
+    browser.wait_for("document.querySelector('#news').textContent.endsWith('was taken in')").await;
+    browser.open(&format!("{}/deliveries/{id}", world.stack.endpoints.http)).await;
+    let facts = browser.run("return document.querySelector('.facts').innerText", &[]).await;
+    assert!(facts.as_str().expect("text").contains("recorded"), "{facts}");
+    browser.complaints().await;
+    end(world, browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_keyboard_is_enough() {
     let Some((world, browser)) = start().await else { return };
     let url = &world.stack.endpoints.http;
@@ -165,11 +210,12 @@ async fn a_keyboard_is_enough() {
 
     browser.open(url).await;
     let mut seen = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..7 {
         browser.press(TAB).await;
         seen.push(browser.run(focused, &[]).await);
     }
-    assert_eq!(json!(seen), json!(["Skip to content", "Countersign", "Deliveries", "Documents", "Archive", "Trigger"]));
+    let expected = ["Skip to content", "Countersign", "Deliveries", "Documents", "Archive", "Quarantine", "Trigger"];
+    assert_eq!(json!(seen), json!(expected));
     let outline = "return getComputedStyle(document.activeElement).outlineStyle";
     assert_eq!(browser.run(outline, &[]).await, json!("solid"), "the focus can be seen");
     browser.press(ENTER).await;
@@ -232,6 +278,16 @@ async fn another_site_can_neither_press_nor_look() {
     world.stack.stop().await;
 }
 
+/// By how much the page is wider than the screen, once it is drawn: until then a page may still have the layout of the
+/// screen before.
+const TOO_WIDE: &str = "await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+
+/// The elements that reach over its edge.
+const CULPRITS: &str = "return [...document.querySelectorAll('body *')]
+    .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth)
+    .map((element) => `${element.localName} ${element.className}`)";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_fits_a_phone_and_follows_the_light() {
     let Some((world, browser)) = start().await else { return };
@@ -241,12 +297,20 @@ async fn it_fits_a_phone_and_follows_the_light() {
     world.quicklysign("final_document_generated", &id).await;
     world.archive_is(&pack(&id), &[ArchiveState::Archived]).await;
     let timeline = format!("/documents/quicklysign/document_pack/{id}");
-    for path in ["/", "/documents", &timeline, "/archive?state=archived", "/trigger"] {
+    let unproven = "not-the-path-token-".repeat(9);
+    let url_of_others = format!("{url}/callbacks/quicklysign/{unproven}");
+    world.post_to(&url_of_others, &[("content-type", "application/json")], "{}").await;
+    let batch = "data=%5B%5D&signed=".to_owned() + &"A".repeat(342);
+    world.post(Route::LegalesignBatch, "application/x-www-form-urlencoded", batch).await;
+    let refused = world.ledger().quarantine_list(None, None, 1).await.expect("the ledger");
+    let refused = format!("/quarantine/{}", refused[0].id);
+    for path in ["/", "/documents", &timeline, "/archive?state=archived", "/quarantine", &refused, "/trigger"] {
         for (width, dark) in [(360, true), (1280, false)] {
             browser.screen(width, 800, dark).await;
             browser.open(&format!("{url}{path}")).await;
-            let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-            assert_eq!(browser.run(wide, &[]).await, json!(0), "{path} at {width} is wider than the screen");
+            let over = browser.run(TOO_WIDE, &[]).await;
+            let culprits = browser.run(CULPRITS, &[]).await;
+            assert_eq!(over, json!(0), "{path} at {width} is wider than the screen: {culprits}");
             let light =
                 "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every((part) => part > 128)";
             assert_eq!(browser.run(light, &[]).await, json!(!dark), "{path}");

@@ -1,7 +1,5 @@
 //! `countersign archive`: what is stuck, and having it done again.
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 use countersign::{
     ledger::{ArchiveState, Order},
@@ -11,6 +9,8 @@ use countersign::{
 use serde_json::{Value, json};
 
 use super::{
+    Globals,
+    deployed::Deployed,
     output::{Failure, Output, or_dash, table},
     provider,
     storage::Access,
@@ -33,6 +33,9 @@ pub struct List {
     /// So many of each state at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
+
+    #[command(flatten)]
+    deployed: Deployed,
 }
 
 #[derive(Debug, Args)]
@@ -43,6 +46,9 @@ pub struct Retry {
 
     /// The subject's id, as the service writes it
     id: String,
+
+    #[command(flatten)]
+    deployed: Deployed,
 }
 
 fn state(name: &str) -> Result<ArchiveState, String> {
@@ -50,17 +56,17 @@ fn state(name: &str) -> Result<ArchiveState, String> {
 }
 
 impl Archive {
-    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
+    pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
         match self {
-            Self::List(list) => list.run(data).await,
-            Self::Retry(retry) => retry.run(data).await,
+            Self::List(list) => list.run(globals).await,
+            Self::Retry(retry) => retry.run(globals).await,
         }
     }
 }
 
 impl List {
-    async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let access = Access::open(data).await?;
+    async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
         let mut orders = Vec::new();
         for state in ArchiveState::ALL.into_iter().filter(|state| self.state.is_none_or(|wanted| wanted == *state)) {
@@ -85,10 +91,16 @@ impl List {
 }
 
 impl Retry {
-    async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let nothing = || Failure::not_found(format!("there is no archive order of {} {}", self.provider, self.id));
+    async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let nothing = || {
+            let (provider, id) = (self.provider, &self.id);
+            let message = format!(
+                "there is no archive order of {provider} {id}: `countersign archive list` names those there are"
+            );
+            Failure::not_found(message)
+        };
         let id = SubjectId::parse(self.id.as_str()).map_err(|_| nothing())?;
-        let access = Access::open(data).await?;
+        let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
         for kind in SubjectKind::ALL.into_iter().filter(|kind| kind.has_documents()) {
             let subject = Subject { provider: self.provider, kind, id: id.clone() };

@@ -1,9 +1,9 @@
-//! What a deployed stack is made of, from its CloudFormation outputs.
+//! What a deployed stack is made of, as CloudFormation describes it.
 //!
 //! One call, signed by hand. The SDK's crate for CloudFormation is the largest thing that this workspace would compile,
-//! for the sake of one answer with two names in it.
+//! for the sake of one answer with a few names in it.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials};
@@ -14,24 +14,19 @@ use aws_sigv4::{
 use bytes::Bytes;
 use countersign::outbound::{Client, Timeouts, UrlPolicy};
 use http::{HeaderValue, Method, Request, header};
-use quick_xml::{Reader, events::Event};
+use quick_xml::{
+    Reader,
+    events::{BytesRef, Event},
+};
 
 use super::output::Failure;
+use crate::deployment::Deployment;
 
 /// A stack's description is a few kilobytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// The outputs of `template.yaml` that reading a stack needs.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Outputs {
-    /// `TableName`
-    pub table: String,
-    /// `ArchiveBucketName`
-    pub bucket: String,
-}
-
-/// Asks CloudFormation for a stack's outputs.
-pub async fn outputs(config: &SdkConfig, region: &str, stack: &str) -> Result<Outputs, Failure> {
+/// Asks CloudFormation for a stack.
+pub async fn describe(config: &SdkConfig, region: &str, stack: &str) -> Result<Deployment, Failure> {
     let no_credentials = |why: String| {
         let message = format!("no AWS credentials are to be had ({why}): set AWS_PROFILE, or give --profile");
         Failure::new("no_credentials", message)
@@ -52,8 +47,9 @@ pub async fn outputs(config: &SdkConfig, region: &str, stack: &str) -> Result<Ou
     })?;
     let text = String::from_utf8_lossy(response.body()).into_owned();
     if !response.status().is_success() {
-        let code = texts(&text, "Code").next().unwrap_or_else(|| response.status().to_string());
-        let message = texts(&text, "Message").next().unwrap_or_default();
+        let said = |name| texts(&text, &[name]).next().map(|(_, said)| said);
+        let code = said("Code").unwrap_or_else(|| response.status().to_string());
+        let message = said("Message").unwrap_or_default();
         let message = format!(
             "CloudFormation in {region} doesn't tell of stack {stack}: {code} {message} — check --stack, --region and \
              --profile, or give --table and --bucket"
@@ -61,7 +57,11 @@ pub async fn outputs(config: &SdkConfig, region: &str, stack: &str) -> Result<Ou
         return Err(Failure::new("no_stack", message));
     }
     read(&text).ok_or_else(|| {
-        Failure::new("not_countersign", format!("stack {stack} has no outputs TableName and ArchiveBucketName"))
+        let message = format!(
+            "stack {stack} has no outputs TableName and ArchiveBucketName: is it one of Countersign? `aws cloudformation \
+             list-stacks` names the others"
+        );
+        Failure::new("not_countersign", message)
     })
 }
 
@@ -93,24 +93,46 @@ fn signed(url: &str, region: &str, stack: &str, credentials: Credentials) -> Res
     Ok(request)
 }
 
-fn read(xml: &str) -> Option<Outputs> {
-    let outputs: Vec<(String, String)> = texts(xml, "OutputKey").zip(texts(xml, "OutputValue")).collect();
-    let value = |name: &str| outputs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    Some(Outputs { table: value("TableName")?, bucket: value("ArchiveBucketName")? })
+fn read(xml: &str) -> Option<Deployment> {
+    Deployment::new(&pairs(xml, "OutputKey", "OutputValue"), &pairs(xml, "ParameterKey", "ParameterValue"))
 }
 
-/// The texts of all elements of a name, in order. An element without text counts, as an empty one.
-fn texts<'a>(xml: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
+/// The values by their keys; a key without a value is left out.
+fn pairs(xml: &str, key: &str, value: &str) -> BTreeMap<String, String> {
+    let mut pairs = BTreeMap::new();
+    let mut last = None;
+    for (name, text) in texts(xml, &[key, value]) {
+        if name == key {
+            last = Some(text);
+        } else if let Some(key) = last.take() {
+            pairs.insert(key, text);
+        }
+    }
+    pairs
+}
+
+/// The texts of all elements of these names, in order. An element without text counts, as an empty one.
+fn texts<'a>(xml: &'a str, names: &'a [&'a str]) -> impl Iterator<Item = (&'a str, String)> {
     let mut reader = Reader::from_str(xml);
-    let mut text: Option<String> = None;
+    let mut text: Option<(&str, String)> = None;
+    let named = |element: &[u8]| names.iter().copied().find(|name| name.as_bytes() == element);
     std::iter::from_fn(move || {
         loop {
             match reader.read_event().ok()? {
-                Event::Start(start) if start.local_name().as_ref() == name.as_bytes() => text = Some(String::new()),
-                Event::Empty(start) if start.local_name().as_ref() == name.as_bytes() => return Some(String::new()),
+                Event::Start(start) => text = named(start.local_name().as_ref()).map(|name| (name, String::new())),
+                Event::Empty(start) => {
+                    if let Some(name) = named(start.local_name().as_ref()) {
+                        return Some((name, String::new()));
+                    }
+                }
                 Event::Text(piece) => {
-                    if let (Some(text), Ok(piece)) = (&mut text, piece.decode()) {
+                    if let (Some((_, text)), Ok(piece)) = (&mut text, piece.decode()) {
                         text.push_str(&piece);
+                    }
+                }
+                Event::GeneralRef(reference) => {
+                    if let (Some((_, text)), Some(character)) = (&mut text, character(&reference)) {
+                        text.push(character);
                     }
                 }
                 Event::End(_) => {
@@ -125,6 +147,21 @@ fn texts<'a>(xml: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
     })
 }
 
+/// The character that `&amp;`, `&#38;` and their like stand for.
+fn character(reference: &BytesRef<'_>) -> Option<char> {
+    if let Ok(Some(character)) = reference.resolve_char_ref() {
+        return Some(character);
+    }
+    match reference.decode().ok()?.as_ref() {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,13 +173,26 @@ mod tests {
           <member><Description/><OutputKey>QuicklysignUrl</OutputKey><OutputValue>https://x/{token}</OutputValue></member>
           <member><OutputKey>TableName</OutputKey><OutputValue>prod-Table-1</OutputValue></member>
           <member><OutputKey>Empty</OutputKey><OutputValue/></member>
+          <member><OutputKey>NoValue</OutputKey></member>
           <member><OutputKey>ArchiveBucketName</OutputKey><OutputValue>prod-archive</OutputValue></member>
-        </Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>";
+        </Outputs><Parameters>
+          <member><ParameterKey>DownloadHosts</ParameterKey><ParameterValue/></member>
+          <member><ParameterKey>SigneasyTokenPolicy</ParameterKey><ParameterValue>if_present</ParameterValue></member>
+          <member><ParameterKey>LegalesignApiUrl</ParameterKey><ParameterValue>https://a&amp;b&#47;</ParameterValue></member>
+        </Parameters></member></Stacks></DescribeStacksResult></DescribeStacksResponse>";
 
     #[test]
-    fn outputs_are_found_by_name() {
-        let outputs = Outputs { table: "prod-Table-1".to_owned(), bucket: "prod-archive".to_owned() };
-        assert_eq!(read(ANSWER), Some(outputs));
+    fn outputs_and_parameters_are_found_by_name() {
+        let deployment = read(ANSWER).unwrap();
+        assert_eq!((deployment.table.as_str(), deployment.bucket.as_str()), ("prod-Table-1", "prod-archive"));
+        let expected = [
+            ("ARCHIVE_BUCKET", "prod-archive"),
+            ("LEGALESIGN_API_URL", "https://a&b/"),
+            ("QUICKLYSIGN_CALLBACK_URL", "https://x/{token}"),
+            ("SIGNEASY_TOKEN", "if_present"),
+            ("TABLE_NAME", "prod-Table-1"),
+        ];
+        assert!(deployment.environment().iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(expected));
         assert_eq!(read(&ANSWER.replace("TableName", "Tables")), None);
         assert_eq!(read("not xml"), None);
     }

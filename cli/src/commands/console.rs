@@ -1,24 +1,19 @@
 //! `countersign console`: the web page over a deployed stack's table and bucket, with the operator's own AWS
 //! credentials; or over the data folder, when no stack is named.
 
-use std::{io::Write, path::Path, time::Duration};
+use std::{io::Write, time::Duration};
 
 use clap::Args;
-use countersign::{
-    aws::{self, Aws},
-    ledger::{ArchiveState, Ledger},
-};
 use tokio::{net::TcpListener, sync::watch};
 
 use super::{
+    Globals,
+    deployed::Deployed,
     output::{Failure, Output},
     serve::told_to_end,
     storage::Access,
 };
-use crate::{
-    console::{self, AccessKey},
-    stack::{BUCKET, TABLE},
-};
+use crate::console::{self, AccessKey};
 
 /// A page over AWS looks for news so often: each look is some sixty small queries.
 const POLL_AWS: Duration = Duration::from_secs(5);
@@ -26,27 +21,10 @@ const POLL_FOLDER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub struct Console {
-    /// The deployed CloudFormation stack
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["table", "bucket"])]
-    stack: Option<String>,
+    #[command(flatten)]
+    deployed: Deployed,
 
-    /// The deployed table, for credentials that may not describe the stack
-    #[arg(long, requires = "bucket")]
-    table: Option<String>,
-
-    /// The deployed archive bucket
-    #[arg(long, requires = "table")]
-    bucket: Option<String>,
-
-    /// The profile in the AWS configuration
-    #[arg(long)]
-    profile: Option<String>,
-
-    /// The AWS region
-    #[arg(long)]
-    region: Option<String>,
-
-    /// Let the page make archive orders due again; without it nothing can be changed
+    /// Let the page make archive orders due again and replay what was refused; without it nothing can be changed
     #[arg(long)]
     allow_retry: bool,
 
@@ -55,29 +33,16 @@ pub struct Console {
     port: u16,
 }
 
-/// What is shown.
-struct Shown {
-    aws: Aws,
-    table: String,
-    bucket: String,
-    label: String,
-    place: String,
-    poll: Duration,
-    // Held while it is shown.
-    _access: Option<Access>,
-}
-
 impl Console {
-    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
+    pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
         let told_to_end = told_to_end()?;
-        let shown = if self.stack.is_some() || self.table.is_some() {
-            self.deployed().await?
-        } else {
-            let access = Access::open(data).await?;
-            let (aws, label, place) = (access.aws.clone(), "data folder".to_owned(), data.display().to_string());
-            let (table, bucket) = (TABLE.to_owned(), BUCKET.to_owned());
-            Shown { aws, table, bucket, label, place, poll: POLL_FOLDER, _access: Some(access) }
+        let mut access = Access::open(globals, &self.deployed).await?;
+        let settings = match self.allow_retry && access.has_settings() {
+            true => Some(access.settings(None).await?),
+            false => None,
         };
+        let (label, place) = access.label();
+        let (table, bucket) = access.names();
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.map_err(|problem| {
             let port = self.port;
             Failure::new("port_in_use", format!("port {port} on 127.0.0.1: {problem}; --port 0 takes a free one"))
@@ -86,16 +51,17 @@ impl Console {
         let key = AccessKey::new()?;
         let (stop, stopping) = watch::channel(false);
         let router = console::router(console::Options {
-            aws: shown.aws.clone(),
-            table: shown.table.clone(),
-            bucket: shown.bucket.clone(),
-            label: shown.label.clone(),
-            place: shown.place.clone(),
+            aws: access.aws.clone(),
+            table: table.to_owned(),
+            bucket: bucket.to_owned(),
+            label,
+            place,
             allow_retry: self.allow_retry,
+            settings,
             gateway: None,
             port,
             key: Some(key.clone()),
-            poll: shown.poll,
+            poll: if access.is_deployed() { POLL_AWS } else { POLL_FOLDER },
             changes: None,
             stopping: stopping.clone(),
         })?;
@@ -109,42 +75,5 @@ impl Console {
         stop.send_replace(true);
         served.await??;
         Ok(Output::none())
-    }
-
-    /// Finds a deployed stack, and checks that it can be read before a page is offered.
-    async fn deployed(&self) -> Result<Shown, Failure> {
-        let mut loader = aws_config::defaults(aws::behavior_version()).timeout_config(aws::timeouts());
-        if let Some(profile) = &self.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(region) = &self.region {
-            loader = loader.region(aws_config::Region::new(region.clone()));
-        }
-        let config = loader.load().await;
-        let Some(region) = config.region().map(ToString::to_string) else {
-            let message = "no AWS region is set: give --region or --profile, or set AWS_REGION";
-            return Err(Failure::new("no_region", message));
-        };
-        let (table, bucket, name) = match (&self.stack, &self.table, &self.bucket) {
-            (Some(stack), ..) => {
-                let outputs = super::cloudformation::outputs(&config, &region, stack).await?;
-                (outputs.table, outputs.bucket, format!("stack {stack}"))
-            }
-            (None, Some(table), Some(bucket)) => (table.clone(), bucket.clone(), format!("table {table}")),
-            _ => return Err(Failure::usage(&"give --stack, or --table and --bucket")),
-        };
-        let path_style = std::env::var("AWS_S3_FORCE_PATH_STYLE").is_ok_and(|value| value == "true");
-        let aws = Aws::new(&config, path_style);
-        // What is asked first by a page is asked once before one is offered.
-        let ledger = Ledger::new(&aws, &table, &bucket);
-        if let Err(problem) = ledger.count_orders(ArchiveState::Failed, 1).await {
-            let message = format!(
-                "the table {table} in {region} can't be read ({problem}): check --region and --profile, and that the \
-                 credentials may query it"
-            );
-            return Err(Failure::new("unreadable", message));
-        }
-        let (label, place) = (format!("{name} · {region}"), format!("table {table}, bucket {bucket}"));
-        Ok(Shown { aws, table, bucket, label, place, poll: POLL_AWS, _access: None })
     }
 }

@@ -1,7 +1,5 @@
 //! `countersign deliveries`: what came in on a day, and what became of it.
 
-use std::path::Path;
-
 use clap::Args;
 use countersign::{
     ledger::{DeliveryFilter, DeliveryPage, Outcome},
@@ -11,6 +9,8 @@ use countersign::{
 use jiff::civil::Date;
 
 use super::{
+    Globals,
+    deployed::Deployed,
     output::{Failure, Output, table},
     provider,
     storage::Access,
@@ -38,6 +38,9 @@ pub struct Deliveries {
     /// Go on where a page ended: its `next`
     #[arg(long, value_name = "NEXT")]
     after: Option<String>,
+
+    #[command(flatten)]
+    deployed: Deployed,
 }
 
 fn day(text: &str) -> Result<Date, String> {
@@ -49,8 +52,8 @@ fn outcome(name: &str) -> Result<Outcome, String> {
 }
 
 impl Deliveries {
-    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let access = Access::open(data).await?;
+    pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
         let limit = usize::from(self.limit);
         let page = if self.outcome == Some(Outcome::Accepted) {

@@ -1,7 +1,5 @@
 //! `countersign documents`: lists documents and packs.
 
-use std::path::Path;
-
 use clap::Args;
 use countersign::{
     event::Kind,
@@ -10,6 +8,8 @@ use countersign::{
 };
 
 use super::{
+    Globals,
+    deployed::Deployed,
     output::{Failure, Output, or_dash, table},
     provider,
     storage::Access,
@@ -32,6 +32,9 @@ pub struct Documents {
     /// Go on where a page ended: its `next`
     #[arg(long, value_name = "NEXT")]
     after: Option<String>,
+
+    #[command(flatten)]
+    deployed: Deployed,
 }
 
 fn status(name: &str) -> Result<Kind, String> {
@@ -40,8 +43,8 @@ fn status(name: &str) -> Result<Kind, String> {
 }
 
 impl Documents {
-    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let ledger = Access::open(data).await?;
+    pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let ledger = Access::open(globals, &self.deployed).await?;
         let ledger = ledger.ledger();
         let page = ledger.documents(self.provider, self.status, self.after.as_deref(), self.limit.into()).await?;
         let text = text(&page);

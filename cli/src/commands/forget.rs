@@ -1,11 +1,11 @@
 //! `countersign forget`: erases a subject's personal data where the law asks for it.
 
-use std::path::Path;
-
 use clap::Args;
 use countersign::{provider::Provider, subject::SubjectId, time};
 
 use super::{
+    Globals,
+    deployed::Deployed,
     output::{Failure, Output},
     provider,
     storage::Access,
@@ -19,13 +19,19 @@ pub struct Forget {
 
     /// The id of the document, pack or signer, as the service writes it
     id: String,
+
+    #[command(flatten)]
+    deployed: Deployed,
 }
 
 impl Forget {
-    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let nothing = || Failure::not_found(format!("nothing is known of {} {}", self.provider, self.id));
+    pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let nothing = || {
+            let (provider, id) = (self.provider, &self.id);
+            Failure::not_found(format!("nothing is known of {provider} {id}: `countersign documents` lists what is"))
+        };
         let id = SubjectId::parse(self.id.as_str()).map_err(|_| nothing())?;
-        let access = Access::open(data).await?;
+        let access = Access::open(globals, &self.deployed).await?;
         let forgotten = countersign::forget::forget(&access.ledger(), self.provider, &id, time::now()).await?;
         let forgotten = forgotten.ok_or_else(nothing)?;
         let mut text = format!(

@@ -6,9 +6,11 @@ mod completions;
 mod console;
 mod deliveries;
 mod demo;
+mod deployed;
 mod documents;
 mod forget;
 mod output;
+mod progress;
 mod quarantine;
 mod reconcile;
 mod replay;
@@ -19,9 +21,13 @@ pub mod trigger;
 mod verify;
 mod webhooks;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use countersign::provider::Provider;
 
 use output::Failure;
@@ -34,13 +40,26 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// The local stack's data folder
-    #[arg(long, global = true, value_name = "DIR", default_value = "./.countersign")]
-    data: PathBuf,
+    #[command(flatten)]
+    globals: Globals,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Globals {
+    /// The local stack's data folder [default: ./.countersign]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
 
     /// Print one JSON document instead of tables
     #[arg(long, global = true)]
     json: bool,
+}
+
+impl Globals {
+    fn data(&self) -> &Path {
+        self.data.as_deref().unwrap_or(Path::new("./.countersign"))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +76,7 @@ enum Command {
     Documents(documents::Documents),
     /// Show everything that is known of one document, pack or signer
     Timeline(timeline::Timeline),
-    /// Prove a stored, signed delivery again, offline
+    /// Prove stored, signed deliveries again, offline
     Verify(verify::Verify),
     /// See archive orders, and have them done again
     #[command(subcommand)]
@@ -69,7 +88,11 @@ enum Command {
     Replay(replay::Replay),
     /// Erase a subject's personal data where the law asks for it
     Forget(forget::Forget),
-    /// Finish what was left and ask the services for what their callbacks didn't tell: what deployed runs on a schedule
+    /// Finish what was left and ask the services for what their callbacks didn't tell
+    ///
+    /// For the data folder. A deployed stack does it by itself, by the schedule of its function Reconcile; there is no
+    /// --stack here. To have it done now, invoke that function: its name is in the stack's resources, and docs/deploy.md
+    /// has the command.
     Reconcile(reconcile::Reconcile),
     /// Have QuicklySign's packs tell Countersign of their changes
     #[command(subcommand)]
@@ -94,22 +117,23 @@ pub async fn run() -> ExitCode {
     };
     let command = arguments.command.unwrap_or_else(|| Command::Serve(serve::Serve::default()));
     start_logging(&command);
-    let data = &arguments.data;
+    let globals = &arguments.globals;
+    let data = globals.data();
     let result = match command {
         Command::Serve(serve) => serve.run(data).await,
         Command::Demo => demo::run(data, json).await,
         Command::Trigger(trigger) => trigger.run(data).await,
-        Command::Documents(documents) => documents.run(data).await,
-        Command::Timeline(timeline) => timeline.run(data).await,
-        Command::Verify(verify) => verify.run(data).await,
-        Command::Archive(archive) => archive.run(data).await,
-        Command::Quarantine(quarantine) => quarantine.run(data).await,
-        Command::Replay(replay) => replay.run(data).await,
-        Command::Forget(forget) => forget.run(data).await,
-        Command::Reconcile(reconcile) => reconcile.run(data).await,
+        Command::Documents(documents) => documents.run(globals).await,
+        Command::Timeline(timeline) => timeline.run(globals).await,
+        Command::Verify(verify) => verify.run(globals).await,
+        Command::Archive(archive) => archive.run(globals).await,
+        Command::Quarantine(quarantine) => quarantine.run(globals).await,
+        Command::Replay(replay) => replay.run(globals).await,
+        Command::Forget(forget) => forget.run(globals).await,
+        Command::Reconcile(reconcile) => reconcile.run(globals).await,
         Command::Webhooks(webhooks) => webhooks.run(data).await,
-        Command::Deliveries(deliveries) => deliveries.run(data).await,
-        Command::Console(console) => console.run(data).await,
+        Command::Deliveries(deliveries) => deliveries.run(globals).await,
+        Command::Console(console) => console.run(globals).await,
         Command::Completions(completions) => Ok(completions.run()),
     };
     match result {

@@ -3,6 +3,7 @@
 use std::{fmt, io::Write, process::ExitCode};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use countersign::ledger::LedgerError;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -106,7 +107,28 @@ impl Failure {
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::new("failed", format!("{:#}", error.into()))
+        let error = error.into();
+        match error.downcast_ref::<LedgerError>() {
+            Some(problem) => Self::new(problem.code(), format!("{error:#}{}", next_step(problem))),
+            None => Self::new("failed", format!("{error:#}")),
+        }
+    }
+}
+
+/// What to do about a table or bucket that doesn't answer as it should.
+fn next_step(problem: &LedgerError) -> &'static str {
+    let LedgerError::Unavailable { code, .. } = problem else { return "" };
+    match code.as_str() {
+        "AccessDenied" | "AccessDeniedException" => {
+            ": the credentials don't allow it; docs/deploy.md says what an operator's role needs"
+        }
+        "ExpiredToken" | "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidClientTokenId" => {
+            ": the credentials have expired or are wrong; log in again"
+        }
+        "ResourceNotFoundException" | "NoSuchBucket" => {
+            ": there is no such table or bucket; check the names and the region"
+        }
+        _ => ": try again; what was done so far stays done",
     }
 }
 
@@ -122,4 +144,31 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
 /// What stands in a table where there is nothing.
 pub fn or_dash(value: Option<impl fmt::Display>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(code: &str) -> Failure {
+        LedgerError::Unavailable { operation: "Query", code: code.to_owned() }.into()
+    }
+
+    #[test]
+    fn what_aws_refuses_is_told_with_what_to_do() {
+        for (code, next) in [
+            ("AccessDeniedException", "docs/deploy.md"),
+            ("ExpiredTokenException", "log in again"),
+            ("ResourceNotFoundException", "check the names"),
+            ("timeout", "try again"),
+        ] {
+            let failure = told(code);
+            assert_eq!((failure.code.as_str(), failure.exit), ("unavailable", 1));
+            assert!(failure.message.contains(code) && failure.message.contains(next), "{}", failure.message);
+        }
+        // Wrapped, it is still that.
+        let wrapped = anyhow::Error::from(LedgerError::Busy).context("while forgetting");
+        assert_eq!(Failure::from(wrapped).code, "busy");
+        assert_eq!(Failure::from(anyhow::anyhow!("else")).code, "failed");
+    }
 }

@@ -1,17 +1,22 @@
 //! `countersign quarantine`: what was refused.
 
-use std::path::Path;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use clap::{Args, Subcommand};
-use countersign::{delivery::DeliveryId, ledger::RefusedEntry, provider::Provider};
+use countersign::{
+    delivery::{Addressed, DeliveryId},
+    ledger::{Quarantined, RefusedEntry},
+    provider::Provider,
+};
 use serde_json::json;
 
 use super::{
+    Globals,
+    deployed::Deployed,
     output::{Failure, Output, or_dash, table},
     provider,
     storage::Access,
 };
+use crate::advice::next_step;
 
 #[derive(Debug, Subcommand)]
 pub enum Quarantine {
@@ -30,6 +35,9 @@ pub struct List {
     /// So many at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     limit: u16,
+
+    #[command(flatten)]
+    deployed: Deployed,
 }
 
 #[derive(Debug, Args)]
@@ -40,20 +48,23 @@ pub struct Show {
     /// Its body too, which nobody has proven
     #[arg(long)]
     body: bool,
+
+    #[command(flatten)]
+    deployed: Deployed,
 }
 
 impl Quarantine {
-    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
+    pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
         match self {
-            Self::List(list) => list.run(data).await,
-            Self::Show(show) => show.run(data).await,
+            Self::List(list) => list.run(globals).await,
+            Self::Show(show) => show.run(globals).await,
         }
     }
 }
 
 impl List {
-    async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let access = Access::open(data).await?;
+    async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
         let kept = ledger.quarantine_list(self.provider, None, self.limit.into()).await?;
         let mut refused: Vec<(Provider, RefusedEntry)> = Vec::new();
@@ -72,6 +83,9 @@ impl List {
                 }),
             )
         };
+        if !kept.is_empty() {
+            text.push_str("`countersign quarantine show ID` says what to do about one\n");
+        }
         if !refused.is_empty() {
             text.push_str("refused without a right path token (a sample):\n");
             text.push_str(&table(
@@ -88,12 +102,28 @@ impl List {
 }
 
 impl Show {
-    async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let access = Access::open(data).await?;
+    async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let access = Access::open(globals, &self.deployed).await?;
         let kept = access.ledger().quarantined(&self.id).await?;
-        let kept = kept.ok_or_else(|| Failure::not_found(format!("{} is not in quarantine", self.id)))?;
-        let mut json = json!({"quarantined": kept.record});
-        let mut text = format!("{:#}\n", json["quarantined"]);
+        let nothing = || format!("{} is not in quarantine: `countersign quarantine list` names what is", self.id);
+        let kept = kept.ok_or_else(|| Failure::not_found(nothing()))?;
+        let next = next_step(&kept.record);
+        let envelope = kept.request.as_ref().map(Addressed::envelope);
+        let mut json = json!({
+            "quarantined": kept.record,
+            "headers": envelope.map(|envelope| &envelope.headers),
+            "event": envelope.and_then(|envelope| envelope.event.as_ref()),
+            "next": next,
+        });
+        let mut text = text(&kept);
+        text.push_str(&format!("next      {next}\n"));
+        if kept.record.sha256.is_some() && kept.record.taken_in_at.is_none() {
+            text.push_str(&format!(
+                "          countersign replay --quarantined {}{}\n",
+                self.id,
+                self.deployed.as_options()
+            ));
+        }
         if let Some(request) = kept.request.filter(|_| self.body) {
             match std::str::from_utf8(request.body()) {
                 Ok(body) => {
@@ -109,4 +139,29 @@ impl Show {
         }
         Output::new(&json, text)
     }
+}
+
+/// What is told of it, a line each.
+fn text(kept: &Quarantined) -> String {
+    let record = &kept.record;
+    let body = match (record.size, &record.sha256) {
+        (Some(size), Some(sha256)) => format!("{size} bytes, SHA-256 {sha256}"),
+        _ => "not kept".to_owned(),
+    };
+    let mut text = format!(
+        "id        {}\nroute     {}\nreceived  {}\nrefused   {}: {}\nbody      {body}\nexpires   {}\n",
+        record.id, record.route, record.received_at, record.reason, record.cause, record.expires_at
+    );
+    if let Some(at) = record.taken_in_at {
+        text.push_str(&format!("taken in  {at}\n"));
+    }
+    if let Some(envelope) = kept.request.as_ref().map(Addressed::envelope) {
+        for (name, value) in &envelope.headers {
+            text.push_str(&format!("header    {name}: {value}\n"));
+        }
+        if let Some(event) = &envelope.event {
+            text.push_str(&format!("?event=   {event}\n"));
+        }
+    }
+    text
 }

@@ -1,9 +1,10 @@
 //! `countersign reconcile`: finishes what was left, and asks the services for what their callbacks didn't tell, now.
 
-use std::path::{Path, PathBuf};
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use countersign::{
+    provider::Provider,
     reconcile::{Reconcile as Asking, Reconciled},
     sweep::{Sweep, Swept},
     time,
@@ -11,7 +12,9 @@ use countersign::{
 use serde::Serialize;
 
 use super::{
+    Globals,
     output::{Failure, Output, or_dash, table},
+    progress::Progress,
     storage::Access,
 };
 
@@ -31,12 +34,17 @@ struct Done {
 }
 
 impl Reconcile {
-    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let mut access = Access::open(data).await?;
+    pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let mut access = Access::local(globals.data()).await?;
         let settings = access.settings(self.secrets.as_deref()).await?;
-        let asking = Asking::new(&settings, &access.aws);
+        let progress = Arc::new(Progress::open_ended(globals, "finishing what was left"));
+        let watching = Arc::clone(&progress);
+        let asking = Asking::new(&settings, &access.aws)
+            .watched(move |provider, asked| watching.say(format!("asking {}: {asked}", name(provider))));
         let swept = Sweep::new(access.ledger(), settings.download_hosts).run(time::now()).await?;
+        progress.say("asking the services");
         let asked = asking.run(time::now()).await?;
+        drop((asking, progress));
         let mut text = format!(
             "recorded {}, still unfinished {}, made due {}\n",
             swept.recorded + swept.taken_in,
@@ -52,5 +60,13 @@ impl Reconcile {
         });
         text.push_str(&table(["service", "asked for", "recorded", "never came", "maybe late", "stopped"], rows));
         Output::new(&Done { swept, asked }, text)
+    }
+}
+
+const fn name(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Legalesign => "Legalesign",
+        Provider::Quicklysign => "QuicklySign",
+        Provider::Signeasy => "SignEasy",
     }
 }

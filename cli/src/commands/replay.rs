@@ -1,10 +1,11 @@
 //! `countersign replay`: takes stored deliveries through proof and recording again, under their own ids.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use countersign::{
     delivery::DeliveryId,
+    ledger::Ledger,
     provider::Provider,
     replay::{Replay as Replayer, Replayed, Selection},
 };
@@ -12,7 +13,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
+    Globals,
+    deployed::Deployed,
     output::{Failure, Output, or_dash, table},
+    progress::Progress,
     provider,
     storage::Access,
 };
@@ -42,33 +46,57 @@ pub struct Replay {
     /// The folder with the secrets, if it isn't the stack's own
     #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
+
+    #[command(flatten)]
+    deployed: Deployed,
 }
 
 impl Replay {
-    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let mut access = Access::open(data).await?;
+    pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let mut access = Access::open(globals, &self.deployed).await?;
         let settings = access.settings(self.secrets.as_deref()).await?;
         let replayer = Replayer::new(&settings, &access.aws);
         let selection = Selection { since: self.since, provider: self.provider };
         let named = !self.deliveries.is_empty();
         let ids = match (named, self.quarantined) {
-            (true, _) => self.deliveries,
+            (true, _) => self.deliveries.clone(),
             (false, true) => replayer.quarantined(selection).await?,
             (false, false) => replayer.stored(selection).await?,
         };
+        let progress = Progress::of(globals, "replaying", ids.len());
         let mut replayed = Vec::with_capacity(ids.len());
         for id in ids {
             let done = if self.quarantined { replayer.refused(&id).await? } else { replayer.delivery(&id).await? };
             match done {
                 Some(done) => replayed.push(done),
-                None if named => return Err(Failure::not_found(format!("there is no delivery {id}"))),
+                None if named => return Err(self.nothing(&access.ledger(), &id).await?),
                 // It expired since it was listed.
                 None => {}
             }
+            progress.step();
         }
+        drop(progress);
         // What still can't be proven was expected to be among the refused, unless it was named.
         let ok = replayed.iter().all(|done| done.problem.is_none()) || (self.quarantined && !named);
         Ok(Output::new(&json!({"replayed": replayed}), text(&replayed))?.failed_unless(ok))
+    }
+}
+
+impl Replay {
+    /// That a delivery isn't there, and where it is instead.
+    async fn nothing(&self, ledger: &Ledger, id: &DeliveryId) -> Result<Failure, Failure> {
+        let message = if self.quarantined {
+            match ledger.delivery_record(id).await? {
+                Some(_) => format!("{id} isn't in quarantine, but stored: replay it without --quarantined"),
+                None => format!("{id} isn't in quarantine: `countersign quarantine list` names what is"),
+            }
+        } else {
+            match ledger.quarantined(id).await? {
+                Some(_) => format!("{id} was refused and is in quarantine: replay it with --quarantined"),
+                None => format!("there is no delivery {id}: `countersign deliveries` lists those of a day"),
+            }
+        };
+        Ok(Failure::not_found(message))
     }
 }
 

@@ -1,7 +1,5 @@
 //! `countersign timeline`: everything that is known of one subject.
 
-use std::path::Path;
-
 use clap::Args;
 use countersign::{
     event::Kind,
@@ -11,6 +9,8 @@ use countersign::{
 };
 
 use super::{
+    Globals,
+    deployed::Deployed,
     documents::documents_table,
     output::{Failure, Output, or_dash, table},
     provider,
@@ -29,6 +29,9 @@ pub struct Timeline {
     /// What it is: document, signer or document_pack; whatever is found under the id unless given
     #[arg(long, value_parser = kind)]
     kind: Option<SubjectKind>,
+
+    #[command(flatten)]
+    deployed: Deployed,
 }
 
 fn kind(name: &str) -> Result<SubjectKind, String> {
@@ -36,10 +39,13 @@ fn kind(name: &str) -> Result<SubjectKind, String> {
 }
 
 impl Timeline {
-    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let nothing = || Failure::not_found(format!("nothing is known of {} {}", self.provider, self.id));
+    pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let nothing = || {
+            let (provider, id) = (self.provider, &self.id);
+            Failure::not_found(format!("nothing is known of {provider} {id}: `countersign documents` lists what is"))
+        };
         let id = SubjectId::parse(self.id.as_str()).map_err(|_| nothing())?;
-        let access = Access::open(data).await?;
+        let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
         let kinds = [SubjectKind::Document, SubjectKind::DocumentPack, SubjectKind::Signer];
         for kind in kinds.into_iter().filter(|kind| self.kind.is_none_or(|wanted| wanted == *kind)) {

@@ -1,23 +1,70 @@
-//! `countersign verify`: proves a stored delivery's signature again, offline.
-
-use std::path::Path;
+//! `countersign verify`: proves stored deliveries' signatures again, offline.
 
 use clap::Args;
 use countersign::{
     delivery::DeliveryId,
+    provider::Provider,
+    replay::Selection,
     verify::{Verification, VerifyError, verify},
 };
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
 
 use super::{
-    output::{Failure, Output},
+    Globals,
+    deployed::Deployed,
+    output::{Failure, Output, table},
+    progress::Progress,
+    provider,
     storage::Access,
 };
 
+/// Deliveries that are read and proven at the same time.
+const CONCURRENT: usize = 8;
+
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The delivery's id, as the callback's answer and `timeline` have it
-    #[arg(value_parser = id)]
-    delivery: DeliveryId,
+    /// The deliveries' ids, as the callbacks' answers and `timeline` have them
+    #[arg(
+        value_name = "DELIVERY",
+        value_parser = id,
+        required_unless_present_any = ["all", "since", "provider"],
+        conflicts_with_all = ["all", "since", "provider"]
+    )]
+    deliveries: Vec<DeliveryId>,
+
+    /// All that are signed
+    #[arg(long)]
+    all: bool,
+
+    /// All signed ones that came in from then on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+
+    /// All signed ones of one service
+    #[arg(long, value_parser = provider)]
+    provider: Option<Provider>,
+
+    #[command(flatten)]
+    deployed: Deployed,
+}
+
+/// What it came to for one of several deliveries.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Verified {
+    Proven {
+        #[serde(flatten)]
+        verification: Box<Verification>,
+        problem: (),
+    },
+    NotProven {
+        delivery: DeliveryId,
+        problem: &'static str,
+        message: String,
+    },
 }
 
 fn id(text: &str) -> Result<DeliveryId, String> {
@@ -25,13 +72,50 @@ fn id(text: &str) -> Result<DeliveryId, String> {
 }
 
 impl Verify {
-    pub async fn run(self, data: &Path) -> Result<Output, Failure> {
-        let access = Access::open(data).await?;
-        match verify(&access.ledger(), &self.delivery).await {
-            Ok(verification) => Output::new(&verification, text(&verification)),
-            Err(error @ VerifyError::NotFound) => Err(Failure::not_found(format!("{error}: {}", self.delivery))),
-            Err(error) => Err(Failure::new(error.code(), error.to_string())),
+    pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        let access = Access::open(globals, &self.deployed).await?;
+        let ledger = access.ledger();
+        if let [delivery] = self.deliveries.as_slice() {
+            return match verify(&ledger, delivery).await {
+                Ok(verification) => Output::new(&verification, text(&verification)),
+                Err(VerifyError::Ledger(problem)) => Err(problem.into()),
+                Err(VerifyError::NotFound) => {
+                    let message =
+                        format!("there is no delivery {delivery}: `countersign deliveries` lists those of a day");
+                    Err(Failure::not_found(message))
+                }
+                Err(error) => Err(Failure::new(error.code(), error.to_string())),
+            };
         }
+        let ids = if self.deliveries.is_empty() {
+            let selection = Selection { since: self.since, provider: self.provider };
+            let stored = selection.deliveries(&ledger).await?.into_iter();
+            stored.filter(|record| record.certificate.is_some()).map(|record| record.id).collect()
+        } else {
+            self.deliveries
+        };
+        let progress = Progress::of(globals, "verifying", ids.len());
+        let (ledger, progress) = (&ledger, &progress);
+        let mut results = stream::iter(ids)
+            .map(async |id| {
+                let result = verify(ledger, &id).await;
+                progress.step();
+                (id, result)
+            })
+            .buffered(CONCURRENT);
+        let mut verified = Vec::new();
+        while let Some((delivery, result)) = results.next().await {
+            verified.push(match result {
+                Ok(verification) => Verified::Proven { verification: Box::new(verification), problem: () },
+                // Nothing is said of a delivery that couldn't be read this time.
+                Err(VerifyError::Ledger(problem)) if problem.is_temporary() => return Err(problem.into()),
+                Err(error) => Verified::NotProven { delivery, problem: error.code(), message: error.to_string() },
+            });
+        }
+        let failed = verified.iter().filter(|one| matches!(one, Verified::NotProven { .. })).count();
+        let ok = verified.len() - failed;
+        let json = json!({"deliveries": verified, "verified": ok, "failed": failed});
+        Ok(Output::new(&json, texts(&verified, ok, failed))?.failed_unless(failed == 0))
     }
 }
 
@@ -46,4 +130,23 @@ fn text(verification: &Verification) -> String {
          signed   by {}\n         known since {}, {validity}\nok: the signature matches the stored bytes\n",
         certificate.fingerprint, certificate.known_since
     )
+}
+
+fn texts(verified: &[Verified], ok: usize, failed: usize) -> String {
+    if verified.is_empty() {
+        return "no signed deliveries\n".to_owned();
+    }
+    let rows = verified.iter().map(|one| match one {
+        Verified::Proven { verification, .. } => {
+            let Verification { delivery, received_at, size, certificate, .. } = verification.as_ref();
+            let signer = certificate.fingerprint.get(..16).unwrap_or_default().to_owned();
+            [delivery.to_string(), "ok".to_owned(), received_at.to_string(), size.to_string(), signer]
+        }
+        Verified::NotProven { delivery, problem, .. } => {
+            let dash = || "-".to_owned();
+            [delivery.to_string(), (*problem).to_owned(), dash(), dash(), dash()]
+        }
+    });
+    let table = table(["delivery", "result", "received", "bytes", "certificate"], rows);
+    format!("{table}{ok} verified, {failed} failed\n")
 }

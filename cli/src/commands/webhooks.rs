@@ -132,7 +132,7 @@ impl Create {
         let aws = if site.deployed_table {
             Aws::from_env().await
         } else {
-            access = Access::open(data).await?;
+            access = Access::local(data).await?;
             Aws { secrets: site.aws().await.secrets, ..access.aws.clone() }
         };
         let subscriber = Subscriber::new(&site.settings, &aws);

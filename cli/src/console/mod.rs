@@ -30,7 +30,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use countersign::{aws::Aws, ledger::Ledger};
+use countersign::{aws::Aws, ledger::Ledger, settings::Settings};
 use tokio::sync::{Semaphore, watch};
 
 use crate::stack::Secrets;
@@ -54,8 +54,10 @@ pub struct Options {
     pub label: String,
     /// Where that is, for who points at it: a folder, a table and a bucket.
     pub place: String,
-    /// Whether archive orders may be made due again.
+    /// Whether archive orders may be made due again, and refused requests replayed.
     pub allow_retry: bool,
+    /// With what refused requests are proven again, where they may be.
+    pub settings: Option<Settings>,
     /// Where callbacks can be sent to, where any can.
     pub gateway: Option<Gateway>,
     /// The port that it listens on, which is part of its own names.
@@ -124,6 +126,9 @@ pub fn router(options: Options) -> Result<Router> {
         .route("/documents", get(page))
         .route("/documents/{provider}/{kind}/{id}", get(page))
         .route("/archive", get(page))
+        .route("/quarantine", get(page))
+        .route("/quarantine/{id}", get(page))
+        .route("/quarantine/replay", post(actions::replay))
         .route("/trigger", get(page).post(actions::trigger))
         .route("/archive/retry", post(actions::retry))
         .route("/pdfs/{provider}/{kind}/{id}/{sha256}", get(pdf::serve))

@@ -34,6 +34,10 @@ pub enum View {
     Timeline(Subject),
     /// Archive orders; those that aren't done when no state is given.
     Archive(Option<ArchiveState>),
+    /// What was refused.
+    Quarantine(Option<Provider>),
+    /// One refused request that is kept.
+    Quarantined(DeliveryId),
     /// The buttons that send callbacks.
     Trigger,
 }
@@ -57,6 +61,9 @@ pub enum Problem {
     /// The address can't be understood.
     #[error("{0}")]
     BadRequest(&'static str),
+    /// It was tried, and is refused for what it is.
+    #[error("{0}")]
+    Refused(String),
     /// The console may not do that.
     #[error("{0}")]
     Forbidden(&'static str),
@@ -74,6 +81,7 @@ impl Problem {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Refused(_) => StatusCode::CONFLICT,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::BAD_GATEWAY,
@@ -124,6 +132,10 @@ impl View {
                 .map(Self::Timeline)
                 .ok_or(Problem::NotFound("Nothing is known of such a document, pack or signer.")),
             ["archive"] => Ok(Self::Archive(read(&query, "state", ArchiveState::parse)?)),
+            ["quarantine"] => Ok(Self::Quarantine(provider()?)),
+            ["quarantine", id] => {
+                id.parse().map(Self::Quarantined).map_err(|_| Problem::NotFound("No such request is in quarantine."))
+            }
             ["trigger"] => Ok(Self::Trigger),
             _ => Err(Problem::NotFound("There is no such page.")),
         }
@@ -143,6 +155,8 @@ impl View {
             }
             Self::Timeline(subject) => pages::timeline::render(console, subject).await,
             Self::Archive(state) => pages::archive::render(console, *state).await,
+            Self::Quarantine(provider) => pages::quarantine::render(console, *provider).await,
+            Self::Quarantined(id) => pages::quarantined::render(console, id).await,
             Self::Trigger => pages::trigger::render(console),
         }
     }
@@ -158,6 +172,7 @@ impl View {
             Self::Deliveries { .. } | Self::Delivery(_) => "/",
             Self::Documents { .. } | Self::Timeline(_) => "/documents",
             Self::Archive(_) => "/archive",
+            Self::Quarantine(_) | Self::Quarantined(_) => "/quarantine",
             Self::Trigger => "/trigger",
         }
     }
@@ -191,6 +206,8 @@ mod tests {
             }
         );
         assert_eq!(parse("/archive?state=failed").unwrap(), View::Archive(Some(ArchiveState::Failed)));
+        assert_eq!(parse("/quarantine?provider=").unwrap(), View::Quarantine(None));
+        assert_eq!(parse("/quarantine?provider=signeasy").unwrap(), View::Quarantine(Some(Provider::Signeasy)));
         let subject = subject("quicklysign", "document_pack", "a-b_9").unwrap();
         let path = timeline_path(subject.provider, subject.kind, subject.id.as_str());
         assert_eq!(path, "/documents/quicklysign/document_pack/a-b_9");
@@ -205,6 +222,8 @@ mod tests {
             ("/documents?status=updated", 400),
             ("/archive?state=lost", 400),
             ("/deliveries/1", 404),
+            ("/quarantine/1", 404),
+            ("/quarantine?provider=other", 400),
             ("/documents/quicklysign/document_pack/%2e%2e", 404),
             ("/documents/other/document/a", 404),
             ("/elsewhere", 404),

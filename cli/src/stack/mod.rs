@@ -185,6 +185,7 @@ impl Stack {
             label: "local stack".to_owned(),
             place: folder.path().display().to_string(),
             allow_retry: true,
+            settings: Some(settings.clone()),
             gateway: Some(console::Gateway { url: http.clone(), secrets: options.secrets.clone() }),
             port: gateway.local_addr()?.port(),
             key: None,

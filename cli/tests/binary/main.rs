@@ -5,10 +5,16 @@
 
 mod commands;
 mod demo;
+mod deployed;
+mod forget;
 mod legalesign;
 mod pdf;
 mod process;
+#[cfg(unix)]
+mod progress;
+mod refused;
 mod secrets;
 mod serve;
 mod survival;
 mod usage;
+mod verify;

@@ -30,10 +30,22 @@ impl Data {
 
     /// A command on it, with nothing of this process's environment but where programs are.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.bare();
+        command.arg("--data").arg(self.path().join("data")).args(arguments);
+        command
+    }
+
+    /// The same, on no data folder that is named.
+    pub fn command_without_data(&self, arguments: &[&str]) -> Command {
+        let mut command = self.bare();
+        command.args(arguments);
+        command
+    }
+
+    fn bare(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.arg("--data").arg(self.path().join("data")).args(arguments).stdin(Stdio::null());
-        command.current_dir(self.path());
+        command.stdin(Stdio::null()).current_dir(self.path());
         command
     }
 

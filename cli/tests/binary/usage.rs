@@ -2,7 +2,7 @@
 
 use crate::process::Data;
 
-const MISTAKES: [&[&str]; 15] = [
+const MISTAKES: [&[&str]; 26] = [
     &["unheard-of"],
     &["--unheard-of"],
     &["timeline"],
@@ -18,6 +18,17 @@ const MISTAKES: [&[&str]; 15] = [
     &["serve", "--port", "65536"],
     &["archive"],
     &["archive", "list", "--state", "lost"],
+    &["quarantine"],
+    &["quarantine", "show", "not-an-id"],
+    &["quarantine", "list", "--limit", "0"],
+    &["verify"],
+    &["verify", "0190b6c8-0000-7000-8000-000000000000", "--all"],
+    &["verify", "--since", "yesterday"],
+    &["replay"],
+    &["replay", "0190b6c8-0000-7000-8000-000000000000", "--provider", "signeasy"],
+    &["forget", "quicklysign"],
+    &["forget", "another-service", "id"],
+    &["reconcile", "--stack", "prod"],
 ];
 
 #[test]

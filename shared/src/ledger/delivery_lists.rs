@@ -2,13 +2,14 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
     ArchiveState, DeliveryRecord, Ledger, LedgerError, Outcome, deliveries,
-    index::{Entry, INDEX, INDEX_PARTITION_KEY, List, Range},
+    index::{self, Entry, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, List, Range},
 };
-use crate::{delivery::DeliveryId, provider::Provider};
+use crate::{delivery::DeliveryId, provider::Provider, time};
 
 /// How many deliveries are read at the same time for a list.
 const CONCURRENT_READS: usize = 16;
@@ -121,21 +122,35 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB can't be asked.
     pub async fn count_orders(&self, state: ArchiveState, at_most: usize) -> Result<usize, LedgerError> {
-        let list = List::Archive(state);
-        let counts = list.partitions().map(|partition| self.count_shard(partition, at_most));
+        self.count(&List::Archive(state), index::FIRST, at_most).await
+    }
+
+    /// How many refused requests came in since then and are kept, counted up to about `at_most`.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be asked.
+    pub async fn count_quarantined(&self, since: Timestamp, at_most: usize) -> Result<usize, LedgerError> {
+        self.count(&List::Quarantine, &time::format(since), at_most).await
+    }
+
+    /// How many entries a list has from this place on.
+    async fn count(&self, list: &List, first: &str, at_most: usize) -> Result<usize, LedgerError> {
+        let counts = list.partitions().map(|partition| self.count_shard(partition, first, at_most));
         let counts = try_join_all(counts).await?;
         Ok(counts.into_iter().sum::<usize>().min(at_most))
     }
 
-    async fn count_shard(&self, partition: String, at_most: usize) -> Result<usize, LedgerError> {
+    async fn count_shard(&self, partition: String, first: &str, at_most: usize) -> Result<usize, LedgerError> {
         let answer = self
             .dynamodb
             .query()
             .table_name(&self.table)
             .index_name(INDEX)
-            .key_condition_expression("#p = :p")
+            .key_condition_expression("#p = :p AND #s >= :first")
             .expression_attribute_names("#p", INDEX_PARTITION_KEY)
+            .expression_attribute_names("#s", INDEX_SORT_KEY)
             .expression_attribute_values(":p", AttributeValue::S(partition))
+            .expression_attribute_values(":first", AttributeValue::S(first.to_owned()))
             .select(Select::Count)
             .limit(i32::try_from(at_most).unwrap_or(i32::MAX))
             .send()

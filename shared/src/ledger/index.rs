@@ -22,6 +22,9 @@ pub const INDEX_SORT_KEY: &str = "gsi1sk";
 /// A partition takes 1,000 writes a second, so a list takes this many thousands.
 const SHARDS: usize = 8;
 
+/// Sorts before everything that is written into a sort key: DynamoDB sorts by bytes, and refuses an empty text as a key.
+pub(super) const FIRST: &str = " ";
+
 /// Sorts after everything that is written into a sort key.
 pub(super) const END: &str = "~";
 
@@ -130,8 +133,7 @@ impl Ledger {
 
     async fn list_shard(&self, partition: String, range: &Range<'_>) -> Result<Vec<Entry>, LedgerError> {
         let last = range.before.clone().unwrap_or_else(|| format!("{}{END}", range.prefix));
-        // DynamoDB sorts by bytes and refuses an empty text as a key; a space is before all that is written there.
-        let first = if range.prefix.is_empty() { " " } else { range.prefix };
+        let first = if range.prefix.is_empty() { FIRST } else { range.prefix };
         if last.as_str() < first {
             return Ok(Vec::new());
         }

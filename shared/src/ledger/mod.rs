@@ -48,7 +48,7 @@ pub use observations::{Cursor, KnownStatus, Observation, Unheard};
 pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};
 pub use pdfs::{Pdf, Role};
 pub use pending::Pending;
-pub use quarantine::{QuarantineRecord, Quarantined, RefusedEntry};
+pub use quarantine::{QUARANTINED_FOR, QuarantineRecord, Quarantined, RefusedEntry};
 pub use read::{ArchiveView, Document, DocumentPage, EventView, SubjectView, Timeline};
 pub use requests::OTHER_GROUP;
 pub use webhooks::KnownWebhook;
@@ -115,6 +115,24 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// A stable code for people and records.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Corrupt { .. } => "corrupt",
+            Self::BodyChanged => "body_changed",
+            Self::Forgotten => "forgotten",
+            Self::Busy => "busy",
+        }
+    }
+
+    /// Whether it says something of the moment only, and nothing of what is stored.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Busy)
+    }
+
     fn unavailable<E, R>(operation: &'static str) -> impl Fn(SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata,

@@ -19,8 +19,8 @@ use crate::{
     time,
 };
 
-/// Long enough for somebody to notice a wrong certificate, and to correct it.
-const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
+/// How long a refused request is kept: long enough for somebody to notice a wrong certificate, and to correct it.
+pub const QUARANTINED_FOR: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// Places in a provider's ring. The place follows from the second, so this many seconds of a flood are remembered, and
 /// all instances together write a place once a second at most for each of them.
@@ -210,7 +210,7 @@ fn ring(provider: Provider) -> String {
 }
 
 fn expiry(from: Timestamp) -> Timestamp {
-    from.checked_add(KEPT).unwrap_or(Timestamp::MAX)
+    from.checked_add(QUARANTINED_FOR).unwrap_or(Timestamp::MAX)
 }
 
 /// As DynamoDB wants it: anything but a number of seconds would never expire.

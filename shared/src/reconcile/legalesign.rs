@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Asked, LedgerError, Missing, Next, Reconcile, next};
 use crate::{
     ledger::Cursor,
+    provider::Provider,
     providers::legalesign::api::list::{Listed, PAGE, Query},
 };
 
@@ -94,7 +95,7 @@ impl Reconcile {
         now: Timestamp,
         asked: &mut Asked,
     ) -> Result<(), LedgerError> {
-        asked.asked += 1;
+        self.count(Provider::Legalesign, asked);
         if let Some(status) = inspection.status {
             let links: Vec<_> = inspection.signers.iter().map(|(link, _)| link.clone()).collect();
             let missing = Missing { subject, status, changed_at: *modified, links: &links };

@@ -22,7 +22,7 @@ impl Reconcile {
         let ended = open.len() < MAX_SUBJECTS;
         let mut failures = 0;
         for (place, subject) in open {
-            asked.asked += 1;
+            self.count(provider, &mut asked);
             if provider == Provider::Quicklysign
                 && let Err(obstacle) = self.compare_logs(&subject, now, &mut asked).await?
                 && let Next::Stop(reason, pause) = next(&obstacle, &mut failures)

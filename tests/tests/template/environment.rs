@@ -1,6 +1,9 @@
 //! Environment variables: each that is set is read, and each that is needed is set.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use countersign::{
     delivery::Route,
@@ -8,6 +11,7 @@ use countersign::{
     settings::{SecretSource, Settings},
     telemetry::SERVICE_VARIABLE,
 };
+use countersign_cli::deployment::Deployment;
 
 use super::{
     bench::Bench,
@@ -102,4 +106,42 @@ fn the_sweep_allows_the_same_hosts_as_the_archive_worker() {
     };
     assert_eq!(hosts("Reconcile"), hosts("FinalDocument"));
     assert_eq!(hosts("Reconcile").len(), 4);
+}
+
+/// An operator's command takes the functions' settings from what CloudFormation tells of the stack.
+#[test]
+fn outputs_and_parameters_tell_every_setting_of_the_functions() {
+    let template = Template::read();
+    let given = [
+        ("LegalesignApiUrl", "https://legalesign.example"),
+        ("QuicklysignApiUrl", "https://quicklysign.example"),
+        ("SigneasyApiUrl", "https://signeasy.example"),
+        ("DownloadHosts", "files.example"),
+        ("LegalesignRealtimeProof", "signature"),
+        ("QuicklysignSubscriptions", "strict"),
+        ("QuicklysignWebhookKeys", "key"),
+        ("QuicklysignDeletePaths", "plural"),
+        ("SigneasyTokenPolicy", "if_present"),
+        ("SigneasyApiPath", "v4"),
+        ("MaxBodyBytes", "4000"),
+        ("SigneasyProofSecretArn", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:adopted"),
+    ];
+    for given in [&[][..], &given] {
+        let with = || given.iter().fold(Parameters::default(), |all, (name, value)| all.with(name, value));
+        let text = |value: &serde_json::Value| template.resolve(value, &with()).as_str().expect("a text").to_owned();
+        let outputs = template.section("Outputs").iter().map(|(name, output)| (name.clone(), text(&output["Value"])));
+        let parameters = template.section("Parameters").keys();
+        let parameters = parameters.map(|name| (name.clone(), text(&serde_json::json!({"Ref": name}))));
+        let deployment = Deployment::new(&outputs.collect(), &parameters.collect()).expect("a stack of ours");
+        assert_eq!((deployment.table.as_str(), deployment.bucket.as_str()), ("Table", "ArchiveBucket"));
+        for function in template.functions() {
+            let mut set = template.environment(function.id, &with());
+            set.remove(SERVICE_VARIABLE);
+            let known = set.keys().filter_map(|name| deployment.environment().get_key_value(name));
+            let known: BTreeMap<String, String> = known.map(|(name, value)| (name.clone(), value.clone())).collect();
+            assert_eq!(known, set, "{}", function.id);
+        }
+        let known = deployment.environment().keys().cloned().collect::<BTreeSet<_>>();
+        assert!(known.is_subset(&read_by_the_code()), "{known:?}");
+    }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod environment;
 mod events;
 mod functions;
+mod operators;
 mod permissions;
 mod pipe;
 mod routes;

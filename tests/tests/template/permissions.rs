@@ -48,14 +48,14 @@ const DONE_BY_AWS: [&str; 4] = ["logs:", "xray:", "sqs:", "kms:"];
 const BY_PEOPLE: &str = "ListObjectVersions";
 
 /// An IAM action, and what it was done to, named as in the template: `Table.Arn`, `ArchiveBucket.Arn/<key>`.
-type Call = (String, String);
+pub type Call = (String, String);
 
 /// Notes the calls of one function's clients.
 #[derive(Clone, Debug, Default)]
-struct Recorder(Arc<Mutex<BTreeSet<Call>>>);
+pub struct Recorder(Arc<Mutex<BTreeSet<Call>>>);
 
 impl Recorder {
-    fn clients(&self, aws: &Aws) -> Aws {
+    pub fn clients(&self, aws: &Aws) -> Aws {
         Aws {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(
                 aws.dynamodb.config().to_builder().interceptor(self.clone()).build(),
@@ -67,7 +67,7 @@ impl Recorder {
         }
     }
 
-    fn calls(&self) -> BTreeSet<Call> {
+    pub fn calls(&self) -> BTreeSet<Call> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -89,6 +89,7 @@ impl Intercept for Recorder {
         let call = match operation {
             "GetSecretValue" => ("secretsmanager:GetSecretValue".to_owned(), body(request)["SecretId"].clone()),
             "ListObjectsV2" => ("s3:ListBucket".to_owned(), "ArchiveBucket.Arn".into()),
+            "ListObjectVersions" => ("s3:ListBucketVersions".to_owned(), "ArchiveBucket.Arn".into()),
             "PutObject" | "GetObject" | "DeleteObject" => {
                 let path =
                     request.uri().split_once("://").and_then(|(_, rest)| rest.split_once('/')).expect("a path").1;
@@ -187,7 +188,7 @@ fn large_and_refused(route: Route) -> Option<String> {
 }
 
 /// A form with a hundred entries.
-fn large_batch() -> String {
+pub fn large_batch() -> String {
     let entry = |number| {
         json!({
             "timestamp": "2018-03-20T07:09:52",
@@ -200,7 +201,7 @@ fn large_batch() -> String {
     format!("data={}&signed=-", Value::from(entries))
 }
 
-fn left_behind(route: Route, body: String) -> Proven {
+pub fn left_behind(route: Route, body: String) -> Proven {
     let token = SecretString::from("a-path-token");
     let tokens = Tokens::new(std::slice::from_ref(&token)).expect("a token");
     let received_at = time::now().checked_sub(SignedDuration::from_hours(1)).expect("a time");
@@ -217,14 +218,14 @@ fn message(order: &Order) -> SqsEvent {
 }
 
 /// A statement of a policy: actions, and the resources that it allows them on.
-struct Statement {
-    sid: String,
-    actions: Vec<String>,
-    resources: Vec<String>,
+pub struct Statement {
+    pub sid: String,
+    pub actions: Vec<String>,
+    pub resources: Vec<String>,
 }
 
 impl Statement {
-    fn allows(&self, (action, resource): &Call) -> bool {
+    pub fn allows(&self, (action, resource): &Call) -> bool {
         self.actions.iter().any(|allowed| allowed == action) && self.resources.iter().any(|glob| fits(glob, resource))
     }
 }
@@ -263,7 +264,7 @@ fn statements(template: &Template, function: &str) -> Vec<Statement> {
     statements
 }
 
-fn texts(value: &Value) -> Vec<String> {
+pub fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
         Value::Array(values) => values.iter().map(|value| value.as_str().expect("a text").to_owned()).collect(),
@@ -294,6 +295,21 @@ fn called_in_the_source(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
+/// What is allowed and wasn't used.
+pub fn unused(who: &str, statements: &[Statement], calls: &BTreeSet<Call>) -> Vec<String> {
+    let mut unused = Vec::new();
+    for Statement { sid, actions, resources } in statements {
+        let used = |action: &String| {
+            calls.iter().any(|call| call.0 == *action && resources.iter().any(|glob| fits(glob, &call.1)))
+        };
+        let needed = |glob: &String| calls.iter().any(|call| actions.contains(&call.0) && fits(glob, &call.1));
+        let actions = actions.iter().filter(|action| !used(action));
+        let all = actions.chain(resources.iter().filter(|glob| !needed(glob)));
+        unused.extend(all.map(|what| format!("{who}, {sid}: {what} isn't used")));
+    }
+    unused
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn roles_allow_what_functions_call_and_nothing_else() {
     let template = Template::read();
@@ -306,24 +322,7 @@ async fn roles_allow_what_functions_call_and_nothing_else() {
                 problems.push(format!("{function} may not {} on {}", call.0, call.1));
             }
         }
-        for Statement { sid, actions, resources } in &statements {
-            let used = |action: &String| {
-                calls.iter().any(|call| call.0 == *action && resources.iter().any(|glob| fits(glob, &call.1)))
-            };
-            let needed = |glob: &String| calls.iter().any(|call| actions.contains(&call.0) && fits(glob, &call.1));
-            problems.extend(
-                actions
-                    .iter()
-                    .filter(|action| !used(action))
-                    .map(|action| format!("{function}, {sid}: {action} isn't used")),
-            );
-            problems.extend(
-                resources
-                    .iter()
-                    .filter(|glob| !needed(glob))
-                    .map(|glob| format!("{function}, {sid}: {glob} isn't used")),
-            );
-        }
+        problems.extend(unused(function, &statements, calls));
     }
     assert!(problems.is_empty(), "{problems:#?}");
 

@@ -1,21 +1,23 @@
 //! The deliveries of a day, the latest first, below what an operator should look at.
 
 use countersign::{
-    delivery::DeliveryId,
-    ledger::{ArchiveState, DeliveryFilter, DeliveryRecord, Outcome},
+    ledger::{ArchiveState, DeliveryFilter, DeliveryRecord, Outcome, QUARANTINED_FOR},
     provider::Provider,
+    time,
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use maud::{Markup, html};
 
-use super::{ROWS, address, choice, dash, moment_of_day, outcome, service, size, subject_link, text_or_dash};
+use super::{
+    ROWS, address, choice, dash, moment_of_day, outcome, route_name, service, short, size, subject_link, text_or_dash,
+};
 use crate::console::{
     Console,
     summaries::Summary,
     view::{Page, Problem},
 };
 
-/// More than so many orders in a state are only said to be many.
+/// More than so many in a state are only said to be many.
 const COUNTED: usize = 1_000;
 
 pub async fn render(
@@ -52,12 +54,13 @@ pub async fn render(
     let unfinished =
         async { if with_unfinished { console.ledger.unfinished_records(ROWS).await } else { Ok(Vec::new()) } };
     let listed = console.ledger.deliveries_page(&name, filter, after, ROWS);
-    let (unfinished, listed, figures) = tokio::try_join!(unfinished, listed, figures(console))?;
+    let (unfinished, listed, figures, refused) =
+        tokio::try_join!(unfinished, listed, figures(console), quarantined(console))?;
     let unfinished = unfinished.iter().filter(|record| filter.provider.is_none_or(|only| only == record.provider));
     let records: Vec<&DeliveryRecord> = unfinished.rev().chain(&listed.deliveries).collect();
     let summaries = console.summaries.of(&console.ledger, &records).await?;
     let live = html! {
-        (figures)
+        div.overview { (figures) (refused) }
         @if records.is_empty() {
             div.empty {
                 p { "No deliveries " @if is_today { "yet today" } @else { "on " (name) } "." }
@@ -94,13 +97,12 @@ pub async fn render(
 }
 
 fn row(record: &DeliveryRecord, summary: Option<&Summary>, day: &str) -> Markup {
-    let route = record.route.trim_end_matches("/{token}").rsplit('/').next().unwrap_or_default();
     html! {
         tr id=(format!("delivery-{}", record.id)) {
             td data-label="Received" { (moment_of_day(record.received_at, day)) }
             td data-label="Service" {
                 (service(record.provider))
-                @if route != record.provider.as_str() { " " span.quiet { (route) } }
+                @if let Some(route) = route_name(record.route, record.provider) { " " span.quiet { (route) } }
             }
             td data-label="Says" {
                 @match summary {
@@ -128,12 +130,6 @@ fn row(record: &DeliveryRecord, summary: Option<&Summary>, day: &str) -> Markup 
     }
 }
 
-/// The end of an id, which tells it from those of the same moment.
-fn short(id: &DeliveryId) -> &str {
-    let id = id.as_str();
-    &id[id.len().saturating_sub(12)..]
-}
-
 /// How a delivery was proven: which token, and whose signature.
 pub fn proof(record: &DeliveryRecord) -> Markup {
     html! {
@@ -157,10 +153,29 @@ pub async fn figures(console: &Console) -> Result<Markup, countersign::ledger::L
                 li {
                     a href=(address("/archive", &[("state", Some(state.as_str()))])) data-state=(state.as_str())
                         data-some[count > 0] {
-                        b { (count) @if count >= COUNTED { "+" } } " " span { (state.as_str()) }
+                        b { (counted(count)) } " " span { (state.as_str()) }
                     }
                 }
             }
         }
     })
+}
+
+/// How many refused requests are kept, as a link to them.
+async fn quarantined(console: &Console) -> Result<Markup, countersign::ledger::LedgerError> {
+    let since = time::now().checked_sub(QUARANTINED_FOR).unwrap_or(Timestamp::MIN);
+    let count = console.ledger.count_quarantined(since, COUNTED).await?;
+    Ok(html! {
+        ul.figures aria-label="Quarantine" {
+            li {
+                a href="/quarantine" data-state="quarantined" data-some[count > 0] {
+                    b { (counted(count)) } " " span { "in quarantine" }
+                }
+            }
+        }
+    })
+}
+
+fn counted(count: usize) -> String {
+    if count < COUNTED { count.to_string() } else { format!("{count}+") }
 }

@@ -3,7 +3,7 @@
 use countersign::{delivery::DeliveryId, event::Event, ledger::StoredDelivery, providers, subject::SubjectKind};
 use maud::{Markup, html};
 
-use super::{deliveries::proof, kind_name, moment, outcome, service, size, status, subject_link, text_or_dash};
+use super::{body, deliveries::proof, kind_name, moment, outcome, service, size, status, subject_link, text_or_dash};
 use crate::console::{
     Console,
     view::{Page, Problem},
@@ -11,9 +11,6 @@ use crate::console::{
 
 /// More events of one delivery than these aren't shown: their documents' timelines have them all.
 const MAX_EVENTS: usize = 200;
-
-/// Of a larger body only the start is shown.
-const MAX_SHOWN_BODY: usize = 64 * 1024;
 
 pub async fn render(console: &Console, id: &DeliveryId) -> Result<Page, Problem> {
     let stored = console.ledger.delivery(id).await?.ok_or(Problem::NotFound("There is no such delivery."))?;
@@ -91,15 +88,5 @@ fn events(events: &[Event]) -> Markup {
             }
         }
         @if events.len() > MAX_EVENTS { p.quiet { "The first " (MAX_EVENTS) " of " (events.len()) "." } }
-    }
-}
-
-fn body(bytes: &[u8]) -> Markup {
-    let pretty = || serde_json::from_slice::<serde_json::Value>(bytes).ok().map(|json| format!("{json:#}"));
-    let text = if bytes.len() <= MAX_SHOWN_BODY { pretty() } else { None };
-    let shown = &bytes[..bytes.len().min(MAX_SHOWN_BODY)];
-    html! {
-        pre tabindex="0" { bdi { (text.unwrap_or_else(|| String::from_utf8_lossy(shown).into_owned())) } }
-        @if shown.len() < bytes.len() { p.quiet { "The first " (size(MAX_SHOWN_BODY as u64)) " of " (size(bytes.len() as u64)) "." } }
     }
 }

@@ -5,13 +5,16 @@ pub mod archive;
 pub mod deliveries;
 pub mod delivery;
 pub mod documents;
+pub mod quarantine;
+pub mod quarantined;
 pub mod timeline;
 pub mod trigger;
 
 use axum::response::{IntoResponse, Response};
 use countersign::{
+    delivery::DeliveryId,
     event::{Kind, Trust},
-    ledger::{ArchiveState, Outcome},
+    ledger::{ArchiveState, Outcome, QuarantineRecord},
     provider::Provider,
     subject::{Subject, SubjectKind},
     time,
@@ -23,6 +26,9 @@ use super::{
     Console,
     view::{Page, Problem, View, timeline_path},
 };
+
+/// Of a larger body only the start is shown.
+const MAX_SHOWN_BODY: usize = 64 * 1024;
 
 /// Rows of a list on one page.
 pub const ROWS: usize = 50;
@@ -48,7 +54,8 @@ pub fn problem(console: &Console, problem: &Problem) -> Response {
 
 fn frame(console: &Console, tab: Option<&str>, title: &str, body: &Markup) -> Markup {
     let options = &console.options;
-    let mut tabs = vec![("/", "Deliveries"), ("/documents", "Documents"), ("/archive", "Archive")];
+    let mut tabs =
+        vec![("/", "Deliveries"), ("/documents", "Documents"), ("/archive", "Archive"), ("/quarantine", "Quarantine")];
     if options.gateway.is_some() {
         tabs.push(("/trigger", "Trigger"));
     }
@@ -144,8 +151,8 @@ pub fn subject_link(subject: &Subject) -> Markup {
     }
 }
 
-/// A word in a colour that says how well things are.
-fn badge(tone: &str, text: &str) -> Markup {
+/// A word in a colour that says how well things are: `good`, `calm`, `wait` or `bad`.
+pub fn badge(tone: &str, text: &str) -> Markup {
     html! { span.badge data-tone=(tone) { (text) } }
 }
 
@@ -237,6 +244,47 @@ pub fn retry_button(console: &Console, subject: &Subject) -> Markup {
             }
         }
     }
+}
+
+/// Whether refused requests can be replayed from here.
+pub fn can_replay(console: &Console) -> bool {
+    console.options.allow_retry && console.options.settings.is_some()
+}
+
+/// The button that takes a refused request in, if it can be proven by now. Where its body wasn't kept, it can't be.
+pub fn replay_button(console: &Console, record: &QuarantineRecord) -> Markup {
+    html! {
+        @if can_replay(console) && record.sha256.is_some() && record.taken_in_at.is_none() {
+            form.action method="post" action="/quarantine/replay" data-stay="was taken in" {
+                input type="hidden" name="form_token" value=(console.guard.form_token());
+                input type="hidden" name="id" value=(record.id);
+                button type="submit" aria-label=(format!("Replay {}", record.id)) { "Replay" }
+            }
+        }
+    }
+}
+
+/// A request's or a delivery's body, as text; of a larger one the start.
+pub fn body(bytes: &[u8]) -> Markup {
+    let pretty = || serde_json::from_slice::<serde_json::Value>(bytes).ok().map(|json| format!("{json:#}"));
+    let text = if bytes.len() <= MAX_SHOWN_BODY { pretty() } else { None };
+    let shown = &bytes[..bytes.len().min(MAX_SHOWN_BODY)];
+    html! {
+        pre tabindex="0" { bdi { (text.unwrap_or_else(|| String::from_utf8_lossy(shown).into_owned())) } }
+        @if shown.len() < bytes.len() { p.quiet { "The first " (size(MAX_SHOWN_BODY as u64)) " of " (size(bytes.len() as u64)) "." } }
+    }
+}
+
+/// The end of an id, which tells it from those of the same moment.
+pub fn short(id: &DeliveryId) -> &str {
+    let id = id.as_str();
+    &id[id.len().saturating_sub(12)..]
+}
+
+/// The part of a route that tells it from the service's others: `batch`; nothing where there is one only.
+pub fn route_name(route: &str, provider: Provider) -> Option<&str> {
+    let name = route.trim_end_matches("/{token}").rsplit('/').next()?;
+    (name != provider.as_str()).then_some(name)
 }
 
 /// A link's address with a query; empty values are left out.

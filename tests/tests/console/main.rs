@@ -1,5 +1,7 @@
 //! The console over plain HTTP: who is let in, what is shown, and what the buttons do.
 
+mod quarantine;
+
 use countersign::{
     delivery::Route,
     ledger::{ArchiveState, DeliveryFilter, Outcome},
@@ -43,7 +45,8 @@ async fn trigger_form(world: &World, id: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_says_what_a_browser_may_do_with_it() {
     let world = World::start().await;
-    for path in ["/", "/documents", "/archive", "/trigger", "/assets/console.js", "/assets/none", "/deliveries/none"] {
+    let pages = ["/", "/documents", "/archive", "/quarantine", "/trigger", "/deliveries/none"];
+    for path in pages.into_iter().chain(["/assets/console.js", "/assets/none"]) {
         let answer = get(&world, path).await;
         let policy = &answer.headers["content-security-policy"];
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
@@ -114,7 +117,7 @@ async fn no_other_site_can_press_a_button() {
     {
         let mut headers = vec![("host", host.as_str()), FORM];
         headers.extend(origin.map(|origin| ("origin", origin)));
-        for path in ["/trigger", "/archive/retry"] {
+        for path in ["/trigger", "/archive/retry", "/quarantine/replay"] {
             assert_eq!(send(base, "POST", path, &headers, &form).await.status, 403, "{origin:?} {path}");
         }
     }
@@ -126,8 +129,10 @@ async fn no_other_site_can_press_a_button() {
     for wrong in ["", "x", &token[1..], &token.to_uppercase()] {
         let answer = post(&world, "/trigger", &form.replacen(token, wrong, 1)).await;
         assert_eq!(answer.status, 403, "{wrong}");
-        let answer = post(&world, "/archive/retry", &form.replacen(token, wrong, 1)).await;
-        assert_ne!(answer.status, 303, "{wrong}");
+        for path in ["/archive/retry", "/quarantine/replay"] {
+            let answer = post(&world, path, &form.replacen(token, wrong, 1)).await;
+            assert_ne!(answer.status, 303, "{wrong} {path}");
+        }
     }
     assert_eq!(post(&world, "/trigger", "provider=quicklysign&event=document_updated").await.status, 422);
     for method in ["GET", "PUT", "DELETE"] {
@@ -313,6 +318,7 @@ async fn with_a_key_only_who_has_it_may_look_and_nobody_may_change_anything() {
         label: "stack prod".to_owned(),
         place: String::new(),
         allow_retry: false,
+        settings: None,
         gateway: None,
         port,
         key: Some(key.clone()),
@@ -347,11 +353,21 @@ async fn with_a_key_only_who_has_it_may_look_and_nobody_may_change_anything() {
     read_until(&mut stream, answer.delivery()).await;
 
     let form = "form_token=x&provider=quicklysign&kind=document_pack&id=p&event=document_updated";
-    for (path, why) in [("/archive/retry", "read-only"), ("/trigger", "local stack only")] {
+    let refusals =
+        [("/archive/retry", "read-only"), ("/quarantine/replay", "read-only"), ("/trigger", "local stack only")];
+    for (path, why) in refusals {
         let headers = [host, ("cookie", cookie), ("origin", base.as_str()), FORM];
         let answer = send(&base, "POST", path, &headers, form).await;
         assert!(answer.status == 403 && answer.text().contains(why), "{path}: {}", answer.text());
     }
+    // What was refused is shown, and how to replay it elsewhere.
+    let form = "application/x-www-form-urlencoded";
+    let signature = format!("{}%3D%3D", "A".repeat(342));
+    world.post(Route::LegalesignBatch, form, format!("data=%5B%5D&signed={signature}")).await;
+    let kept = world.ledger().quarantine_list(None, None, 1).await.expect("the ledger").remove(0);
+    let page = send(&base, "GET", &format!("/quarantine/{}", kept.id), &[host, ("cookie", cookie)], "").await.text();
+    assert!(page.contains("signature_mismatch") && !page.contains("<form class=\"action\""), "{page}");
+    assert!(page.contains(&format!("countersign replay --quarantined {}", kept.id)), "{page}");
     let after = world.timeline(&pack("p")).await;
     assert_eq!(after.document.archive, before.document.archive);
 }

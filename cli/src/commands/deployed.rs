@@ -1,0 +1,125 @@
+//! Which deployed stack a command works on, where it isn't the data folder: found by its name, with the operator's own AWS
+//! credentials.
+
+use aws_config::SdkConfig;
+use clap::Args;
+use countersign::{
+    aws::{self, Aws},
+    ledger::{ArchiveState, Ledger},
+};
+
+use super::{cloudformation, output::Failure};
+use crate::deployment::Deployment;
+
+/// The options that name a deployed stack.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Deployed stack")]
+pub struct Deployed {
+    /// Work on this deployed CloudFormation stack instead of a data folder
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["table", "bucket"])]
+    stack: Option<String>,
+
+    /// Its table, for credentials that may not describe the stack
+    #[arg(long, requires = "bucket")]
+    table: Option<String>,
+
+    /// Its archive bucket
+    #[arg(long, requires = "table")]
+    bucket: Option<String>,
+
+    /// The profile in the AWS configuration
+    #[arg(long)]
+    profile: Option<String>,
+
+    /// The AWS region
+    #[arg(long)]
+    region: Option<String>,
+}
+
+/// A deployed stack that was found, and can be read.
+pub struct Found {
+    /// Clients of its services.
+    pub aws: Aws,
+    /// Its table.
+    pub table: String,
+    /// Its bucket.
+    pub bucket: String,
+    /// What it is, for people: `stack prod · eu-west-1`.
+    pub label: String,
+    /// What CloudFormation tells of it; nothing where only table and bucket were given.
+    pub deployment: Option<Deployment>,
+}
+
+impl Deployed {
+    /// Whether a deployed stack is meant.
+    ///
+    /// # Errors
+    /// When options of one are given and none is named, or a data folder is as well.
+    pub fn is_meant(&self, with_data: bool) -> Result<bool, Failure> {
+        let is_named = self.stack.is_some() || self.table.is_some();
+        if is_named && with_data {
+            return Err(Failure::usage(
+                &"--data is a folder on this machine and --stack (or --table) a deployed stack: give one of them",
+            ));
+        }
+        if !is_named && (self.profile.is_some() || self.region.is_some()) {
+            return Err(Failure::usage(
+                &"--profile and --region are for a deployed stack: give --stack, or --table and --bucket",
+            ));
+        }
+        Ok(is_named)
+    }
+
+    /// The options that name it, for a command that people are told to run; nothing where none is named.
+    pub fn as_options(&self) -> String {
+        let options = [
+            ("stack", &self.stack),
+            ("table", &self.table),
+            ("bucket", &self.bucket),
+            ("profile", &self.profile),
+            ("region", &self.region),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| Some(format!(" --{name} {}", value.as_ref()?)));
+        given.collect()
+    }
+
+    /// Finds it, and checks that it can be read.
+    pub async fn find(&self) -> Result<Found, Failure> {
+        let config = self.config().await;
+        let Some(region) = config.region().map(ToString::to_string) else {
+            let message = "no AWS region is set: give --region or --profile, or set AWS_REGION";
+            return Err(Failure::new("no_region", message));
+        };
+        let (table, bucket, name, deployment) = match (&self.stack, &self.table, &self.bucket) {
+            (Some(stack), ..) => {
+                let deployment = cloudformation::describe(&config, &region, stack).await?;
+                (deployment.table.clone(), deployment.bucket.clone(), format!("stack {stack}"), Some(deployment))
+            }
+            (None, Some(table), Some(bucket)) => (table.clone(), bucket.clone(), format!("table {table}"), None),
+            _ => return Err(Failure::usage(&"give --stack, or --table and --bucket")),
+        };
+        let path_style = std::env::var("AWS_S3_FORCE_PATH_STYLE").is_ok_and(|value| value == "true");
+        let aws = Aws::new(&config, path_style);
+        // What every command needs is asked once, so that what is wrong is said in these words.
+        let ledger = Ledger::new(&aws, &table, &bucket);
+        if let Err(problem) = ledger.count_orders(ArchiveState::Failed, 1).await {
+            let message = format!(
+                "the table {table} in {region} can't be read ({problem}): check --region and --profile, and that the \
+                 credentials may query it"
+            );
+            return Err(Failure::new("unreadable", message));
+        }
+        Ok(Found { aws, table, bucket, label: format!("{name} · {region}"), deployment })
+    }
+
+    async fn config(&self) -> SdkConfig {
+        let mut loader = aws_config::defaults(aws::behavior_version()).timeout_config(aws::timeouts());
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &self.region {
+            loader = loader.region(aws_config::Region::new(region.clone()));
+        }
+        loader.load().await
+    }
+}

@@ -1,0 +1,57 @@
+//! Progress of commands that take long: on standard error, and only for people, at a terminal.
+
+use std::{
+    borrow::Cow,
+    io::{IsTerminal, stderr},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Globals;
+
+/// A bar, or nothing. It goes away when it is dropped: what a command gives is all that stays on the terminal.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Of so many things, each told by [`Self::step`].
+    pub fn of(globals: &Globals, doing: &'static str, total: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target(globals));
+        bar.set_style(style("{msg} {wide_bar} {pos}/{len} {eta}"));
+        bar.set_message(doing);
+        Self(bar)
+    }
+
+    /// Of things whose number nobody knows before.
+    pub fn open_ended(globals: &Globals, doing: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target(globals));
+        bar.set_style(style("{spinner} {msg} {elapsed}"));
+        bar.set_message(doing);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    /// One more is done.
+    pub fn step(&self) {
+        self.0.inc(1);
+    }
+
+    /// What is done now.
+    pub fn say(&self, doing: impl Into<Cow<'static, str>>) {
+        self.0.set_message(doing);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn target(globals: &Globals) -> ProgressDrawTarget {
+    if globals.json || !stderr().is_terminal() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
