@@ -109,7 +109,8 @@ pub fn quicklysign(data: &[u8]) {
     read(&proven(Route::Quicklysign, b"application/json", None, data));
 }
 
-/// SignEasy's callbacks: the body. Whether it is believed or kept for later, no token is left in it.
+/// SignEasy's callbacks: the body. Whether it is believed or kept for later, no token that it carried is left in it. One
+/// that it didn't carry is known by its hash alone, and so can't be found within a longer text.
 pub fn signeasy(data: &[u8]) {
     const SENT: &str = "a-body-token-for-fuzzing";
     let secrets = serde_json::json!({"url_tokens": [TOKEN], "tokens": [SENT]});
@@ -123,11 +124,12 @@ pub fn signeasy(data: &[u8]) {
     let holds = |body: &[u8], secret: &str| body.windows(secret.len()).any(|part| part == secret.as_bytes());
     let request = addressed(Route::Signeasy, b"application/json", None, data);
     if let Some(kept) = callback.without_secrets(&request, &secrets) {
-        assert!(!holds(&kept, SENT) && !holds(&kept, TOKEN), "{}", String::from_utf8_lossy(&kept));
+        assert!(!holds(&kept, TOKEN), "{}", String::from_utf8_lossy(&kept));
     }
     let Ok(own) = callback.prove(&request, &secrets) else { return };
     let delivery = request.prove(own);
-    assert!(!holds(delivery.body(), SENT) && !holds(delivery.body(), TOKEN));
+    assert!(!holds(delivery.body(), TOKEN));
+    assert!(delivery.proof().body_token.is_none() || !holds(delivery.body(), SENT));
     read(&delivery);
 }
 

@@ -165,7 +165,8 @@ fn sent_token(tree: &Tree) -> Result<Option<Sent>, Refusal> {
 }
 
 /// The body as it may be stored: with the seal in `metadata.token`, and no token's value anywhere else either, be it
-/// in another spelling, in another field or within a longer text (a URL, say).
+/// in another spelling or in another field. Within a longer text (a URL, say) those are found that the request carried
+/// in their places; of others only the hash is known.
 fn without_tokens(mut tree: Tree, sent: Option<&Sent>, path_token: &SecretString, secrets: &ProofSecrets) -> Tree {
     let token = if let Some(Sent::Token(token)) = sent { Some(token) } else { None };
     let tokens = || {
