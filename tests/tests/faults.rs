@@ -2,9 +2,9 @@
 //! process dies over it. Afterwards everything that was acknowledged is there, once, with the right status and with PDFs
 //! that are what their hashes say.
 //!
-//! A run without faults counts the calls; then call after call is made to fail, in some of the ways.
-//! `COUNTERSIGN_ALL_FAULTS=1` (`.ci/full`) makes each fail in every way, also several in a row, and waits for services
-//! that say nothing.
+//! A run without faults counts the calls; then call after call is made to fail, in ways that take turns.
+//! `COUNTERSIGN_ALL_FAULTS=1` makes each fail in every way, also several in a row, and waits for services that say
+//! nothing, which takes hours.
 
 mod check;
 
