@@ -76,7 +76,7 @@ impl Programs {
         self.root.join("target/release").join(name)
     }
 
-    /// `hello` or `bare`, built as the functions are.
+    /// `hello`, `bare` or `plain`, built as the functions are.
     #[must_use]
     pub fn own(&self, name: &str) -> PathBuf {
         self.root.join("bench/target/release").join(name)

@@ -81,7 +81,7 @@ pub async fn run(programs: &Programs, rounds: u64) -> Result<Document> {
         memory.push(worker.peak_memory()? as f64);
         worker.end().await?;
 
-        let mut plain = program(programs.own("bare").into());
+        let mut plain = program(programs.own("plain").into());
         let (_, api) = services.secrets.of(Provider::Legalesign);
         let credential = format!(
             "ApiKey {}:{}",
@@ -89,8 +89,8 @@ pub async fn run(programs: &Programs, rounds: u64) -> Result<Document> {
             api["secret"].as_str().unwrap_or_default()
         );
         let url = format!("{}/legalesign/api/v1/pdf/{id}/", services.simulator_url);
-        plain.environment.insert("BARE_DOCUMENT".to_owned(), url);
-        plain.environment.insert("BARE_AUTHORIZATION".to_owned(), credential);
+        plain.environment.insert("PLAIN_DOCUMENT".to_owned(), url);
+        plain.environment.insert("PLAIN_AUTHORIZATION".to_owned(), credential);
         let mut plain = Function::start(&plain, &services.log("plain")).await?;
         let (time, answer) = plain.call(Bytes::from_static(b"{}")).await?;
         let answer: Value = serde_json::from_slice(&answer)?;

@@ -38,6 +38,8 @@ pub struct Start {
     pub ratio: Spread,
     /// Processor time until the first answer.
     pub first_cpu: Spread,
+    /// The same as multiples of the empty function's: what a busy machine doesn't change.
+    pub cpu_ratio: Spread,
     /// Warm answers: the middle one, and the slowest of a hundred.
     pub warm_p50: f64,
     /// See there.
@@ -87,9 +89,9 @@ pub async fn run(programs: &Programs, rounds: u64, warm: u64, only: &[String]) -
         }
     }
     eprintln!();
-    let hello = measured[0].first_answer.clone();
+    let hello = (measured[0].first_answer.clone(), measured[0].first_cpu.clone());
     let starts = everybody.iter().zip(measured);
-    starts.map(|(contestant, rounds)| summary(contestant, rounds, &hello)).collect()
+    starts.map(|(contestant, rounds)| summary(contestant, rounds, (&hello.0, &hello.1))).collect()
 }
 
 async fn one(
@@ -136,7 +138,7 @@ fn check(contestant: &Contestant, answer: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn summary(contestant: &Contestant, rounds: Rounds, hello: &[f64]) -> Result<Start> {
+fn summary(contestant: &Contestant, rounds: Rounds, hello: (&[f64], &[f64])) -> Result<Start> {
     let spread = |values: &[f64]| Spread::of(values).context("no rounds");
     let size = match (contestant.language, contestant.program.command.first()) {
         (Language::Rust, Some(file)) => Some(sizes::of(file.as_ref())?),
@@ -149,8 +151,9 @@ fn summary(contestant: &Contestant, rounds: Rounds, hello: &[f64]) -> Result<Sta
         callback: contestant.callback,
         to_first_request: spread(&rounds.first_request)?,
         to_first_answer: spread(&rounds.first_answer)?,
-        ratio: Spread::of_ratios(&rounds.first_answer, hello).context("no rounds")?,
+        ratio: Spread::of_ratios(&rounds.first_answer, hello.0).context("no rounds")?,
         first_cpu: spread(&rounds.first_cpu)?,
+        cpu_ratio: Spread::of_ratios(&rounds.first_cpu, hello.1).context("no rounds")?,
         warm_p50: percentile(&rounds.warm, 50.0),
         warm_p99: percentile(&rounds.warm, 99.0),
         warm_cpu: spread(&rounds.warm_cpu)?,

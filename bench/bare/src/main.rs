@@ -3,23 +3,17 @@
 //!
 //! `BARE_CALLS` names a file of JSON lines; each is the list of calls of one event. The n-th event makes those of the
 //! n-th line, whatever it says. Calls of one item are made one after another, unless there are many in a row; those, and
-//! calls of many items, run as many at a time as in the ledger. `BARE_DOCUMENT` is a URL instead: each event downloads
-//! it to a file and puts that into the bucket.
+//! calls of many items, run as many at a time as in the ledger.
 
 mod calls;
-mod document;
 
 use std::sync::Mutex;
 
 use aws_config::{BehaviorVersion, retry::RetryConfig};
-use lambda_http::{
-    Error, Request, Response,
-    lambda_runtime::{self, LambdaEvent},
-    service_fn,
-};
-use serde_json::{Value, json};
+use lambda_http::{Error, Request, Response, service_fn};
+use serde_json::json;
 
-use crate::{calls::Calls, document::Document};
+use crate::calls::Calls;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -27,11 +21,6 @@ async fn main() -> Result<(), Error> {
         .retry_config(RetryConfig::standard().with_max_attempts(4))
         .load()
         .await;
-    if let Ok(url) = std::env::var("BARE_DOCUMENT") {
-        let document = &Document::new(&config, url)?;
-        let copy = |_: LambdaEvent<Value>| async move { Ok::<_, Error>(json!({"bytes": document.copy().await?})) };
-        return lambda_runtime::run(service_fn(copy)).await;
-    }
     let client = aws_sdk_dynamodb::Client::new(&config);
     let events = Calls::read(&client, &std::fs::read_to_string(std::env::var("BARE_CALLS")?)?)?;
     let events = &Mutex::new(events.into_iter());

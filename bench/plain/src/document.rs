@@ -24,11 +24,11 @@ pub struct Document {
 }
 
 impl Document {
-    /// What is at `url`, for `ARCHIVE_BUCKET`.
+    /// What is at `PLAIN_DOCUMENT`, for `ARCHIVE_BUCKET`.
     ///
     /// # Errors
-    /// When no bucket is named.
-    pub fn new(config: &SdkConfig, url: String) -> Result<Self> {
+    /// When they aren't named.
+    pub fn from_env(config: &SdkConfig) -> Result<Self> {
         let connector = Connector::builder()
             .connector_settings(HttpConnectorSettings::builder().build())
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
@@ -36,7 +36,7 @@ impl Document {
         let patience = TimeoutConfig::builder().operation_timeout(Duration::from_secs(240)).build();
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).timeout_config(patience);
         let s3 = aws_sdk_s3::Client::from_conf(s3.build());
-        let bucket = std::env::var("ARCHIVE_BUCKET")?;
+        let (url, bucket) = (std::env::var("PLAIN_DOCUMENT")?, std::env::var("ARCHIVE_BUCKET")?);
         Ok(Self { url, bucket, connector: SharedHttpConnector::new(connector), s3 })
     }
 
@@ -47,7 +47,7 @@ impl Document {
     pub async fn copy(&self) -> Result<u64> {
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(self.url.as_str())?;
-        if let Ok(credential) = std::env::var("BARE_AUTHORIZATION") {
+        if let Ok(credential) = std::env::var("PLAIN_AUTHORIZATION") {
             request.headers_mut().insert("authorization", credential);
         }
         let response = self.connector.call(request).await.context("the download")?;
@@ -65,7 +65,7 @@ impl Document {
         }
         writer.flush().await?;
         let body = ByteStream::from_path(file.path()).await?;
-        self.s3.put_object().bucket(&self.bucket).key("bare.pdf").body(body).send().await?;
+        self.s3.put_object().bucket(&self.bucket).key("plain.pdf").body(body).send().await?;
         Ok(size)
     }
 }
