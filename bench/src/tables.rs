@@ -6,6 +6,7 @@ use crate::{
     contestants::Language,
     costs::Prices,
     goals,
+    load::Load,
     report::Report,
     spread::Spread,
     starts::Start,
@@ -187,7 +188,12 @@ pub fn load(report: &Report) -> String {
     });
     let mut text = table(&columns, rows);
     if let Some(load) = &report.load {
-        let _ = writeln!(text, "\n{} callbacks were accepted; {} of them are not in the ledger.", load.accepted, load.lost);
+        let Load { accepted, recorded_later, lost, .. } = load;
+        let _ = writeln!(
+            text,
+            "\n{accepted} callbacks were acknowledged, {recorded_later} of them before they were recorded, which the sweep \
+             did. {lost} were lost."
+        );
     }
     text
 }
