@@ -37,18 +37,12 @@ pub struct Overhead {
     pub bare: Option<Spread>,
     /// The same of `hello`, for the functions.
     pub hello: Option<Spread>,
+    /// What is left without the SDK's calls and the signature, in multiples of the empty function, round by round: both
+    /// `bare` and `hello` read an event and answer, so what `bare` has more is what calls need. It is a small difference
+    /// of large numbers: where the quartiles reach below zero, the machine was too busy to tell.
+    pub rest: Option<Spread>,
     /// Milliseconds to verify a signature, where there is one: of 2,048 bits, as the throw-away key has.
     pub signature: f64,
-}
-
-impl Overhead {
-    /// What is left without the SDK's calls and the signature, in multiples of the empty function: both `bare` and
-    /// `hello` read an event and answer, so what `bare` has more is what calls cost.
-    #[must_use]
-    pub fn beside_calls(&self) -> Option<f64> {
-        let (bare, hello) = (self.bare?.median, self.hello?.median);
-        Some((self.cpu.median - (bare - hello) - self.signature) / hello)
-    }
 }
 
 /// A callback's sort, and whose file answers it.
@@ -113,11 +107,14 @@ pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<
             bare.push(measure(vec![programs.own("bare").into()], calls.to_str()).await?);
             hello.push(measure(vec![programs.own("hello").into()], None).await?);
         }
-        let signed = matches!(sort, Sort::Realtime | Sort::Batch(_));
+        let signature = if matches!(sort, Sort::Realtime | Sort::Batch(_)) { signature } else { 0.0 };
+        let rest = |((cpu, bare), hello): ((&f64, &f64), &f64)| (cpu - (bare - hello) - signature) / hello;
+        let rest: Vec<f64> = cpu.iter().zip(&bare).zip(&hello).map(rest).collect();
         all.push(Overhead {
+            rest: Spread::of(&rest),
             bare: Spread::of(&bare),
             hello: Spread::of(&hello),
-            signature: if signed { signature } else { 0.0 },
+            signature,
             ..of_calls(name, Language::Rust, &seen, &cpu)?
         });
     }
@@ -162,6 +159,7 @@ fn of_calls(name: &str, language: Language, seen: &[Vec<Call>], cpu: &[f64]) -> 
         cpu: Spread::of(cpu).context("no rounds")?,
         bare: None,
         hello: None,
+        rest: None,
         signature: 0.0,
     })
 }

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 /// A batch of 20,000 entries beside an embedded DynamoDB on a busy machine; anything longer is stuck.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What a function sent back, and when all of it was there.
 struct Answered {

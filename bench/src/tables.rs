@@ -114,7 +114,7 @@ pub fn overheads(report: &Report) -> String {
             spread(&overhead.cpu, 2),
             calls.map_or(String::new(), |calls| format!("{calls:.2}")),
             format!("{:.3}", overhead.signature),
-            overhead.beside_calls().map_or(String::new(), |ratio| format!("{ratio:.1}")),
+            overhead.rest.as_ref().map_or(String::new(), |rest| spread(rest, 1)),
         ]
     });
     table(&columns, rows)
