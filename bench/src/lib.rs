@@ -92,7 +92,8 @@ impl Batch {
     pub fn measured(&self, step: Step) -> usize {
         match step {
             Step::Verify => {
-                let proof = self.signers.verify_sha1(black_box(&self.data), &self.signature, self.delivery.received_at());
+                let proof =
+                    self.signers.verify_sha1(black_box(&self.data), &self.signature, self.delivery.received_at());
                 usize::from(proof.is_ok())
             }
             Step::Form => Form::read(None, black_box(&self.body)).expect("a form").one("data").expect("data").len(),

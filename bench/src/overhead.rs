@@ -88,7 +88,8 @@ pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<
                 let table = services.table().await?;
                 let mut environment = services.environment(&table.url);
                 environment.extend(calls.map(|file| ("BARE_CALLS".to_owned(), file.to_owned())));
-                let mut function = Function::start(&Program { command, environment }, &services.log("overhead")).await?;
+                let mut function =
+                    Function::start(&Program { command, environment }, &services.log("overhead")).await?;
                 let mut before = function.cpu()?;
                 for (number, event) in made.iter().enumerate() {
                     if number == UNCOUNTED {

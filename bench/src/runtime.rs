@@ -58,8 +58,7 @@ impl Runtime {
         let (events, to_hand_over) = mpsc::channel(1);
         let (asked_sender, asked) = mpsc::channel(16);
         let (answered_sender, answered) = mpsc::channel(16);
-        let shared =
-            Shared { events: Mutex::new(to_hand_over), asked: asked_sender, answered: answered_sender };
+        let shared = Shared { events: Mutex::new(to_hand_over), asked: asked_sender, answered: answered_sender };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/{what}", post(answer))

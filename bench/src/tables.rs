@@ -2,15 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{
-    contestants::Language,
-    costs::Prices,
-    goals,
-    load::Load,
-    report::Report,
-    spread::Spread,
-    starts::Start,
-};
+use crate::{contestants::Language, costs::Prices, goals, load::Load, report::Report, spread::Spread, starts::Start};
 
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 

@@ -235,4 +235,3 @@ fn attribute(value: &Value) -> Result<AttributeValue> {
         other => bail!("an attribute of type {other} isn't known here"),
     })
 }
-
