@@ -1,0 +1,237 @@
+//! Calls, made of the JSON that was seen on the wire.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, bail};
+use aws_sdk_dynamodb::{
+    Client,
+    error::SdkError,
+    operation::{
+        batch_get_item::builders::BatchGetItemFluentBuilder, batch_write_item::builders::BatchWriteItemFluentBuilder,
+        get_item::builders::GetItemFluentBuilder, put_item::builders::PutItemFluentBuilder,
+        query::builders::QueryFluentBuilder, update_item::builders::UpdateItemFluentBuilder,
+    },
+    primitives::Blob,
+    types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+
+/// As `CONCURRENT_WRITES` and `CONCURRENT_BATCHES` of the ledger.
+const SINGLE_AT_A_TIME: usize = 16;
+const BATCHES_AT_A_TIME: usize = 4;
+
+/// So many updates in a row are no longer one callback's few steps, each of which waits for the one before.
+const MANY: usize = 32;
+
+enum Call {
+    Get(GetItemFluentBuilder),
+    Put(PutItemFluentBuilder),
+    Update(UpdateItemFluentBuilder),
+    Query(QueryFluentBuilder),
+    BatchGet(BatchGetItemFluentBuilder),
+    BatchWrite(BatchWriteItemFluentBuilder),
+}
+
+/// The calls of one event, in stages.
+pub struct Calls(Vec<Vec<Call>>);
+
+impl Calls {
+    /// Reads a file of JSON lines.
+    ///
+    /// # Errors
+    /// When it isn't what the bench writes.
+    pub fn read(client: &Client, text: &str) -> Result<Vec<Self>> {
+        let line = |line| {
+            let calls: Vec<Value> = serde_json::from_str(line)?;
+            calls.iter().map(|call| Call::read(client, call)).collect::<Result<_>>().map(Self::staged)
+        };
+        text.lines().map(line).collect()
+    }
+
+    /// Calls of the same sort that follow each other are one stage.
+    fn staged(calls: Vec<Call>) -> Self {
+        let mut stages: Vec<Vec<Call>> = Vec::new();
+        for call in calls {
+            match stages.last_mut() {
+                Some(stage) if stage.last().is_some_and(|last| last.stage() == call.stage()) => stage.push(call),
+                _ => stages.push(vec![call]),
+            }
+        }
+        Self(stages)
+    }
+
+    /// Makes them all; how many there were.
+    ///
+    /// # Errors
+    /// When DynamoDB doesn't take one. A condition that doesn't hold is an answer.
+    pub async fn make(self) -> Result<usize> {
+        let mut done = 0;
+        for stage in self.0 {
+            let at_a_time = match stage.as_slice() {
+                [Call::BatchGet(_) | Call::BatchWrite(_), ..] => BATCHES_AT_A_TIME,
+                stage if stage.len() > MANY => SINGLE_AT_A_TIME,
+                _ => 1,
+            };
+            done += stage.len();
+            let made: Vec<()> = stream::iter(stage).map(Call::make).buffer_unordered(at_a_time).try_collect().await?;
+            drop(made);
+        }
+        Ok(done)
+    }
+}
+
+impl Call {
+    fn read(client: &Client, call: &Value) -> Result<Self> {
+        let input = &call["input"];
+        let text = |name: &str| input[name].as_str().map(str::to_owned);
+        let names = || names(&input["ExpressionAttributeNames"]);
+        let values = || attributes(&input["ExpressionAttributeValues"]);
+        Ok(match call["operation"].as_str().context("an operation")? {
+            "GetItem" => Self::Get(
+                client
+                    .get_item()
+                    .set_table_name(text("TableName"))
+                    .set_key(attributes(&input["Key"])?)
+                    .set_consistent_read(input["ConsistentRead"].as_bool())
+                    .set_projection_expression(text("ProjectionExpression"))
+                    .set_expression_attribute_names(names()?),
+            ),
+            "PutItem" => Self::Put(
+                client
+                    .put_item()
+                    .set_table_name(text("TableName"))
+                    .set_item(attributes(&input["Item"])?)
+                    .set_condition_expression(text("ConditionExpression"))
+                    .set_expression_attribute_names(names()?)
+                    .set_expression_attribute_values(values()?),
+            ),
+            "UpdateItem" => Self::Update(
+                client
+                    .update_item()
+                    .set_table_name(text("TableName"))
+                    .set_key(attributes(&input["Key"])?)
+                    .set_update_expression(text("UpdateExpression"))
+                    .set_condition_expression(text("ConditionExpression"))
+                    .set_expression_attribute_names(names()?)
+                    .set_expression_attribute_values(values()?)
+                    .set_return_values(text("ReturnValues").map(|value| value.as_str().into()))
+                    .set_return_values_on_condition_check_failure(
+                        text("ReturnValuesOnConditionCheckFailure").map(|value| value.as_str().into()),
+                    ),
+            ),
+            "Query" => Self::Query(
+                client
+                    .query()
+                    .set_table_name(text("TableName"))
+                    .set_index_name(text("IndexName"))
+                    .set_key_condition_expression(text("KeyConditionExpression"))
+                    .set_filter_expression(text("FilterExpression"))
+                    .set_projection_expression(text("ProjectionExpression"))
+                    .set_expression_attribute_names(names()?)
+                    .set_expression_attribute_values(values()?)
+                    .set_consistent_read(input["ConsistentRead"].as_bool())
+                    .set_scan_index_forward(input["ScanIndexForward"].as_bool())
+                    .set_limit(input["Limit"].as_i64().and_then(|limit| i32::try_from(limit).ok())),
+            ),
+            "BatchGetItem" => Self::BatchGet(
+                client.batch_get_item().set_request_items(tables(&input["RequestItems"], keys_and_attributes)?),
+            ),
+            "BatchWriteItem" => Self::BatchWrite(
+                client.batch_write_item().set_request_items(tables(&input["RequestItems"], write_requests)?),
+            ),
+            other => bail!("{other} isn't known here"),
+        })
+    }
+
+    fn stage(&self) -> u8 {
+        match self {
+            Self::BatchGet(_) | Self::BatchWrite(_) => 0,
+            Self::Update(_) => 1,
+            Self::Get(_) => 2,
+            Self::Put(_) => 3,
+            Self::Query(_) => 4,
+        }
+    }
+
+    async fn make(self) -> Result<()> {
+        match self {
+            Self::Get(call) => answered(call.send().await),
+            Self::Put(call) => answered(call.send().await),
+            Self::Update(call) => answered(call.send().await),
+            Self::Query(call) => answered(call.send().await),
+            Self::BatchGet(call) => answered(call.send().await),
+            Self::BatchWrite(call) => answered(call.send().await),
+        }
+    }
+}
+
+fn answered<T, E, R>(answer: Result<T, SdkError<E, R>>) -> Result<()>
+where
+    E: std::error::Error + Send + Sync + aws_sdk_dynamodb::error::ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match answer {
+        Err(error)
+            if error.as_service_error().and_then(aws_sdk_dynamodb::error::ProvideErrorMetadata::code)
+                != Some("ConditionalCheckFailedException") =>
+        {
+            Err(error.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn names(value: &Value) -> Result<Option<HashMap<String, String>>> {
+    Ok(serde_json::from_value(value.clone())?)
+}
+
+fn tables<T>(value: &Value, read: impl Fn(&Value) -> Result<T>) -> Result<Option<HashMap<String, T>>> {
+    let tables = value.as_object().context("RequestItems")?;
+    tables.iter().map(|(table, value)| Ok((table.clone(), read(value)?))).collect::<Result<_>>().map(Some)
+}
+
+fn keys_and_attributes(value: &Value) -> Result<KeysAndAttributes> {
+    let keys = value["Keys"].as_array().context("Keys")?.iter().map(attributes);
+    let keys: Vec<_> = keys.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    Ok(KeysAndAttributes::builder()
+        .set_keys(Some(keys))
+        .set_projection_expression(value["ProjectionExpression"].as_str().map(str::to_owned))
+        .set_expression_attribute_names(names(&value["ExpressionAttributeNames"])?)
+        .set_consistent_read(value["ConsistentRead"].as_bool())
+        .build()?)
+}
+
+fn write_requests(value: &Value) -> Result<Vec<WriteRequest>> {
+    let put = |request: &Value| {
+        let put = PutRequest::builder().set_item(attributes(&request["PutRequest"]["Item"])?).build()?;
+        Ok(WriteRequest::builder().put_request(put).build())
+    };
+    value.as_array().context("write requests")?.iter().map(put).collect()
+}
+
+/// A map of attributes; `None` where there is none.
+fn attributes(value: &Value) -> Result<Option<HashMap<String, AttributeValue>>> {
+    let Some(members) = value.as_object() else { return Ok(None) };
+    members.iter().map(|(name, value)| Ok((name.clone(), attribute(value)?))).collect::<Result<_>>().map(Some)
+}
+
+/// A value in DynamoDB's JSON.
+fn attribute(value: &Value) -> Result<AttributeValue> {
+    let (kind, value) = value.as_object().and_then(|value| value.iter().next()).context("an attribute")?;
+    let text = || value.as_str().map(str::to_owned).context("a text");
+    let texts = || serde_json::from_value::<Vec<String>>(value.clone());
+    Ok(match kind.as_str() {
+        "S" => AttributeValue::S(text()?),
+        "N" => AttributeValue::N(text()?),
+        "B" => AttributeValue::B(Blob::new(BASE64_STANDARD.decode(text()?)?)),
+        "BOOL" => AttributeValue::Bool(value.as_bool().context("a truth")?),
+        "NULL" => AttributeValue::Null(true),
+        "SS" => AttributeValue::Ss(texts()?),
+        "NS" => AttributeValue::Ns(texts()?),
+        "L" => AttributeValue::L(value.as_array().context("a list")?.iter().map(attribute).collect::<Result<_>>()?),
+        "M" => AttributeValue::M(attributes(value)?.context("a map")?),
+        other => bail!("an attribute of type {other} isn't known here"),
+    })
+}

@@ -1,0 +1,33 @@
+//! A function that makes the calls which another one was seen to make, by the same SDK, and does nothing else: what is
+//! left of the other when verification, parsing and building of items are taken away.
+//!
+//! `BARE_CALLS` names a file of JSON lines; each is the list of calls of one event. The n-th event makes those of the
+//! n-th line, whatever it says. Calls of one item are made one after another, unless there are many in a row; those, and
+//! calls of many items, run as many at a time as in the ledger.
+
+mod calls;
+
+use std::sync::Mutex;
+
+use aws_config::{BehaviorVersion, retry::RetryConfig};
+use lambda_http::{Error, Request, Response, service_fn};
+use serde_json::json;
+
+use crate::calls::Calls;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .retry_config(RetryConfig::standard().with_max_attempts(4))
+        .load()
+        .await;
+    let client = aws_sdk_dynamodb::Client::new(&config);
+    let events = Calls::read(&client, &std::fs::read_to_string(std::env::var("BARE_CALLS")?)?)?;
+    let events = &Mutex::new(events.into_iter());
+    let make = |_: Request| async move {
+        let next = events.lock().map_err(|_| "poisoned")?.next();
+        let done = next.ok_or("no more calls")?.make().await?;
+        Ok::<_, Error>(Response::new(json!({"calls": done}).to_string()))
+    };
+    lambda_http::run(service_fn(make)).await
+}

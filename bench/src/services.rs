@@ -1,0 +1,156 @@
+//! What the functions talk to: the embedded DynamoDB (in memory, without a stream: what is measured are functions, not
+//! a disk), the embedded S3, the simulated services, and a way to DynamoDB through TLS.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::StreamSpecification;
+use countersign::{aws::Aws, provider::Provider};
+use countersign_cli::{
+    simulator::{self, Simulator},
+    stack::{self, ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Secrets, TABLE, s3},
+};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::tls::{self, Terminator};
+
+/// The group that every document is of.
+pub const GROUP: &str = "bench";
+
+/// All of it; ends when it is dropped.
+pub struct Services {
+    /// The simulated services.
+    pub simulator: Simulator,
+    /// Path tokens, keys.
+    pub secrets: Secrets,
+    /// Scratch space.
+    pub folder: TempDir,
+    /// Where the simulated services are.
+    pub simulator_url: String,
+    s3: String,
+    parts: JoinSet<()>,
+}
+
+/// An empty table.
+pub struct Table {
+    /// The embedded DynamoDB, in plain HTTP.
+    pub url: String,
+    /// Clients of it, and of the bucket.
+    pub aws: Aws,
+    _server: JoinSet<()>,
+}
+
+impl Services {
+    /// Starts them.
+    ///
+    /// # Errors
+    /// When a port or a folder can't be had.
+    pub async fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut parts = JoinSet::new();
+        let mut secrets = Secrets::throw_away()?;
+        let (proof, _) = secrets.of(Provider::Legalesign);
+        let mut proof = proof.clone();
+        proof["groups"] = json!([GROUP]);
+        secrets.set_proof(Provider::Legalesign, proof);
+
+        let store = s3::Store::open(folder.path().join("s3"), &[BUCKET]).await.context("the embedded S3's folder")?;
+        let (listener, s3) = bind().await?;
+        let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
+        parts.spawn(s3::serve(listener, store, credentials, std::future::pending()));
+
+        let credentials = Provider::ALL.map(|provider| (provider.to_string(), secrets.of(provider).1.clone()));
+        let simulator = Simulator::new(serde_json::from_value(json!(BTreeMap::from(credentials)))?);
+        simulator.set_group(GROUP);
+        let (listener, simulator_url) = bind().await?;
+        let simulated = simulator.clone();
+        parts.spawn(async move { drop(simulator::serve(listener, simulated, std::future::pending()).await) });
+        Ok(Self { simulator, secrets, folder, simulator_url, s3, parts })
+    }
+
+    /// A new embedded DynamoDB with an empty table.
+    ///
+    /// # Errors
+    /// When a port can't be had.
+    pub async fn table(&self) -> Result<Table> {
+        let database = dynoxide::Database::memory().map_err(|problem| anyhow::anyhow!("{problem}"))?;
+        let (listener, url) = bind().await?;
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            drop(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()).await);
+        });
+        let aws = stack::clients(&url, &self.s3).await;
+        stack::dynamodb::create_table(&aws.dynamodb, TABLE).await?;
+        let no_stream = StreamSpecification::builder().stream_enabled(false).build()?;
+        aws.dynamodb.update_table().table_name(TABLE).stream_specification(no_stream).send().await?;
+        Ok(Table { url, aws, _server: server })
+    }
+
+    /// A way through TLS to what is served at `url`.
+    ///
+    /// # Errors
+    /// When a port can't be had.
+    pub async fn tls(&mut self, url: &str) -> Result<Terminator> {
+        Terminator::start(url, self.folder.path(), &mut self.parts).await
+    }
+
+    /// The environment of any function, with DynamoDB at this URL.
+    #[must_use]
+    pub fn environment(&self, dynamodb: &str) -> BTreeMap<String, String> {
+        let simulator = &self.simulator_url;
+        let mut environment = BTreeMap::from(
+            [
+                ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+                ("TABLE_NAME", TABLE),
+                ("ARCHIVE_BUCKET", BUCKET),
+                ("AWS_REGION", REGION),
+                ("AWS_DEFAULT_REGION", REGION),
+                ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+                ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
+                ("AWS_ENDPOINT_URL_S3", &self.s3),
+                ("AWS_S3_FORCE_PATH_STYLE", "true"),
+                ("ALLOW_INSECURE_DOWNLOADS", "true"),
+                ("SIGNEASY_TOKEN", "required"),
+                ("POWERTOOLS_SERVICE_NAME", "bench"),
+                ("LEGALESIGN_API_URL", &format!("{simulator}/legalesign/api/v1")),
+                ("QUICKLYSIGN_API_URL", &format!("{simulator}/quicklysign")),
+                ("SIGNEASY_API_URL", &format!("{simulator}/signeasy")),
+                ("QUICKLYSIGN_CALLBACK_URL", "https://bench.example/callbacks/quicklysign/{token}"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        // Debian keeps them one by one as well, and the SDK would read both; Amazon Linux has few beside the file.
+        if let Some(certificates) = tls::SYSTEM.into_iter().find(|file| Path::new(file).exists()) {
+            environment.insert("SSL_CERT_FILE".to_owned(), certificates.to_owned());
+        }
+        for provider in Provider::ALL {
+            let (proof, api) = self.secrets.of(provider);
+            let prefix = provider.as_str().to_ascii_uppercase();
+            environment.insert(format!("{prefix}_PROOF"), proof.to_string());
+            environment.insert(format!("{prefix}_API"), api.to_string());
+        }
+        environment
+    }
+
+    /// Where a function's output goes.
+    #[must_use]
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.log"))
+    }
+}
+
+/// A free port on loopback, and its URL.
+///
+/// # Errors
+/// When there is none.
+pub async fn bind() -> Result<(TcpListener, String)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, url))
+}
