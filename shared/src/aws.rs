@@ -32,7 +32,10 @@ impl Aws {
     #[must_use]
     pub fn of_function() -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let config = SdkConfig::builder()
+        let flag = |name: &str| set(name).map(|value| value.eq_ignore_ascii_case("true"));
+        let mut config = SdkConfig::builder();
+        config.set_use_fips(flag("AWS_USE_FIPS_ENDPOINT")).set_use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"));
+        let config = config
             .behavior_version(behavior_version())
             .region(set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")).map(Region::new))
             .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
