@@ -195,13 +195,27 @@ async fn what_was_refused_appears_and_a_button_takes_it_in_once_it_is_provable()
     end(world, browser).await;
 }
 
+/// Presses the key on a page that was just opened. On a busy machine that is lost until the page is drawn: the focus stays
+/// on the body.
+async fn first_tab(browser: &Browser) {
+    for _ in 0..50 {
+        browser.press(TAB).await;
+        let drawn = "await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+            return document.activeElement !== document.body";
+        if browser.run(drawn, &[]).await == json!(true) {
+            return;
+        }
+    }
+    panic!("the key does nothing");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_keyboard_is_enough() {
     let Some((world, browser)) = start().await else { return };
     let url = &world.stack.endpoints.http;
     browser.open(url).await;
     let focused = "return document.activeElement.textContent.trim()";
-    browser.press(TAB).await;
+    first_tab(&browser).await;
     assert_eq!(browser.run(focused, &[]).await, json!("Skip to content"));
     let visible = "const box = document.activeElement.getBoundingClientRect(); return box.left >= 0 && box.width > 20";
     assert_eq!(browser.run(visible, &[]).await, json!(true));
@@ -209,8 +223,9 @@ async fn a_keyboard_is_enough() {
     browser.wait_for("document.activeElement.id === 'main'").await;
 
     browser.open(url).await;
-    let mut seen = Vec::new();
-    for _ in 0..7 {
+    first_tab(&browser).await;
+    let mut seen = vec![browser.run(focused, &[]).await];
+    for _ in 0..6 {
         browser.press(TAB).await;
         seen.push(browser.run(focused, &[]).await);
     }
