@@ -16,6 +16,7 @@ use countersign::{
     delivery::{DeliveryId, Route},
     ledger::{ArchiveState, Ledger, PARTITION_KEY, SORT_KEY},
     provider::Provider,
+    reconcile::{Reconcile, Reconciled},
     settings::Settings,
     subject::Subject,
     sweep::{Sweep, Swept},
@@ -178,6 +179,12 @@ impl Rig {
         let ledger = Ledger::new(&self.faulty, TABLE, BUCKET);
         let hosts = self.settings.download_hosts.clone();
         self.faults.process(async move { Sweep::new(ledger, hosts).run(now).await.ok() }).await.flatten()
+    }
+
+    /// Asks the services through the proxies, as if it were `now`; `None` when it failed or died.
+    pub async fn ask(&self, now: Timestamp) -> Option<Reconciled> {
+        let asking = Reconcile::new(&self.settings, &self.faulty);
+        self.faults.process(async move { asking.run(now).await.ok() }).await.flatten()
     }
 
     /// Without faults, until nothing is left to do: claims end, the sweep runs days later, the queue hands orders over.

@@ -9,12 +9,14 @@
 mod check;
 
 use check::{Make, SCENARIOS, Scenario, Sent};
-use countersign::subject::Subject;
+use countersign::{delivery::Route, event::Kind, subject::Subject};
 use end_to_end::{
     fault_proxy::{Call, Fault, Upstream},
+    pack,
     rig::{Rig, days_later},
 };
 use futures::future::join_all;
+use jiff::Timestamp;
 
 /// The ways in which a call takes effect, and its caller doesn't hear of it.
 const AFTER_ITS_EFFECT: [Fault; 3] = [Fault::ServerErrorAfterEffect, Fault::CutAfter, Fault::HalfAnswer];
@@ -191,4 +193,50 @@ async fn a_sweep_that_goes_wrong_is_finished_by_the_next() {
         sent
     })
     .await;
+}
+
+/// A pack that was signed, and of which only the beginning was told.
+async fn half_told(rig: &Rig, id: &str) -> Subject {
+    let signed_at = days_later(-1);
+    rig.simulator.pack(id).documents(2).modified(signed_at);
+    let body = format!(r#"{{"entity_type":"Document","entity_key":"{id}","callback_event":"document_updated"}}"#);
+    let told = rig.post(Route::Quicklysign, None, &[("content-type", "application/json")], body).await;
+    assert_eq!(told.expect("an answer").status, 200);
+    pack(id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes on two cores: .ci/full runs it"]
+async fn asking_the_services_that_goes_wrong_is_finished_by_the_next_time() {
+    let rig = Rig::start(1).await;
+    half_told(&rig, "clean").await;
+    rig.faults.none();
+    let asked = rig.ask(Timestamp::now()).await.expect("answers").quicklysign;
+    assert_eq!((asked.asked, asked.recorded), (1, 1));
+    let calls = rig.faults.none().len();
+    assert!(calls > 30, "{calls}");
+
+    let mut subjects = Vec::new();
+    for (way, fault) in Fault::ALL.into_iter().enumerate() {
+        for from in (0..calls).filter(|from| takes_its_turn(way, *from, Fault::ALL.len())) {
+            subjects.push(half_told(&rig, &format!("asked-{way}-{from}")).await);
+            rig.faults.plan(from, 1, fault);
+            rig.ask(Timestamp::now()).await;
+            rig.faults.none();
+        }
+    }
+    // A service that asked to be left alone is by now.
+    let asked = rig.ask(days_later(1)).await.expect("nothing is wrong any more");
+    assert_eq!((asked.quicklysign.stopped, asked.signeasy.stopped), (None, None));
+    rig.settle(&subjects).await;
+    for subject in &subjects {
+        let timeline = rig.ledger().timeline(subject).await.expect("the ledger").expect("a pack");
+        let mut told: Vec<_> =
+            timeline.events.iter().map(|event| (event.source.as_str(), event.kind.as_str())).collect();
+        told.sort_unstable();
+        assert_eq!(told, [("callback", "updated"), ("reconcile", "completed")], "{subject:?}");
+        assert_eq!(timeline.document.status, Some(Kind::Completed), "{subject:?}");
+        assert_eq!(timeline.pdfs.len(), 2, "{subject:?}: {:?}", timeline.document.archive);
+    }
+    check::everything(&rig).await;
 }

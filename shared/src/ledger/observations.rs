@@ -115,9 +115,18 @@ impl Ledger {
             position: 0,
             payload: "null".to_owned(),
         };
-        let is_new = self.record_observed(&event, links, at).await?;
+        // The status comes last: until it is there, whoever asks finds it missing, and does all of this again.
+        let reading = Reading::default();
+        let source = Source { voice: Voice::Api { at }, reading: &reading };
+        self.order(source.voice, source.reading, subject, &[Placed { event: &event, occurred_at, is_new: true }])
+            .await?;
+        for link in links {
+            self.link(link).await?;
+        }
+        let placed = self.put_observed(source, &event).await?;
+        self.advance(source.voice, subject, &[placed]).await?;
         self.confirm(subject, *status, at).await?;
-        Ok(is_new)
+        Ok(placed.is_new)
     }
 
     /// How many events of each name are recorded of a subject, whoever told of them.
@@ -150,23 +159,20 @@ impl Ledger {
             position: 0,
             payload: "null".to_owned(),
         };
-        self.record_observed(&event, &[], at).await
+        // The event comes last: it is by their number that the next one who asks knows what is missing.
+        let reading = Reading::default();
+        let source = Source { voice: Voice::Api { at }, reading: &reading };
+        self.follow(source, subject, &[Placed { event: &event, occurred_at: *made_at, is_new: true }]).await?;
+        Ok(self.put_observed(source, &event).await?.is_new)
     }
 
-    async fn record_observed(&self, event: &Event, links: &[Link], at: Timestamp) -> Result<bool, LedgerError> {
-        let (voice, reading) = (Voice::Api { at }, Reading { links: links.to_vec(), ..Reading::default() });
-        let source = Source { voice, reading: &reading };
+    async fn put_observed<'a>(&self, source: Source<'a>, event: &'a Event) -> Result<Placed<'a>, LedgerError> {
         let (partition, sort) = source.key(event);
         let written = self.update(&partition, &sort).set_all_if_absent(source.item(event));
         let (Updated::Done(before) | Updated::Refused(before)) =
             written.returning(ReturnValue::UpdatedOld).send().await?;
-        let is_new = before.text("id").is_none();
         let occurred_at = before.time("occurred_at").unwrap_or(event.occurred_at);
-        self.follow(source, &event.subject, &[Placed { event, occurred_at, is_new }]).await?;
-        for link in links {
-            self.link(link).await?;
-        }
-        Ok(is_new)
+        Ok(Placed { event, occurred_at, is_new: before.text("id").is_none() })
     }
 }
 
