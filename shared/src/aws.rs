@@ -74,7 +74,9 @@ impl Aws {
     }
 }
 
-fn path_style() -> bool {
+/// Whether S3 is wanted path-style: `AWS_S3_FORCE_PATH_STYLE` is `true`.
+#[must_use]
+pub fn path_style() -> bool {
     std::env::var("AWS_S3_FORCE_PATH_STYLE").is_ok_and(|value| value == "true")
 }
 

@@ -98,11 +98,12 @@ impl Reconcile {
         let policy = UrlPolicy::new(HostPatterns::default(), settings.allow_insecure);
         let client = Client::new(policy, Timeouts::default());
         let proof = settings.provider(Provider::Legalesign).proof.clone();
+        let apis = Apis::new(settings, aws, &client);
         Self {
             ledger: Ledger::new(aws, &settings.table, &settings.bucket),
-            apis: Apis::new(settings, aws, &client),
+            webhooks: apis.quicklysign().webhooks(settings.quicklysign.delete_paths),
+            apis,
             legalesign_proof: Cached::new(proof, Some(aws.secrets.clone())),
-            webhooks: Webhooks::of(settings, aws),
             watch: None,
         }
     }

@@ -53,6 +53,23 @@ pub struct Bench {
     _stop: watch::Sender<bool>,
 }
 
+/// Serves the simulated services on loopback until `stop` turns true. Gives their URL.
+pub async fn serve_simulator(simulator: Simulator, parts: &mut JoinSet<()>, mut stop: watch::Receiver<bool>) -> String {
+    let (listener, url) = listen().await;
+    parts.spawn(async move {
+        let ended = async move { drop(stop.wait_for(|stop| *stop).await) };
+        simulator::serve(listener, simulator, ended).await.expect("the simulator");
+    });
+    url
+}
+
+/// A free port on loopback, and its URL.
+pub async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    (listener, url)
+}
+
 impl Bench {
     /// Fresh parts.
     pub async fn start() -> Self {
@@ -62,13 +79,7 @@ impl Bench {
         let storage = Storage::open(folder.path(), &mut parts, &stopping).await.expect("the embedded services");
         let credentials: Credentials = serde_json::from_value(json!({"quicklysign": api()})).expect("credentials");
         let simulator = Simulator::new(credentials);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let simulator_url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (served, mut ended) = (simulator.clone(), stopping);
-        parts.spawn(async move {
-            let shutdown = async move { drop(ended.wait_for(|stop| *stop).await) };
-            simulator::serve(listener, served, shutdown).await.expect("a simulator");
-        });
+        let simulator_url = serve_simulator(simulator.clone(), &mut parts, stopping).await;
         let (aws, settings) = (storage.aws, read(&simulator_url, &[]).expect("settings"));
         let worker = final_document::Function::start(Ok(settings.clone()), &aws);
         Self { aws, simulator, simulator_url, settings, worker, _folder: folder, _parts: parts, _stop: stop }

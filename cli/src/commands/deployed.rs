@@ -98,8 +98,7 @@ impl Deployed {
             (None, Some(table), Some(bucket)) => (table.clone(), bucket.clone(), format!("table {table}"), None),
             _ => return Err(Failure::usage(&"give --stack, or --table and --bucket")),
         };
-        let path_style = std::env::var("AWS_S3_FORCE_PATH_STYLE").is_ok_and(|value| value == "true");
-        let aws = Aws::new(&config, path_style);
+        let aws = Aws::new(&config, aws::path_style());
         // What every command needs is asked once, so that what is wrong is said in these words.
         let ledger = Ledger::new(&aws, &table, &bucket);
         if let Err(problem) = ledger.count_orders(ArchiveState::Failed, 1).await {

@@ -87,6 +87,12 @@ impl Apis {
         }
     }
 
+    /// QuicklySign's API.
+    #[must_use]
+    pub const fn quicklysign(&self) -> &quicklysign::api::Api {
+        &self.quicklysign
+    }
+
     /// Legalesign's API.
     #[must_use]
     pub const fn legalesign(&self) -> &legalesign::api::Api {

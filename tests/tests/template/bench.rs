@@ -11,12 +11,13 @@ use countersign::{
     settings::{Problems, Settings},
 };
 use countersign_cli::{
-    simulator::{self, Simulator, legalesign::posts},
+    simulator::{Simulator, legalesign::posts},
     stack::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Storage, TABLE},
 };
+use end_to_end::bench::{listen, serve_simulator};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 
 use super::template::{Parameters, Template, root};
 
@@ -41,11 +42,7 @@ impl Bench {
             |provider: Provider| Some((provider.to_string(), secrets.get(&name(provider, "API"))?.clone()));
         let credentials = Value::Object(Provider::ALL.into_iter().filter_map(credentials).collect());
         let simulated = Simulator::new(serde_json::from_value(credentials).expect("credentials"));
-        let (listener, simulator) = listen().await;
-        parts.spawn(async move {
-            let ended = async move { drop(stopping.clone().wait_for(|stop| *stop).await) };
-            simulator::serve(listener, simulated, ended).await.expect("the simulator");
-        });
+        let simulator = serve_simulator(simulated, &mut parts, stopping).await;
         let (listener, secrets_manager) = listen().await;
         parts.spawn(async move {
             let router = Router::new().route("/", post(secret)).with_state(Arc::new(secrets));
@@ -94,12 +91,6 @@ impl Bench {
         let environment = self.environment(template, function);
         Settings::read(|name| environment.get(name).cloned())
     }
-}
-
-async fn listen() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    (listener, url)
 }
 
 /// The variables that `events/` is made for, as `events/env.json` gives them to `sam local`: by function.

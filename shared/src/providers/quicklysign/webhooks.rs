@@ -84,7 +84,11 @@ impl Webhooks {
     /// The API at `base`, with or without its version segment.
     #[must_use]
     pub fn new(client: &Client, base: &Url, secrets: Cached<ApiSecrets>, delete_paths: DeletePaths) -> Self {
-        Self { connection: Connection::new(client, base, secrets), delete_paths }
+        Self::over(Connection::new(client, base, secrets), delete_paths)
+    }
+
+    pub(super) const fn over(connection: Connection, delete_paths: DeletePaths) -> Self {
+        Self { connection, delete_paths }
     }
 
     /// The API that these settings name.

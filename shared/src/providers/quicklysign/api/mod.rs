@@ -17,6 +17,7 @@ pub(super) use connection::Connection;
 pub(super) use envelope::Page;
 pub(super) use pages::Pages;
 
+use super::{options::DeletePaths, webhooks::Webhooks};
 use crate::{
     archive::{Inspection, Obstacle},
     outbound::{Client, Credential},
@@ -37,6 +38,12 @@ impl Api {
     #[must_use]
     pub fn new(client: &Client, base: &Url, secrets: Cached<ApiSecrets>) -> Self {
         Self { connection: Connection::new(client, base, secrets), access_token: AccessToken::default() }
+    }
+
+    /// The webhook API of the same account, over the same connections and with the same secret.
+    #[must_use]
+    pub fn webhooks(&self, delete_paths: DeletePaths) -> Webhooks {
+        Webhooks::over(self.connection.clone(), delete_paths)
     }
 
     /// Asks for a pack's status and final documents: `GET /v1/document_packs/<key>`, all its pages.
