@@ -5,13 +5,15 @@
 //! where it was refused: its path token was right, so the provider's own proof is asked for once more, with the secrets
 //! as they are now.
 
+use std::fmt::Display;
+
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::Serialize;
 
 use crate::{
     aws::Aws,
     delivery::DeliveryId,
-    intake::{self, NotProven},
+    intake::{self, NotProven, Refusal},
     ledger::{DeliveryRecord, Ledger, LedgerError, Outcome, StoredDelivery},
     provider::Provider,
     providers::{self, Provers},
@@ -123,18 +125,30 @@ impl Replay {
         {
             return Ok(Some(failed(id, before.as_str(), &code)));
         }
-        // What was proven by a signature must be proven by it again, from what is stored.
-        if stored.delivery.proof().certificate.is_some() {
-            match verify(&self.ledger, id).await {
-                Ok(_) => {}
-                Err(VerifyError::Ledger(problem @ LedgerError::Unavailable { .. })) => return Err(problem),
-                Err(problem) => return Ok(Some(failed(id, before.as_str(), problem.code()))),
-            }
+        if let Some(code) = self.unproven_now(id, &stored).await? {
+            return Ok(Some(failed(id, before.as_str(), &code)));
         }
         let answer = intake::record(&self.ledger, &stored.delivery).await?;
         let (_, outcome, _) = answer.verdict.parts();
         let (delivery, before) = (id.clone(), before.as_str());
         Ok(Some(Replayed { delivery, before, outcome, events: answer.events, problem: None }))
+    }
+
+    /// What was proven by more than its path token must be proven by it again, from what is stored. Why it isn't, if it
+    /// isn't.
+    async fn unproven_now(&self, id: &DeliveryId, stored: &StoredDelivery) -> Result<Option<String>, LedgerError> {
+        let proof = stored.delivery.proof();
+        if proof.certificate.is_some() {
+            return match verify(&self.ledger, id).await {
+                Ok(_) => Ok(None),
+                Err(VerifyError::Ledger(problem @ LedgerError::Unavailable { .. })) => Err(problem),
+                Err(problem) => Ok(Some(problem.code().to_owned())),
+            };
+        }
+        if proof.body_token.is_some() {
+            return Ok(self.provers.prove_seal(&stored.delivery).await.err().map(|problem| code(&problem).to_owned()));
+        }
+        Ok(None)
     }
 
     /// The refused requests of a selection, the oldest first.
@@ -155,11 +169,7 @@ impl Replay {
         let Some(request) = kept.request else { return Ok(Some(failed(id, QUARANTINED, "body_not_kept"))) };
         let delivery = match self.provers.prove(request).await {
             Ok(delivery) => delivery,
-            Err(NotProven::NotConfigured(problem)) => {
-                tracing::error!(event = "not_configured", problem = %problem);
-                return Ok(Some(failed(id, QUARANTINED, "not_configured")));
-            }
-            Err(NotProven::Refused(refusal)) => return Ok(Some(failed(id, QUARANTINED, refusal.cause()))),
+            Err(problem) => return Ok(Some(failed(id, QUARANTINED, code(&problem)))),
         };
         self.ledger.accept(&delivery).await?;
         let answer = intake::record(&self.ledger, &delivery).await?;
@@ -178,6 +188,17 @@ fn unreadable_now(stored: &StoredDelivery) -> Option<String> {
         }
         Ok(_) => None,
     }
+}
+
+/// Why something isn't proven, as a stable code. That we lack what it takes is logged too.
+fn code(problem: &NotProven) -> &'static str {
+    let missing: &dyn Display = match problem {
+        NotProven::NotConfigured(missing) => missing,
+        NotProven::Refused(Refusal::NotConfigured(missing)) => missing,
+        NotProven::Refused(refusal) => return refusal.cause(),
+    };
+    tracing::error!(event = "not_configured", problem = %missing);
+    "not_configured"
 }
 
 const QUARANTINED: &str = "quarantined";

@@ -1,16 +1,15 @@
 //! SignEasy's callbacks: every documented body, the token, identity, and a request under two ids.
 
 use countersign::{
-    delivery::{Envelope, Route, Unproven},
+    delivery::{Envelope, Proven, Route, Unproven},
     event::{Kind, TimeSource, Trust},
     intake::Callback,
     ledger::{ArchiveState, Outcome, StoredDelivery, Timeline},
     provider::Provider,
-    providers::signeasy::{
-        callback::SigneasyCallback,
-        proof::{ProofSecrets, ProvenAgain, prove_again},
-    },
+    providers::signeasy::{callback::SigneasyCallback, proof::ProofSecrets},
+    replay::Replay,
     secrets::Secret,
+    settings::SecretSource,
 };
 use end_to_end::{
     World,
@@ -152,12 +151,25 @@ async fn no_token_is_stored_and_a_delivery_is_proven_again() {
     for secret in [TOKEN, PATH_TOKEN] {
         assert!(!all.contains(secret));
     }
-    let secrets = json!({"url_tokens": ["a-newer-path-token", PATH_TOKEN], "tokens": [TOKEN]});
-    let secrets = ProofSecrets::from_json(serde_json::from_value(secrets).unwrap()).ok().unwrap();
-    for delivery in deliveries {
-        let stored = stored(&world, &delivery).await;
-        assert_eq!((stored.record.token, stored.record.body_token), (0, Some(0)));
-        assert_eq!(prove_again(&stored.delivery, &secrets), ProvenAgain::Yes { path_token: 1, token: 0 });
+    for delivery in &deliveries {
+        let record = stored(&world, delivery).await.record;
+        assert_eq!((record.token, record.body_token), (0, Some(0)));
+    }
+    // A replay proves them by what is configured then.
+    for (url_tokens, tokens, problem) in [
+        (json!(["a-newer-path-token", PATH_TOKEN]), json!(["a-newer-token", TOKEN]), None),
+        (json!([PATH_TOKEN]), json!(["a-newer-token"]), Some("token_wrong")),
+        (json!(["a-newer-path-token"]), json!([TOKEN]), Some("token_wrong")),
+        (json!([PATH_TOKEN]), json!([]), Some("not_configured")),
+    ] {
+        let secrets = json!({"url_tokens": url_tokens, "tokens": tokens}).to_string();
+        let mut settings = world.stack.settings.clone();
+        settings.set_proof(Provider::Signeasy, SecretSource::Inline(secrets.into()));
+        let replay = Replay::new(&settings, &world.stack.aws);
+        for delivery in &deliveries {
+            let replayed = replay.delivery(&delivery.parse().unwrap()).await.unwrap().unwrap();
+            assert_eq!((replayed.outcome, replayed.problem.as_deref()), ("recorded", problem));
+        }
     }
 }
 
@@ -325,6 +337,34 @@ async fn the_api_tells_which_of_two_requests_a_file_is_of() {
     assert_eq!(ids(&world).await, expected);
 }
 
+/// A delivery as a callback function holds it before it stores anything.
+fn proven(world: &World, body: &Value) -> Proven {
+    let callback = SigneasyCallback::new(&Ok(world.stack.settings.clone()));
+    let secrets = json!({"url_tokens": [PATH_TOKEN], "tokens": [TOKEN]});
+    let secrets = ProofSecrets::from_json(serde_json::from_value(secrets).unwrap()).ok().unwrap();
+    let body = body.to_string().into();
+    let request = Unproven::new(Route::Signeasy, PATH_TOKEN.into(), Envelope::default(), body, Timestamp::now());
+    let request = request.address(SigneasyCallback::path_tokens(&secrets)).ok().unwrap();
+    let own = callback.prove(&request, &secrets).unwrap();
+    request.prove(own)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_is_asked_also_by_a_worker_that_is_faster_than_the_callback() {
+    let world = World::for_signeasy().await;
+    world.stack.simulator.request("2").signed_as("3");
+    world.signeasy(&request("rs.viewed", 1, 70)).await;
+    world.signeasy(&request("rs.viewed", 2, 70)).await;
+    // The function has recorded the event, by which the order exists, and hasn't yet looked for the request.
+    let delivery = proven(&world, &completion(3, 70));
+    world.ledger().accept(&delivery).await.unwrap();
+    let reading = countersign::providers::read(&delivery).unwrap();
+    world.ledger().record(&delivery, &reading).await.unwrap();
+    let timeline = world.archive_is(&document("3"), &[ArchiveState::Archived]).await;
+    assert_eq!(timeline.document.request.as_deref(), Some("2"));
+    assert_eq!(world.timeline(&document("2")).await.document.status, Some(Kind::Completed));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_with_its_request_s_own_id_needs_no_joining() {
     let world = World::for_signeasy().await;
@@ -340,14 +380,7 @@ async fn what_was_only_accepted_is_recorded_and_joined_by_the_sweep() {
     let world = World::for_signeasy().await;
     world.signeasy(&request("rs.viewed", 1, 70)).await;
     // A function that ended as soon as it had accepted the delivery.
-    let callback = SigneasyCallback::new(&Ok(world.stack.settings.clone()));
-    let secrets = json!({"url_tokens": [PATH_TOKEN], "tokens": [TOKEN]});
-    let secrets = ProofSecrets::from_json(serde_json::from_value(secrets).unwrap()).ok().unwrap();
-    let body = completion(2, 70).to_string().into();
-    let request = Unproven::new(Route::Signeasy, PATH_TOKEN.into(), Envelope::default(), body, Timestamp::now());
-    let request = request.address(SigneasyCallback::path_tokens(&secrets)).ok().unwrap();
-    let own = callback.prove(&request, &secrets).unwrap();
-    let delivery = request.prove(own);
+    let delivery = proven(&world, &completion(2, 70));
     world.ledger().accept(&delivery).await.unwrap();
     assert_eq!(world.timeline(&document("1")).await.document.status, Some(Kind::Viewed));
 

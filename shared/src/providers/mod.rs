@@ -153,4 +153,13 @@ impl Provers {
             Route::Signeasy => intake::prove_again(&self.signeasy_callback, &self.signeasy, request).await,
         }
     }
+
+    /// Proves once more what a token in its body proved, by the seal that is stored in the token's place.
+    ///
+    /// # Errors
+    /// When the seal isn't of a configured path token and a configured token (any more), or the secrets can't be had.
+    pub async fn prove_seal(&self, delivery: &Proven) -> Result<(), NotProven> {
+        let secrets = self.signeasy.get().await.map_err(NotProven::NotConfigured)?;
+        signeasy::proof::prove_seal(delivery.body(), &secrets).map_err(NotProven::Refused)
+    }
 }

@@ -10,8 +10,8 @@
 //!
 //! Who reads the table can't try out tokens against it without knowing the path token, which is stored nowhere but in
 //! the secret. Who has the secret proves a stored delivery again by computing the seal of every pair of a configured
-//! path token and a configured token ([`prove`], [`prove_again`]). After a token was rotated out of the secret its deliveries can't
-//! be proven again, only that they had been: the delivery's record says which position the tokens had.
+//! path token and a configured token, which a replay does. After a token was rotated out of the secret its deliveries
+//! can't be proven again, only that they had been: the delivery's record says which position the tokens had.
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use super::tree::{Tree, text_of};
 use crate::{
-    delivery::{OwnProof, Proven},
+    delivery::OwnProof,
     intake::Refusal,
     secrets::Secret,
     settings::TokenPolicy,
@@ -206,32 +206,7 @@ fn seal(path_token: &digest::Digest, token: &digest::Digest) -> String {
     format!("{SEAL_PREFIX}{}", hex::encode(context.sign()))
 }
 
-/// What proving a stored delivery again came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProvenAgain {
-    /// Its body carried this token, and came with this path token. Both positions are in the lists as they are now.
-    Yes {
-        /// The path token's position.
-        path_token: usize,
-        /// The token's position.
-        token: usize,
-    },
-    /// Its body carried no token: there is nothing to prove.
-    NoToken,
-    /// It carried a token, or came with a path token, that isn't configured any more, or the seal was changed.
-    No,
-}
-
-/// Proves a stored delivery again.
-#[must_use]
-pub fn prove_again(delivery: &Proven, secrets: &ProofSecrets) -> ProvenAgain {
-    let Some(tree) = text_of(delivery.body()).and_then(Tree::parse) else { return ProvenAgain::No };
-    match sent_token(&tree) {
-        Ok(None) => ProvenAgain::NoToken,
-        Ok(Some(Sent::Token(sealed))) => match secrets.sealed(&sealed) {
-            Some((path_token, token)) => ProvenAgain::Yes { path_token, token },
-            None => ProvenAgain::No,
-        },
-        Ok(Some(Sent::NotAText)) | Err(_) => ProvenAgain::No,
-    }
+/// Proves a stored body by the seal in its token's place.
+pub(in crate::providers) fn prove_seal(body: &Bytes, secrets: &ProofSecrets) -> Result<(), Refusal> {
+    prove(body, None, secrets, TokenPolicy::Required).map(drop)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     callback::read,
-    proof::{ProofSecrets, ProvenAgain, prove, prove_again},
+    proof::{ProofSecrets, prove, prove_seal},
 };
 use crate::{
     delivery::{Envelope, Proven, Route, Unproven},
@@ -295,17 +295,18 @@ fn a_stored_delivery_is_proven_again_by_who_has_the_secrets() {
         ProofSecrets::from_json(serde_json::from_value(json).unwrap()).ok().unwrap()
     };
     let delivery = proven(Required, &sample("rs_viewed_v2")).ok().unwrap();
-    let yes = prove_again(&delivery, &with(json!(["a-new-path-token", PATH_TOKEN]), json!([TOKEN, "a-new-token-too"])));
-    assert_eq!(yes, ProvenAgain::Yes { path_token: 1, token: 0 });
-    for (url_tokens, tokens) in [
-        (json!([PATH_TOKEN]), json!(["another-token"])),
-        (json!(["another-path-token"]), json!([TOKEN])),
-        (json!([PATH_TOKEN]), json!([])),
-    ] {
-        assert_eq!(prove_again(&delivery, &with(url_tokens, tokens)), ProvenAgain::No);
+    let secrets = with(json!(["a-new-path-token", PATH_TOKEN]), json!(["a-new-token-too", TOKEN]));
+    assert_eq!(prove_seal(delivery.body(), &secrets), Ok(()));
+    for (url_tokens, tokens) in
+        [(json!([PATH_TOKEN]), json!(["another-token"])), (json!(["another-path-token"]), json!([TOKEN]))]
+    {
+        let refused = Err(Refusal::Unproven("token_wrong"));
+        assert_eq!(prove_seal(delivery.body(), &with(url_tokens, tokens)), refused);
     }
-    let nothing = proven(IfPresent, &sample("rs_viewed_v1")).ok().unwrap();
-    assert_eq!(prove_again(&nothing, &with(json!([PATH_TOKEN]), json!([TOKEN]))), ProvenAgain::NoToken);
+    let nothing_to_compare_with = prove_seal(delivery.body(), &with(json!([PATH_TOKEN]), json!([])));
+    assert!(matches!(nothing_to_compare_with, Err(Refusal::NotConfigured(_))));
+    let without = proven(IfPresent, &sample("rs_viewed_v1")).ok().unwrap();
+    assert_eq!(prove_seal(without.body(), &secrets), Err(Refusal::Unproven("token_missing")));
     // The seal isn't a token, and doesn't prove anything when it is sent.
     let replayed = stored(&delivery);
     assert_eq!(refused(Required, &replayed), Refusal::Unproven("token_wrong"));

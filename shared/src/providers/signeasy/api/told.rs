@@ -2,7 +2,7 @@
 
 use crate::{
     event::Kind,
-    ledger::{Clue, EventView, Ledger, LedgerError, Timeline},
+    ledger::{Clue, EventView, Ledger, LedgerError, Side, Timeline},
     providers::signeasy::{join::Traces, payload::Payload},
     subject::{Subject, SubjectId},
 };
@@ -66,8 +66,11 @@ impl Told {
         } else {
             What::Request { file: payload.signed_file() }
         };
-        let clues = if document.unjoined { Traces::of(body).map(|traces| traces.clues) } else { None };
-        Self { what, clues: clues.unwrap_or_default(), ..told }
+        // Not `document.unjoined`, which a callback writes after its events, and so perhaps after its order was taken up.
+        let has_its_own_id = timeline.events.iter().any(|event| event.kind != Kind::Completed);
+        let traces = Traces::of(body)
+            .filter(|traces| traces.side == Side::File && document.request.is_none() && !has_its_own_id);
+        Self { what, clues: traces.map(|traces| traces.clues).unwrap_or_default(), ..told }
     }
 }
 
