@@ -16,6 +16,7 @@ use countersign::{
     delivery::{DeliveryId, Route},
     ledger::{ArchiveState, Ledger, PARTITION_KEY, SORT_KEY},
     provider::Provider,
+    providers::quicklysign::subscribe::Subscribed,
     reconcile::{Reconcile, Reconciled},
     settings::Settings,
     subject::Subject,
@@ -187,6 +188,13 @@ impl Rig {
         self.faults.process(async move { asking.run(now).await.ok() }).await.flatten()
     }
 
+    /// Asks for a pack's webhook through the proxies; `None` when it failed or died.
+    pub async fn subscribe(&self, pack: &str) -> Option<Subscribed> {
+        let function = quicklysign_subscribe::Function::start(Ok(self.settings.clone()), &self.faulty);
+        let order = quicklysign_subscribe::Order { entity_key: pack.to_owned() };
+        self.faults.process(async move { function.handle(order).await.ok() }).await.flatten()
+    }
+
     /// Without faults, until nothing is left to do: claims end, the sweep runs days later, the queue hands orders over.
     pub async fn settle(&self, subjects: &[Subject]) {
         self.faults.none();
@@ -276,6 +284,7 @@ fn settings(secrets: &Secrets, services: &str) -> Settings {
         ("SIGNEASY_TOKEN", "if_present".to_owned()),
         ("LEGALESIGN_API_URL", format!("{services}/legalesign/api/v1")),
         ("QUICKLYSIGN_API_URL", format!("{services}/quicklysign")),
+        ("QUICKLYSIGN_CALLBACK_URL", format!("https://x.example{}", Route::Quicklysign.path())),
         ("SIGNEASY_API_URL", format!("{services}/signeasy")),
     ]
     .into_iter()

@@ -9,7 +9,13 @@
 mod check;
 
 use check::{Make, SCENARIOS, Scenario, Sent};
-use countersign::{delivery::Route, event::Kind, subject::Subject};
+use countersign::{
+    delivery::Route,
+    event::Kind,
+    provider::Provider,
+    providers::quicklysign::{CallbackUrl, webhooks::Webhooks},
+    subject::{Subject, SubjectId},
+};
 use end_to_end::{
     fault_proxy::{Call, Fault, Upstream},
     pack,
@@ -21,8 +27,10 @@ use jiff::Timestamp;
 /// The ways in which a call takes effect, and its caller doesn't hear of it.
 const AFTER_ITS_EFFECT: [Fault; 3] = [Fault::ServerErrorAfterEffect, Fault::CutAfter, Fault::HalfAnswer];
 
-/// How many rigs run at the same time.
-const RIGS: usize = 4;
+/// How many rigs run at the same time: more, where most of them wait for somebody who says nothing.
+fn rigs() -> usize {
+    if all_faults() { 12 } else { 4 }
+}
 
 /// One thing that goes wrong.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +93,7 @@ struct Left {
 /// when everything that wasn't acknowledged was.
 async fn run(attempts: u32, make: Make, cases: Vec<Case>, each: impl AsyncFn(&Rig, &Scenario, Case) -> Vec<Sent>) {
     assert!(!cases.is_empty());
-    let shares = (0..RIGS).map(|share| cases.iter().copied().enumerate().skip(share).step_by(RIGS));
+    let shares = (0..rigs()).map(|share| cases.iter().copied().enumerate().skip(share).step_by(rigs()));
     let each = &each;
     join_all(shares.map(|share| async move {
         let rig = Rig::start(attempts).await;
@@ -239,4 +247,39 @@ async fn asking_the_services_that_goes_wrong_is_finished_by_the_next_time() {
         assert_eq!(timeline.pdfs.len(), 2, "{subject:?}: {:?}", timeline.document.archive);
     }
     check::everything(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_goes_wrong_is_finished_by_asking_again() {
+    let rig = Rig::start(1).await;
+    let webhooks = Webhooks::of(&rig.settings, &rig.faulty);
+    let old = CallbackUrl::parse("https://x.example/callbacks/quicklysign/the-token-before").expect("a URL");
+    // A pack whose webhook has a path token of before: the new one is made and remembered, the old one ended.
+    let rotated = async |pack: &str| {
+        webhooks.create(&SubjectId::parse(pack).expect("a key"), &old).await.expect("a webhook");
+        rig.faults.none();
+    };
+    rotated("clean").await;
+    let clean = rig.subscribe("clean").await.expect("a webhook");
+    assert_eq!((clean.created, clean.replaced), (true, 1));
+    let calls = rig.faults.none();
+    assert_eq!(calls.len(), 5, "{calls:?}");
+
+    for fault in Fault::ALL {
+        let waits = |call: &Call| fault.is_silence() && call.upstream == Upstream::Services;
+        for from in (0..calls.len()).filter(|from| all_faults() || !waits(&calls[*from])) {
+            let (pack, context) = (format!("pack-{from}-{fault:?}"), format!("{fault:?} at {:?}", calls[from]));
+            rotated(&pack).await;
+            rig.faults.plan(from, 1, fault);
+            rig.subscribe(&pack).await;
+            rig.faults.none();
+            let again = rig.subscribe(&pack).await.expect("nothing is wrong any more");
+            let pack = SubjectId::parse(pack).expect("a key");
+            let there = webhooks.list(Some(&pack)).await.expect("a list");
+            let there: Vec<_> = there.iter().map(|webhook| &webhook.key).collect();
+            assert_eq!(there, [&again.webhook.key], "{context}");
+            let known = rig.ledger().webhook(Provider::Quicklysign, &again.webhook.key).await.expect("the ledger");
+            assert_eq!(known.map(|known| known.entity), Some(pack), "{context}");
+        }
+    }
 }
