@@ -61,7 +61,10 @@ pub fn of(report: &Report) -> Vec<Goal> {
 
 fn starts(report: &Report, goals: &mut Vec<Goal>) {
     for start in report.starts.iter().filter(|start| start.callback && start.tls) {
-        let words = tables::spread(&start.ratio, 1);
+        let overhead = report.overheads.iter().find(|overhead| overhead.name == start.name);
+        let floor = overhead.and_then(|overhead| overhead.first.as_ref());
+        let floor = floor.map_or(String::new(), |first| format!("; its calls alone {:.1}", first.floor.median));
+        let words = tables::spread(&start.ratio, 1) + &floor;
         let what = format!("`{}`: spawn to first answer through TLS", start.name);
         goals.push(at_most(what, 3.0, " × hello", start.ratio.median, words));
         let peer = if start.name == "v1-batch" { "batch" } else { CALLBACK_PEER };
@@ -88,7 +91,8 @@ fn memory(report: &Report, goals: &mut Vec<Goal>) {
     if let Some(batch) = report.batches.last() {
         let times = batch.memory[0] / batch.body as f64;
         let (memory, body) = (batch.memory[0] / 1e6, batch.body as f64 / 1e6);
-        let words = format!("{times:.1} ({memory:.0} MB for {body:.1} MB)");
+        let floor = batch.hello_memory / batch.body as f64;
+        let words = format!("{times:.1} ({memory:.0} MB for {body:.1} MB); the empty function {floor:.1}");
         goals.push(at_most("`v1-batch`: peak memory, the largest batch", 4.0, " × the body", times, words));
     }
 }

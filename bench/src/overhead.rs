@@ -1,9 +1,10 @@
 //! What a callback costs beside what DynamoDB has to be asked anyway: the same events through a function and, in turns,
 //! through `bare`, which only makes the calls that the function was seen to make.
 
-use std::{fs, time::Instant};
+use std::{ffi::OsString, fs, time::Instant};
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use countersign::signature::Signers;
 use countersign_cli::stack::Secrets;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,21 @@ pub struct Overhead {
     pub rest: Option<Spread>,
     /// Milliseconds to verify a signature, where there is one: of 2,048 bits, as the throw-away key has.
     pub signature: f64,
+    /// The first answer beside its calls alone, for the functions.
+    pub first: Option<FirstAnswer>,
+}
+
+/// From before a process is made to its first answer, through TLS: the function, `bare` with the same calls, `hello`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FirstAnswer {
+    /// The function's, in milliseconds.
+    pub ours: Spread,
+    /// That of its calls alone.
+    pub bare: Spread,
+    /// The function's in multiples of its calls' alone, time by time.
+    pub beside_bare: Spread,
+    /// Its calls' alone in multiples of the empty function's: there is no way below that with these calls and this SDK.
+    pub floor: Spread,
 }
 
 /// A callback's sort, and whose file answers it.
@@ -56,18 +72,22 @@ const FUNCTIONS: [(&str, Sort); 4] = [
 /// The first events open connections.
 const UNCOUNTED: usize = 10;
 
+/// How often everybody is started anew in each round.
+const STARTS: usize = 4;
+
 /// Measures every callback function, with so many events in each of so many rounds, and the peers' calls.
 ///
 /// # Errors
 /// When one fails.
 pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<Overhead>> {
-    let services = Services::start().await?;
+    let mut services = Services::start().await?;
     let signature = signature(&services.secrets)?;
     let mut all = Vec::new();
     for (name, sort) in FUNCTIONS {
         eprintln!("{name}: its calls, and its processor time beside theirs");
         let file = vec![programs.function(name).into()];
         let (mut cpu, mut bare, mut hello) = (Vec::new(), Vec::new(), Vec::new());
+        let mut first: [Vec<f64>; 3] = Default::default();
         let mut seen = Vec::new();
         for round in 0..rounds {
             let made = Events::new(&services.secrets, round);
@@ -107,6 +127,19 @@ pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<
             cpu.push(measure(file.clone(), None).await?);
             bare.push(measure(vec![programs.own("bare").into()], calls.to_str()).await?);
             hello.push(measure(vec![programs.own("hello").into()], None).await?);
+
+            let event = made.first().context("an event")?;
+            for start in 0..STARTS {
+                let bare = vec![programs.own("bare").into()];
+                let hello = vec![programs.own("hello").into()];
+                let mut everybody = [&file, &bare, &hello].into_iter().zip(&mut first);
+                // In turns, forwards and backwards.
+                for _ in 0..3 {
+                    let next = if start % 2 == 0 { everybody.next() } else { everybody.next_back() };
+                    let (command, times) = next.context("three")?;
+                    times.push(first_answer(&mut services, command, calls.to_str(), event).await?);
+                }
+            }
         }
         let signature = if matches!(sort, Sort::Realtime | Sort::Batch(_)) { signature } else { 0.0 };
         let rest = |((cpu, bare), hello): ((&f64, &f64), &f64)| (cpu - (bare - hello) - signature) / hello;
@@ -116,6 +149,7 @@ pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<
             bare: Spread::of(&bare),
             hello: Spread::of(&hello),
             signature,
+            first: beside(&first),
             ..of_calls(name, Language::Rust, &seen, &cpu)?
         });
     }
@@ -147,6 +181,35 @@ pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<
     Ok(all)
 }
 
+/// Milliseconds from before the process is made to its first answer, through TLS, over an empty table.
+async fn first_answer(
+    services: &mut Services,
+    command: &[OsString],
+    calls: Option<&str>,
+    event: &Bytes,
+) -> Result<f64> {
+    let table = services.table().await?;
+    let tls = services.tls(&table.url).await?;
+    let mut environment = services.environment(&tls.url);
+    environment.insert("SSL_CERT_FILE".to_owned(), tls.certificates.display().to_string());
+    environment.extend(calls.map(|file| ("BARE_CALLS".to_owned(), file.to_owned())));
+    let program = Program { command: command.to_vec(), environment };
+    let mut function = Function::start(&program, &services.log("first")).await?;
+    let (time, _) = function.call(event.clone()).await?;
+    let time = milliseconds(function.started_in + time);
+    function.end().await?;
+    Ok(time)
+}
+
+fn beside([ours, bare, hello]: &[Vec<f64>; 3]) -> Option<FirstAnswer> {
+    Some(FirstAnswer {
+        ours: Spread::of(ours)?,
+        bare: Spread::of(bare)?,
+        beside_bare: Spread::of_ratios(ours, bare)?,
+        floor: Spread::of_ratios(bare, hello)?,
+    })
+}
+
 /// The first events of a process do more (a certificate is stored once), so they don't count here either.
 fn of_calls(name: &str, language: Language, seen: &[Vec<Call>], cpu: &[f64]) -> Result<Overhead> {
     let counted = &seen[UNCOUNTED.min(seen.len())..];
@@ -162,6 +225,7 @@ fn of_calls(name: &str, language: Language, seen: &[Vec<Call>], cpu: &[f64]) -> 
         hello: None,
         rest: None,
         signature: 0.0,
+        first: None,
     })
 }
 

@@ -95,6 +95,9 @@ pub fn overheads(report: &Report) -> String {
         "of which its calls, ms",
         "signature, ms",
         "the rest × hello",
+        "first answer, ms",
+        "× its calls alone",
+        "its calls alone × hello",
     ];
     let rows = report.overheads.iter().map(|overhead| {
         let calls = overhead.bare.zip(overhead.hello).map(|(bare, hello)| bare.median - hello.median);
@@ -107,6 +110,9 @@ pub fn overheads(report: &Report) -> String {
             calls.map_or(String::new(), |calls| format!("{calls:.2}")),
             format!("{:.3}", overhead.signature),
             overhead.rest.as_ref().map_or(String::new(), |rest| spread(rest, 1)),
+            overhead.first.as_ref().map_or(String::new(), |first| spread(&first.ours, 1)),
+            overhead.first.as_ref().map_or(String::new(), |first| spread(&first.beside_bare, 2)),
+            overhead.first.as_ref().map_or(String::new(), |first| spread(&first.floor, 1)),
         ]
     });
     table(&columns, rows)
@@ -123,7 +129,7 @@ pub fn batches(report: &Report) -> String {
         "ratio",
         "Python, ms",
         "Node, ms",
-        "peak MiB: ours / Python / Node",
+        "peak MiB: ours / `hello` / Python / Node",
         "calls, single + many",
         "write units",
     ];
@@ -139,7 +145,7 @@ pub fn batches(report: &Report) -> String {
             spread(&batch.ratio, 2),
             peer(&batch.python),
             peer(&batch.node),
-            format!("{ours:.0} / {python:.0} / {node:.0}"),
+            format!("{ours:.0} / {:.0} / {python:.0} / {node:.0}", batch.hello_memory / MEBIBYTE),
             format!("{single} + {many}"),
             format!("{:.0}", batch.write_units),
         ]

@@ -89,7 +89,7 @@ fn at(second: i64) -> Timestamp {
 fn event(subjects: &[Subject], number: usize, fact: Fact, position: usize) -> Event {
     let subject = subjects[fact.subject].clone();
     Event {
-        identity: Identity::Content(vec![subject.partition(), number.to_string()]),
+        identity: Identity::content(&[&subject.partition(), &number.to_string()]),
         subject,
         name: format!("fact {number}"),
         value: None,
@@ -97,7 +97,7 @@ fn event(subjects: &[Subject], number: usize, fact: Fact, position: usize) -> Ev
         occurred_at: at(fact.second),
         time_source: TimeSource::Provider,
         position: u32::try_from(position).unwrap(),
-        payload: format!(r#"{{"fact": {number}}}"#),
+        payload: format!(r#"{{"fact": {number}}}"#).into(),
     }
 }
 

@@ -9,7 +9,10 @@ mod calls;
 
 use std::sync::Mutex;
 
-use aws_config::{BehaviorVersion, retry::RetryConfig};
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
+};
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 use lambda_http::{Error, Request, Response, service_fn};
 use serde_json::json;
 
@@ -17,10 +20,14 @@ use crate::calls::Calls;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+    // As the functions do it, with the one client that is needed.
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(std::env::var("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
         .retry_config(RetryConfig::standard().with_max_attempts(4))
-        .load()
-        .await;
+        .endpoint_url(std::env::var("AWS_ENDPOINT_URL_DYNAMODB")?)
+        .build();
     let client = aws_sdk_dynamodb::Client::new(&config);
     let events = Calls::read(&client, &std::fs::read_to_string(std::env::var("BARE_CALLS")?)?)?;
     let events = &Mutex::new(events.into_iter());

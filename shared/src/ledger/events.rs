@@ -202,7 +202,7 @@ impl<'a> Source<'a> {
 
     pub(super) fn item(self, event: &Event) -> Item {
         let trust = self.voice.trust();
-        let payload = (event.payload.len() <= MAX_PAYLOAD).then_some(event.payload.as_str());
+        let payload = (event.payload.len() <= MAX_PAYLOAD).then_some(&*event.payload);
         Item::default()
             .with("id", event.id(trust).as_str())
             .with("kind", event.kind.as_str())

@@ -54,9 +54,9 @@ impl Ledger {
             kind: status,
             occurred_at: at,
             time_source: TimeSource::Received,
-            identity: Identity::Observed(vec![subject.partition(), status.as_str().to_owned()]),
+            identity: Identity::observed(&[&subject.partition(), status.as_str()]),
             position: 0,
-            payload: "null".to_owned(),
+            payload: "null".into(),
         };
         let item = Item::default()
             .with("id", found.id(TRUST).as_str())

@@ -111,9 +111,9 @@ impl Ledger {
             kind: *status,
             occurred_at,
             time_source,
-            identity: Identity::Observed(vec![subject.partition(), status.as_str().to_owned()]),
+            identity: Identity::observed(&[&subject.partition(), status.as_str()]),
             position: 0,
-            payload: "null".to_owned(),
+            payload: "null".into(),
         };
         // The status comes last: until it is there, whoever asks finds it missing, and does all of this again.
         let reading = Reading::default();
@@ -155,9 +155,9 @@ impl Ledger {
             kind: *kind,
             occurred_at: *made_at,
             time_source: TimeSource::Provider,
-            identity: Identity::Observed(vec![subject.partition(), name.clone(), known.to_string()]),
+            identity: Identity::observed(&[&subject.partition(), name, &known.to_string()]),
             position: 0,
-            payload: "null".to_owned(),
+            payload: "null".into(),
         };
         // The event comes last: it is by their number that the next one who asks knows what is missing.
         let reading = Reading::default();

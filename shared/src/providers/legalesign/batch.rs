@@ -5,6 +5,7 @@
 //! An entry is `{"timestamp", "resource_uri", "name", "value"}`. Its identity is all four; its position is kept.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -61,12 +62,14 @@ pub(in crate::providers) fn signed_part(envelope: &Envelope, body: &Bytes) -> Re
 pub(in crate::providers) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     let part = signed_part(delivery.envelope(), delivery.body()).map_err(|code| Unreadable::new(code, "."))?;
     // Bytes that aren't UTF-8 spoil the entry that they are in, not the others.
-    let text = String::from_utf8_lossy(&part.message);
-    let is_utf8 = matches!(text, std::borrow::Cow::Borrowed(_));
+    let (text, is_utf8) = match ByteString::try_from(part.message.clone()) {
+        Ok(text) => (text, true),
+        Err(_) => (String::from_utf8_lossy(&part.message).into_owned().into(), false),
+    };
     let mut reading = Reading::default();
     for (position, entry) in (0..).zip(json::array(&text)?) {
         let event = if is_utf8 || !entry.get().contains(char::REPLACEMENT_CHARACTER) {
-            read_entry(entry.get(), position)
+            read_entry(text.slice_ref(entry.get()), position)
         } else {
             Err(Unreadable::new("not_utf8", "."))
         };
@@ -86,8 +89,8 @@ struct Entry {
     value: Value,
 }
 
-fn read_entry(text: &str, position: u32) -> Result<Event, Unreadable> {
-    let Entry { timestamp, resource_uri, name, value } = json::parse(text)?;
+fn read_entry(text: ByteString, position: u32) -> Result<Event, Unreadable> {
+    let Entry { timestamp, resource_uri, name, value } = json::parse(&text)?;
     let subject =
         resource::subject(&resource_uri).ok_or_else(|| Unreadable::new("unknown_resource", "resource_uri"))?;
     let (occurred_at, time_source) =
@@ -105,19 +108,8 @@ fn read_entry(text: &str, position: u32) -> Result<Event, Unreadable> {
         return Err(Unreadable::new("too_long", "value"));
     }
     let kind = if name == STATUS { status::kind(subject.kind, &value) } else { Kind::Updated };
-    let parts = ["batch", &resource_uri, &name, &value, &timestamp];
-    let identity = Identity::Content(parts.map(str::to_owned).to_vec());
-    Ok(Event {
-        subject,
-        name,
-        value: Some(value),
-        kind,
-        occurred_at,
-        time_source,
-        identity,
-        position,
-        payload: text.to_owned(),
-    })
+    let identity = Identity::content(&["batch", &resource_uri, &name, &value, &timestamp]);
+    Ok(Event { subject, name, value: Some(value), kind, occurred_at, time_source, identity, position, payload: text })
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ pub(in crate::providers) fn read(delivery: &Proven) -> Result<Reading, Unreadabl
         time_source: TimeSource::Received,
         identity: Identity::Delivery(delivery.id().clone()),
         position: 0,
-        payload: text.to_owned(),
+        payload: text.into(),
     };
     Ok(Reading { events: vec![event], ask, subscription, ..Reading::default() })
 }

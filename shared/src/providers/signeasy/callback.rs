@@ -87,7 +87,7 @@ pub(in crate::providers) fn read(delivery: &Proven) -> Result<Vec<Event>, Unread
     let mut tree = Tree::parse(text).ok_or_else(|| Unreadable::new("not_json", "."))?;
     tree.all_mut("metadata").for_each(|metadata| metadata.remove("token"));
     let said = tree.canonical();
-    let identity = Identity::Content(vec![hex::encode(digest::digest(&digest::SHA256, said.as_bytes()))]);
+    let identity = Identity::content(&[&hex::encode(digest::digest(&digest::SHA256, said.as_bytes()))]);
     let (occurred_at, time_source) = match payload.last_modified() {
         Some(time) => (time, TimeSource::Provider),
         None => (delivery.received_at(), TimeSource::Received),
@@ -101,6 +101,6 @@ pub(in crate::providers) fn read(delivery: &Proven) -> Result<Vec<Event>, Unread
         time_source,
         identity,
         position: 0,
-        payload: said,
+        payload: said.into(),
     }])
 }

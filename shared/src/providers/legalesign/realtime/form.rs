@@ -73,7 +73,6 @@ fn reading(delivery: &Proven, document: Document, payload: String) -> Result<Rea
         Some("rejected") => (Kind::Declined, false),
         _ => (Kind::Updated, true),
     };
-    let identity = ["realtime", &document.uuid, subscription.unwrap_or_default()].map(str::to_owned).to_vec();
     let event = Event {
         subject,
         name: subscription.unwrap_or("realtime").to_owned(),
@@ -81,9 +80,9 @@ fn reading(delivery: &Proven, document: Document, payload: String) -> Result<Rea
         kind,
         occurred_at: delivery.received_at(),
         time_source: TimeSource::Received,
-        identity: Identity::Content(identity),
+        identity: Identity::content(&["realtime", &document.uuid, subscription.unwrap_or_default()]),
         position: 0,
-        payload,
+        payload: payload.into(),
     };
     let foreign = is_foreign(delivery, document.group.as_deref().and_then(resource::group));
     Ok(Reading { events: vec![event], ask, foreign, ..Reading::default() })

@@ -133,7 +133,7 @@ fn what_is_signed_is_believed_and_what_stands_beside_it_is_not() {
         assert_eq!(post.prove().unwrap().trust(), Trust::Signature);
         let event = post.event();
         assert_eq!(event.subject.partition(), "legalesign#document#3f6f2c9e-0002", "{header}");
-        assert_eq!((event.kind, event.payload.as_str()), (Kind::Completed, MESSAGE));
+        assert_eq!((event.kind, &*event.payload), (Kind::Completed, MESSAGE));
     }
 }
 

@@ -83,9 +83,9 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
         value: None,
         occurred_at: created.unwrap_or(delivery.received_at()),
         time_source: created.map_or(TimeSource::Received, |_| TimeSource::Provider),
-        identity: Identity::Content(vec!["webhook".to_owned(), id]),
+        identity: Identity::content(&["webhook", &id]),
         position: 0,
-        payload: text.to_owned(),
+        payload: text.into(),
         subject: subject.clone(),
     };
     let foreign = is_foreign(delivery, group(&body.data));
