@@ -1,6 +1,10 @@
 //! The AWS clients, made once per process.
 
-use std::time::Duration;
+use std::{
+    ops::Deref,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
@@ -20,9 +24,38 @@ pub struct Aws {
     /// The ledger's.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The archive's.
-    pub s3: aws_sdk_s3::Client,
+    pub s3: Lazily<aws_sdk_s3::Client>,
     /// The secrets'.
-    pub secrets: aws_sdk_secretsmanager::Client,
+    pub secrets: Lazily<aws_sdk_secretsmanager::Client>,
+}
+
+/// A client that is made when it is first used: hardly a callback needs S3, and at a cold start each client counts.
+pub struct Lazily<C>(Arc<LazyLock<C, Box<dyn FnOnce() -> C + Send>>>);
+
+impl<C> Lazily<C> {
+    fn new(make: impl FnOnce() -> C + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(make))))
+    }
+}
+
+impl<C: Send + 'static> From<C> for Lazily<C> {
+    fn from(client: C) -> Self {
+        Self::new(|| client)
+    }
+}
+
+impl<C> Clone for Lazily<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C> Deref for Lazily<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0
+    }
 }
 
 impl Aws {
@@ -51,8 +84,8 @@ impl Aws {
         secrets.set_endpoint_url(at("SECRETS_MANAGER"));
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
-            s3: aws_sdk_s3::Client::from_conf(s3.build()),
-            secrets: aws_sdk_secretsmanager::Client::from_conf(secrets.build()),
+            s3: Lazily::new(|| aws_sdk_s3::Client::from_conf(s3.build())),
+            secrets: Lazily::new(|| aws_sdk_secretsmanager::Client::from_conf(secrets.build())),
         }
     }
 
@@ -68,8 +101,8 @@ impl Aws {
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style);
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(config),
-            s3: aws_sdk_s3::Client::from_conf(s3.build()),
-            secrets: aws_sdk_secretsmanager::Client::new(config),
+            s3: aws_sdk_s3::Client::from_conf(s3.build()).into(),
+            secrets: aws_sdk_secretsmanager::Client::new(config).into(),
         }
     }
 }

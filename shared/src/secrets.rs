@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
-use crate::settings::SecretSource;
+use crate::{aws::Lazily, settings::SecretSource};
 
 /// A flood of wrong tokens must not become a flood of paid calls, so a rotated secret is noticed within a minute.
 const REREAD_AFTER: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ pub struct NotConfigured(pub String);
 /// One secret, and what was read of it last.
 pub struct Cached<S> {
     source: SecretSource,
-    client: Option<aws_sdk_secretsmanager::Client>,
+    client: Option<Lazily<aws_sdk_secretsmanager::Client>>,
     last: Mutex<Option<Reading<S>>>,
 }
 
@@ -49,7 +49,7 @@ struct Reading<S> {
 impl<S: Secret> Cached<S> {
     /// A secret that hasn't been read yet; `client` is needed for those in Secrets Manager.
     #[must_use]
-    pub fn new(source: SecretSource, client: Option<aws_sdk_secretsmanager::Client>) -> Self {
+    pub fn new(source: SecretSource, client: Option<Lazily<aws_sdk_secretsmanager::Client>>) -> Self {
         Self { source, client, last: Mutex::new(None) }
     }
 

@@ -5,7 +5,7 @@ use jiff::{Timestamp, Unit};
 /// Writes a time as `2026-11-22T02:27:06.123Z`; what is finer than a millisecond is cut off.
 #[must_use]
 pub fn format(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    format!("{time:.3}")
 }
 
 /// The time as [`format`] keeps it, so that what was stored compares equal to what was computed.

@@ -266,7 +266,7 @@ fn impatient(aws: &Aws, attempts: u32) -> Aws {
     let s3 = aws.s3.config().to_builder().retry_config(retries).timeout_config(timeouts).build();
     Aws {
         dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
-        s3: aws_sdk_s3::Client::from_conf(s3),
+        s3: aws_sdk_s3::Client::from_conf(s3).into(),
         secrets: aws.secrets.clone(),
     }
 }

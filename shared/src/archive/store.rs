@@ -7,15 +7,15 @@ use aws_sdk_s3::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{Obstacle, file::PdfFile};
-use crate::aws::upload_timeouts;
+use crate::aws::{Lazily, upload_timeouts};
 
 pub(super) struct Store {
-    s3: aws_sdk_s3::Client,
+    s3: Lazily<aws_sdk_s3::Client>,
     bucket: String,
 }
 
 impl Store {
-    pub(super) const fn new(s3: aws_sdk_s3::Client, bucket: String) -> Self {
+    pub(super) const fn new(s3: Lazily<aws_sdk_s3::Client>, bucket: String) -> Self {
         Self { s3, bucket }
     }
 

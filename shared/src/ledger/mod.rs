@@ -53,7 +53,7 @@ pub use read::{ArchiveView, Document, DocumentPage, EventView, SubjectView, Time
 pub use requests::OTHER_GROUP;
 pub use webhooks::KnownWebhook;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, Lazily};
 
 /// The table's partition key.
 pub const PARTITION_KEY: &str = "pk";
@@ -66,7 +66,7 @@ pub const EXPIRES_AT: &str = "expires_at";
 #[derive(Clone)]
 pub struct Ledger {
     dynamodb: aws_sdk_dynamodb::Client,
-    s3: aws_sdk_s3::Client,
+    s3: Lazily<aws_sdk_s3::Client>,
     table: String,
     bucket: String,
     kept_certificates: certificates::Kept,

@@ -60,10 +60,11 @@ impl Recorder {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(
                 aws.dynamodb.config().to_builder().interceptor(self.clone()).build(),
             ),
-            s3: aws_sdk_s3::Client::from_conf(aws.s3.config().to_builder().interceptor(self.clone()).build()),
+            s3: aws_sdk_s3::Client::from_conf(aws.s3.config().to_builder().interceptor(self.clone()).build()).into(),
             secrets: aws_sdk_secretsmanager::Client::from_conf(
                 aws.secrets.config().to_builder().interceptor(self.clone()).build(),
-            ),
+            )
+            .into(),
         }
     }
 
