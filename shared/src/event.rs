@@ -211,10 +211,9 @@ impl fmt::Debug for Parts {
     }
 }
 
-/// SHA-256 over an event's identity, in hex.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct EventId(String);
+/// SHA-256 over an event's identity; written in hex, as 64 digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId([u8; digest::SHA256_OUTPUT_LEN]);
 
 impl EventId {
     fn of(provider: Provider, trust: Trust, identity: &Identity) -> Self {
@@ -230,13 +229,15 @@ impl EventId {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(&Parts::of(&[provider.as_str(), trust.as_str(), sort]).0);
         context.update(&parts.0);
-        Self(hex::encode(context.finish()))
+        let mut id = [0; digest::SHA256_OUTPUT_LEN];
+        id.copy_from_slice(context.finish().as_ref());
+        Self(id)
     }
+}
 
-    /// 64 hexadecimal digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -280,7 +281,7 @@ impl Event {
             self.time_source == TimeSource::Received && matches!(self.identity, Identity::Content(_));
         let observed = matches!(self.identity, Identity::Observed(_));
         let time = if received_again_later || observed { "-".to_owned() } else { time::format(self.occurred_at) };
-        format!("EVENT#{time}#{}", self.id(trust).as_str())
+        format!("EVENT#{time}#{}", self.id(trust))
     }
 }
 

@@ -186,7 +186,8 @@ impl<'a> Source<'a> {
     /// The events, each once: a batch may say the same thing twice, and the first time counts.
     fn distinct(self) -> Vec<&'a Event> {
         let mut seen = HashSet::new();
-        self.reading.events.iter().filter(|event| seen.insert(self.key(event))).collect()
+        let events = self.reading.events.iter();
+        events.filter(|event| seen.insert((&event.subject, event.id(self.voice.trust())))).collect()
     }
 
     /// An event, of which this was stored before; nothing, if it wasn't known. It is new also if it came in this very
@@ -204,7 +205,7 @@ impl<'a> Source<'a> {
         let trust = self.voice.trust();
         let payload = (event.payload.len() <= MAX_PAYLOAD).then_some(&*event.payload);
         Item::default()
-            .with("id", event.id(trust).as_str())
+            .with("id", event.id(trust).to_string())
             .with("kind", event.kind.as_str())
             .with("name", event.name.as_str())
             .with_some("value", event.value.as_deref())

@@ -59,7 +59,7 @@ impl Ledger {
             payload: "null".into(),
         };
         let item = Item::default()
-            .with("id", found.id(TRUST).as_str())
+            .with("id", found.id(TRUST).to_string())
             .with("kind", status.as_str())
             .with("name", found.name.as_str())
             .with_some("value", found.value.as_deref())

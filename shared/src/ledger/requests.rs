@@ -10,12 +10,7 @@ use super::{
     update::{Update, Updated},
     voice::Voice,
 };
-use crate::{
-    event::{EventId, Kind},
-    intake::Reading,
-    subject::Subject,
-    time,
-};
+use crate::{event::Kind, intake::Reading, subject::Subject, time};
 
 /// Requests that an order remembers; one beyond them makes it due without being remembered, so that it isn't lost.
 const MAX_REMEMBERED_REQUESTS: usize = 200;
@@ -42,10 +37,10 @@ impl Ledger {
             return self.leave_to_others(subject).await;
         }
         for event in events {
-            let id = event.event.id(voice.trust());
+            let id = event.event.id(voice.trust()).to_string();
             if event.event.kind == Kind::Completed {
                 let due = self.make_due(voice, subject, &id).set("complete", true);
-                self.request(due, &id.as_str()[..REQUEST_CHARS]).await?;
+                self.request(due, &id[..REQUEST_CHARS]).await?;
             } else if let Some(delivery) = voice.delivery().filter(|_| reading.ask) {
                 // The same event may come again because something else changed: each delivery asks anew.
                 self.request(self.make_due(voice, subject, &id), delivery.as_str()).await?;
@@ -73,8 +68,8 @@ impl Ledger {
         Ok(())
     }
 
-    fn make_due(&self, voice: Voice<'_>, subject: &Subject, source: &EventId) -> Update<'_> {
-        let update = self.due_anew(subject).set("source_event", source.as_str());
+    fn make_due(&self, voice: Voice<'_>, subject: &Subject, source_event: &str) -> Update<'_> {
+        let update = self.due_anew(subject).set("source_event", source_event);
         let groups = voice.groups();
         if groups.is_empty() { update.remove("groups") } else { update.set("groups", Value::from(groups)) }
     }

@@ -56,7 +56,13 @@ impl Bench {
             .endpoint_url(secrets_manager)
             .build();
         let secrets = aws_sdk_secretsmanager::Client::from_conf(config);
-        Self { aws: Aws { secrets: secrets.into(), ..storage.aws }, simulator, _folder: folder, _parts: parts, _stop: stop }
+        Self {
+            aws: Aws { secrets: secrets.into(), ..storage.aws },
+            simulator,
+            _folder: folder,
+            _parts: parts,
+            _stop: stop,
+        }
     }
 
     /// The ledger.
