@@ -23,7 +23,8 @@ pub use metrics::{METRICS, Metric, NAMESPACE, SERVICE, Unit};
 /// The variable with the name of the service: the stack, so that two in one account have metrics of their own.
 pub const SERVICE_VARIABLE: &str = "POWERTOOLS_SERVICE_NAME";
 
-/// Writes logs to standard output, from the level of `AWS_LAMBDA_LOG_LEVEL` on (INFO unless it is set).
+/// Writes logs to standard output, from the level of `AWS_LAMBDA_LOG_LEVEL` on (INFO unless it is set; a release has nothing
+/// below it).
 pub fn init() {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let level = variable("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
