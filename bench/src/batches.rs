@@ -164,8 +164,7 @@ async fn one(
     let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
     // `bare` says how many calls it made, and `hello` nothing.
     let is_hello = command.iter().any(|file| Path::new(file).ends_with("hello"));
-    let right =
-        is_hello || body["calls"].is_u64() || (body["outcome"] == "recorded" && body["events"] == entries);
+    let right = is_hello || body["calls"].is_u64() || (body["outcome"] == "recorded" && body["events"] == entries);
     ensure!(right, "a wrong answer: {answer}");
     runs.time.push(milliseconds(time));
     runs.cpu.push(milliseconds(function.cpu()? - before));
