@@ -102,8 +102,7 @@ impl Programs {
     /// When a program isn't there.
     pub fn contestants(&self, services: &Services, dynamodb: &str, tls: &Terminator) -> Result<Vec<Contestant>> {
         let plain = services.environment(dynamodb);
-        let mut through_tls = services.environment(&tls.url);
-        through_tls.insert("SSL_CERT_FILE".to_owned(), tls.certificates.display().to_string());
+        let through_tls = services.environment_through(tls);
         let rust = |name: &str, file: PathBuf, sort, tls: bool, callback| {
             let environment = if tls { through_tls.clone() } else { plain.clone() };
             let program = Program { command: vec![file.into()], environment };

@@ -193,8 +193,7 @@ async fn first_answer(
 ) -> Result<f64> {
     let table = services.table().await?;
     let tls = services.tls(&table.url).await?;
-    let mut environment = services.environment(&tls.url);
-    environment.insert("SSL_CERT_FILE".to_owned(), tls.certificates.display().to_string());
+    let mut environment = services.environment_through(&tls);
     environment.extend(calls.map(|file| ("BARE_CALLS".to_owned(), file.to_owned())));
     let program = Program { command: command.to_vec(), environment };
     let mut function = Function::start(&program, &services.log("first")).await?;

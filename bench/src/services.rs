@@ -138,6 +138,14 @@ impl Services {
         environment
     }
 
+    /// The same, with DynamoDB behind TLS.
+    #[must_use]
+    pub fn environment_through(&self, tls: &Terminator) -> BTreeMap<String, String> {
+        let mut environment = self.environment(&tls.url);
+        environment.insert("SSL_CERT_FILE".to_owned(), tls.certificates.display().to_string());
+        environment
+    }
+
     /// Where a function's output goes.
     #[must_use]
     pub fn log(&self, name: &str) -> PathBuf {

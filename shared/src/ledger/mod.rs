@@ -49,6 +49,7 @@ pub use orders::{ArchiveState, Claim, CurrentVersion, Order, OrderOutcome};
 pub use pdfs::{Pdf, Role};
 pub use pending::Pending;
 pub use quarantine::{QUARANTINED_FOR, QuarantineRecord, Quarantined, RefusedEntry};
+pub(crate) use read::only_completed;
 pub use read::{ArchiveView, Document, DocumentPage, EventView, SubjectView, Timeline};
 pub use requests::OTHER_GROUP;
 pub use webhooks::KnownWebhook;

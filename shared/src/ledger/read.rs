@@ -277,9 +277,14 @@ fn timeline(subject: &Subject, items: &[Item]) -> Result<Option<Timeline>, Ledge
         requests: order.requests,
     });
     let mut document = document(subject, state, events.len(), archive, pdfs.len());
-    // An id by which other things happened than completion is the request's own.
-    document.unjoined &= events.iter().all(|event| event.kind == Kind::Completed);
+    document.unjoined &= only_completed(&events);
     Ok(Some(Timeline { document, events, signers: Vec::new(), documents: links::documents(items), pdfs }))
+}
+
+/// Whether nothing but completion happened under an id. One by which other things happened is a request's own, and not
+/// that of its signed file.
+pub(crate) fn only_completed(events: &[EventView]) -> bool {
+    events.iter().all(|event| event.kind == Kind::Completed)
 }
 
 /// The order in which events happened.

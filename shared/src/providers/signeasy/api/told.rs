@@ -2,7 +2,7 @@
 
 use crate::{
     event::Kind,
-    ledger::{Clue, EventView, Ledger, LedgerError, Side, Timeline},
+    ledger::{Clue, EventView, Ledger, LedgerError, Side, Timeline, only_completed},
     providers::signeasy::{join::Traces, payload::Payload},
     subject::{Subject, SubjectId},
 };
@@ -67,9 +67,8 @@ impl Told {
             What::Request { file: payload.signed_file() }
         };
         // Not `document.unjoined`, which a callback writes after its events, and so perhaps after its order was taken up.
-        let has_its_own_id = timeline.events.iter().any(|event| event.kind != Kind::Completed);
-        let traces = Traces::of(body)
-            .filter(|traces| traces.side == Side::File && document.request.is_none() && !has_its_own_id);
+        let may_be_a_file = document.request.is_none() && only_completed(&timeline.events);
+        let traces = Traces::of(body).filter(|traces| traces.side == Side::File && may_be_a_file);
         Self { what, clues: traces.map(|traces| traces.clues).unwrap_or_default(), ..told }
     }
 }
