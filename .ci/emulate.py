@@ -3,10 +3,10 @@
 
     python3 .ci/emulate.py --emulator RIE --countersign BINARY --builds .aws-sam/build
 
-A local stack gives them DynamoDB, S3 and the simulated services (`countersign serve --manual`: no pipe, queue or
-schedule, so that the functions under test do all the work). Each answer is compared with events/answers.json, each log
-is read, and what the archive worker was asked for must be in the archive in the end. Prints what each function needed:
-the time of its start, and its peak memory.
+A local stack provides DynamoDB, S3 and the simulated services. It runs as `countersign serve --manual`, without pipe,
+queue and schedule, so that the functions under test do all the work. The script compares each answer with
+events/answers.json, checks each log, and checks that every archive job was done in the end. It prints the start time
+and the peak memory of each function.
 """
 
 import argparse
@@ -25,20 +25,20 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROVIDERS = ["legalesign", "quicklysign", "signeasy"]
-# Callbacks first, and last the worker, which does what they and reconcile ordered.
+# These run after the callback functions, the archive worker last: it works on the jobs that the others enqueue.
 LAST = ["reconcile", "final-document"]
-# The documented callback of a document that was signed alone names the hash of a file that only SignEasy has.
-OF_ANOTHER_FILE = "110565575"
-# A person's patience with a slow machine; nothing here takes more than seconds.
-PATIENCE = 120
+# SignEasy's documented example of a document.signed callback contains the hash of a file that only SignEasy has.
+ID_WITH_FOREIGN_HASH = "110565575"
+# In seconds. Generous, for slow machines: each call takes a few seconds at most.
+TIMEOUT = 120
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--emulator", required=True, help="the Runtime Interface Emulator")
-    parser.add_argument("--countersign", required=True, help="the command line")
-    parser.add_argument("--builds", type=pathlib.Path, help="a folder with <LogicalId>/bootstrap, as `sam build` makes it")
-    parser.add_argument("--binaries", type=pathlib.Path, help="or a folder with the binaries by their own names")
+    parser.add_argument("--countersign", required=True, help="the countersign binary")
+    parser.add_argument("--builds", type=pathlib.Path, help="a folder with <LogicalId>/bootstrap, as `sam build` makes")
+    parser.add_argument("--binaries", type=pathlib.Path, help="instead of --builds: a folder with the cargo binaries")
     arguments = parser.parse_args()
     answers = json.loads((ROOT / "events/answers.json").read_text())
     folders = sorted(path.name for path in (ROOT / "functions").iterdir())
@@ -62,12 +62,12 @@ def main():
                         print(f"  {case}: {problem or 'ok'}", flush=True)
                         if problem:
                             problems.append(f"{case}: {problem}")
-                    orders = list(due_orders(stack)) if folder == "final-document" else []
-                    for order in orders:
-                        given_back = function.invoke(order)["batchItemFailures"]
-                        problems += [f"{folder}: {order} was given back"] if given_back else []
+                    jobs = list(due_jobs(stack)) if folder == "final-document" else []
+                    for job in jobs:
+                        failed = function.invoke(job)["batchItemFailures"]
+                        problems += [f"{folder}: {job} is listed in batchItemFailures"] if failed else []
                     print(f"{folder}: {len(events)} events, {function.measures()}", flush=True)
-                invocations = len(events) + len(orders)
+                invocations = len(events) + len(jobs)
                 problems += [f"{folder}: {problem}" for problem in function.problems_in_log(invocations)]
             problems += not_archived(stack)
     finally:
@@ -79,7 +79,7 @@ def main():
 
 
 def built(arguments, folder):
-    """Where the function's binary is; `v1-batch` is `V1Batch` in the template."""
+    """The path of the function's binary. `v1-batch` is `V1Batch` in the template."""
     if arguments.binaries:
         return arguments.binaries / folder
     logical_id = "".join(part.capitalize() for part in folder.split("-"))
@@ -87,9 +87,9 @@ def built(arguments, folder):
 
 
 def check(expected, answer):
-    """What is wrong with an answer, or nothing."""
+    """The problem with an answer, or None."""
     if expected is None:
-        return f"events/answers.json says nothing of it; the answer is {json.dumps(answer)}"
+        return f"not in events/answers.json; the answer is {json.dumps(answer)}"
     if "statusCode" in answer:
         body = json.loads(answer["body"])
         answer = {"status": answer["statusCode"], "outcome": body["outcome"], "reason": body["reason"]}
@@ -97,48 +97,49 @@ def check(expected, answer):
     if "errorType" in answer:
         return f"failed: {json.dumps(answer)}"
     if any(answer.get(key) != value for key, value in expected.items()):
-        return f"expected {json.dumps(expected)}, answered {json.dumps(answer)}"
+        return f"expected {json.dumps(expected)}, got {json.dumps(answer)}"
     return None
 
 
-def due_orders(stack):
-    """A message for each order that is due, as the pipe would put it on the queue."""
+def due_jobs(stack):
+    """An SQS event for each due archive job, with the message that the pipe would put on the queue."""
     event = json.loads((ROOT / "events/final-document/due.json").read_text())
-    orders = json.loads(stack.command("archive", "list", "--state", "due", "--json"))["orders"]
-    for order in orders:
-        body = {"pk": "{provider}#{kind}#{id}".format(**order["subject"]), "sk": "ARCHIVE"}
+    jobs = json.loads(stack.command("archive", "list", "--state", "due", "--json"))["orders"]
+    for job in jobs:
+        body = {"pk": "{provider}#{kind}#{id}".format(**job["subject"]), "sk": "ARCHIVE"}
         message = event["Records"][0] | {"body": json.dumps(body)}
         yield json.dumps({"Records": [message]}).encode()
 
 
 def not_archived(stack):
-    """What is wrong in the end: every archive order that the events led to must have been done."""
+    """Problems in the end: every archive job that the events enqueued must be done."""
     documents = json.loads(stack.command("documents", "--json"))["documents"]
     states = {document["id"]: document["archive"] for document in documents if document["archive"]}
     if not states:
-        return ["no document was to be archived"]
+        return ["no archive job was enqueued"]
     wrong = {name: archive for name, archive in states.items() if archive["state"] != "archived"}
-    if wrong.pop(OF_ANOTHER_FILE, {}).get("reason") != "hash_mismatch":
-        return [f"{OF_ANOTHER_FILE} is not refused for its hash"]
+    if wrong.pop(ID_WITH_FOREIGN_HASH, {}).get("reason") != "hash_mismatch":
+        return [f"{ID_WITH_FOREIGN_HASH} was not rejected with hash_mismatch"]
     return [f"{name} is {archive['state']}: {archive['reason']}" for name, archive in wrong.items()]
 
 
 def secrets_of_events():
-    """What the events are made for, as events/env.json gives it to `sam local`: <P>_PROOF and <P>_API."""
+    """The secrets that fit the events, <P>_PROOF and <P>_API, from events/env.json, which `sam local` uses too."""
     functions = json.loads((ROOT / "events/env.json").read_text())
     return {name: value for variables in functions.values() for name, value in variables.items()}
 
 
 def write_secrets(folder, variables):
-    """The same, as `countersign serve --secrets` reads it."""
+    """Writes these secrets to the files that `countersign serve --secrets` reads."""
     folder.mkdir()
     for provider in PROVIDERS:
-        secret = {sort: json.loads(variables.get(f"{provider.upper()}_{sort.upper()}", "{}")) for sort in ("proof", "api")}
+        prefix = provider.upper()
+        secret = {kind: json.loads(variables.get(f"{prefix}_{kind.upper()}", "{}")) for kind in ("proof", "api")}
         (folder / f"{provider}.json").write_text(json.dumps(secret))
 
 
 class Stack:
-    """A local stack whose functions nobody calls."""
+    """A local stack that doesn't run its own functions."""
 
     def __init__(self, countersign, data):
         self.countersign, self.data = countersign, data / "stack"
@@ -178,7 +179,7 @@ class Stack:
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=PATIENCE)
+        self.process.wait(timeout=TIMEOUT)
 
 
 class Function:
@@ -193,7 +194,7 @@ class Function:
         self.url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
         arguments = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
         arguments += ["--runtime-api-address", f"127.0.0.1:{runtime_port}"]
-        # What the machine has set for itself is none of the function's business.
+        # Apart from PATH, the function must not inherit this machine's environment.
         environment = {"PATH": os.environ["PATH"], **self.environment}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -203,12 +204,12 @@ class Function:
         return self
 
     def invoke(self, event):
-        """Calls the function; the emulator starts it at the first call."""
+        """Invokes the function. The emulator starts it at the first invocation."""
         request = urllib.request.Request(self.url, event, {"Content-Type": "application/json"})
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+                with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
                     return json.load(response)
             except urllib.error.URLError as error:
                 refused = isinstance(error.reason, ConnectionRefusedError)
@@ -217,7 +218,7 @@ class Function:
                 time.sleep(0.05)
 
     def measures(self):
-        """The function's peak memory (VmHWM), and how long its start took, as the emulator says it."""
+        """The function's peak memory (VmHWM), and the duration of its start from the emulator's log."""
         peak = 0
         for status in pathlib.Path("/proc").glob("[0-9]*/status"):
             try:
@@ -232,12 +233,12 @@ class Function:
         return f"peak memory {peak / 1024:.1f} MiB, start {start}"
 
     def problems_in_log(self, invocations):
-        """Each of our lines is JSON with the keys that are promised, and only the first invocation is cold."""
+        """Each line of the function's own log is JSON with the promised keys, and only the first invocation is cold."""
         ours = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith('{"level"')]
         ours = [line for line in ours if "function_request_id" in line]
         requests = list(dict.fromkeys(line["function_request_id"] for line in ours))
         if len(requests) != invocations:
-            return [f"{invocations} invocations, of which {len(requests)} told something"]
+            return [f"{invocations} invocations, but the log has lines of {len(requests)}"]
         cold = {line["function_request_id"] for line in ours if line["cold_start"]}
         problems = [] if cold == {requests[0]} else ["cold_start is wrong"]
         for line in ours:
@@ -246,7 +247,7 @@ class Function:
         return problems
 
     def __exit__(self, *_):
-        # The emulator and the function, which is its child: the group that was made for them.
+        # The process group of the emulator, which includes the function, its child.
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
             self.process.wait(timeout=10)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes events/v1-batch/*.json, events/v1-realtime/*.json and their part of events/env.json.
+"""Generates events/v1-batch/*.json, events/v1-realtime/*.json and their part of events/env.json.
 
-Each file is what API Gateway calls the function with when Legalesign posts one of its documented examples. They are
-signed by a key that is made here, used and forgotten; its certificate, built like Legalesign's (X.509 v1, serial 0, a
-T61String, SHA-1, RSA-4096, valid 2013 to 2033), goes into env.json. So running this again changes every signature.
-Needs Python 3.10 and OpenSSL 3.
+Each file is the event with which API Gateway invokes the function when Legalesign posts one of its documented examples.
+They are signed with a throw-away key that is generated here. Its certificate goes into env.json and is built like
+Legalesign's: X.509 v1, serial 0, a T61String, SHA-1, RSA-4096, valid 2013 to 2033. Running this again therefore changes
+every signature. Needs Python 3.10 and OpenSSL 3.
 """
 
 import base64
@@ -19,7 +19,7 @@ TOKEN = "local-path-token"
 HOST = "abc123.execute-api.eu-west-1.amazonaws.com"
 FORM = "application/x-www-form-urlencoded"
 
-# The documentation has [doc-id] and [signer-id].
+# Ids in place of the documentation's [doc-id] and [signer-id].
 DOCUMENT = "7f0c2b6e-54d1-4a53-8d3c-2f6f1c0a9e11"
 SENT_DOCUMENT = "0d9a6f52-3b7c-4e0e-9a41-6b1d2c7e8f22"
 REJECTED_DOCUMENT = "c4e8d1a7-9b20-4f6d-b1c5-7a3e5d9f0b33"
@@ -49,7 +49,7 @@ commonName = optional
 
 
 class Key:
-    """A key that lives as long as this process, and its certificate."""
+    """A throw-away key and its self-signed certificate, in files of a temporary folder."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -72,7 +72,7 @@ class Key:
 
 
 def event(function, content_type, body, query="", headers=()):
-    """The event of a post to a function; forms arrive as base64, as API Gateway sends them."""
+    """API Gateway's event for a POST to a function. Forms are encoded as base64, as API Gateway does it."""
     kind = function.removeprefix("v1-")
     path = f"/callbacks/legalesign/{kind}/{TOKEN}"
     route = f"POST /callbacks/legalesign/{kind}/{{token}}"
@@ -134,7 +134,7 @@ def entry(kind, identifier, value, time, name="status"):
     return {"timestamp": time, "name": name, "value": value, "resource_uri": uri}
 
 
-# "Callbacks on the API v.1": a signer signed, and with that the document.
+# From "Callbacks on the API v.1": a signer signs, which completes the document.
 COMPLETED = [
     entry("signer", SIGNER, "40", "2018-03-20T07:09:52"),
     entry("document", DOCUMENT, "30", "2018-03-20T07:09:52"),
@@ -154,7 +154,7 @@ def batches(key):
     every_code = [entry(kind, identifier, str(code), f"2018-03-20T07:{10 + minute}:00")
                   for minute, (kind, identifier, code) in enumerate(codes)]
     yield "signed_and_completed", post(COMPLETED)
-    # "Legacy webhooks" has the value first, and a scheduled signer.
+    # From "Legacy webhooks", where the value comes first and a signer is scheduled.
     yield "other_key_order", post([
         {"value": "5", "timestamp": "2018-03-20T07:08:01", "resource_uri": f"/api/v1/signer/{SIGNER}/", "name": "status"},
         {"value": "10", "timestamp": "2018-03-20T07:08:02", "resource_uri": f"/api/v1/signer/{SIGNER}/", "name": "status"},
@@ -165,7 +165,7 @@ def batches(key):
     yield "utf8_and_an_unknown_name", post(
         '[{"timestamp": "2018-03-20T07:09:53", "name": "tag é € & + %", "value": "für später", '
         f'"resource_uri": "/api/v1/document/{DOCUMENT}/"}}]')
-    # Its body is kept in S3, and its events are written by many at once.
+    # Large enough that the body goes to S3, and that the events are written in several parallel requests.
     yield "a_hundred_entries", post([entry("signer", f"{SIGNER}-{number}", "10", "2018-03-20T07:09:52")
                                      for number in range(100)])
     yield "empty", post([])
@@ -191,7 +191,7 @@ def realtime(key):
     def signed(identifier, query, change=lambda text: text):
         text = json.dumps(dict(fields(identifier)))
         headers = [("x-signed", key.sign(text.encode()))]
-        # What stands beside the signed field isn't believed, so it may say anything.
+        # The fields beside json_signed aren't signed and must be ignored: here they name another document.
         beside = fields("not-believed", "Not believed")
         return event("v1-realtime", FORM, form([*beside, ("json_signed", change(text))]), query, headers)
 
@@ -227,7 +227,7 @@ def realtime(key):
     yield "signed_form_rejected", signed(REJECTED_DOCUMENT, "event=rejected")
     yield "signed_form_wrong_signature", signed(DOCUMENT, "event=signed", lambda text: text + " ")
     yield "webhook_document_created", webhook("created", document(SENT_DOCUMENT, 10, "Sent"))
-    # Its body is kept in S3.
+    # Large enough that the body goes to S3.
     many = document(SENT_DOCUMENT, 10, "Sent")
     many["recipients"] *= 40
     yield "webhook_forty_recipients", webhook("created", many)

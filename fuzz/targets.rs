@@ -1,29 +1,26 @@
-//! What is fuzzed: everything that reads bytes from outside, with what must hold whatever the bytes are.
+//! The fuzz targets: all code that reads external bytes, with the properties that must hold for any input.
 //!
-//! cargo-fuzz runs these with bytes of its own making, and `shared/tests/fuzz_corpus.rs` with the corpus in each
-//! change. So this file knows neither of them.
+//! cargo-fuzz runs them with generated inputs, and `shared/tests/fuzz_corpus.rs` with the inputs of the corpus. So this
+//! file depends on neither of them.
+
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use countersign::{
-    delivery::{Addressed, Envelope, OwnProof, Proven, Route, Unproven},
+    aws::Aws,
+    domain::{Envelope, Proven, Provider, Reading, Route, Trust, Unproven, Unreadable},
     form::Form,
-    intake::{Callback, Unreadable},
     outbound::{HostPatterns, UrlPolicy},
-    providers::{
-        self,
-        signeasy::{callback::SigneasyCallback, proof::ProofSecrets},
-    },
-    secrets::Secret,
-    settings::Settings,
-    signature::Signers,
-    token::Tokens,
+    proof::signature::Signers,
+    providers::{self, NotVerified, Services, legalesign},
 };
+use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
-use secrecy::SecretString;
 use url::Url;
 
 const TOKEN: &str = "a-path-token-for-fuzzing";
+const SENT: &str = "a-body-token-for-fuzzing";
 
 /// Every target, by the name of its folder in the corpus.
 pub const ALL: [(&str, fn(&[u8])); 8] = [
@@ -37,7 +34,7 @@ pub const ALL: [(&str, fn(&[u8])); 8] = [
     ("url_policy", url_policy),
 ];
 
-/// A first line, and what follows it.
+/// Splits the input into its first line and the rest.
 fn line_and_rest(data: &[u8]) -> (&[u8], &[u8]) {
     match data.iter().position(|byte| *byte == b'\n') {
         Some(end) => (&data[..end], &data[end + 1..]),
@@ -45,30 +42,42 @@ fn line_and_rest(data: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// A delivery with these bytes, whose sender knew the path token.
-fn proven(route: Route, content_type: &[u8], query: Option<&str>, body: &[u8]) -> Proven {
-    addressed(route, content_type, query, body).prove(OwnProof::PathTokenOnly)
-}
+/// The services with the secrets of the targets.
+static SERVICES: LazyLock<Services> = LazyLock::new(|| {
+    let tokens = serde_json::json!({"url_tokens": [TOKEN], "tokens": [SENT]}).to_string();
+    let settings = providers::settings(|name| match name {
+        "TABLE_NAME" | "ARCHIVE_BUCKET" => Some("fuzz".to_owned()),
+        "SIGNEASY_TOKEN" => Some("if_present".to_owned()),
+        "LEGALESIGN_PROOF" | "QUICKLYSIGN_PROOF" | "SIGNEASY_PROOF" => Some(tokens.clone()),
+        _ => None,
+    });
+    let version = countersign::aws::behavior_version();
+    let config = aws_config::SdkConfig::builder().behavior_version(version).build();
+    Services::start(&settings.expect("settings"), &Aws::new(&config, true))
+});
 
-/// A request with these bytes, whose sender knew the path token.
-fn addressed(route: Route, content_type: &[u8], query: Option<&str>, body: &[u8]) -> Addressed {
+/// Verifies a request with these bytes and a valid path token.
+fn verify(route: Route, content_type: &[u8], query: Option<&str>, body: &[u8]) -> Result<Proven, NotVerified> {
     let mut headers = HeaderMap::new();
     if let Ok(content_type) = HeaderValue::from_bytes(content_type) {
         headers.insert(header::CONTENT_TYPE, content_type);
     }
-    let token = SecretString::from(TOKEN);
-    let tokens = Tokens::new(std::slice::from_ref(&token)).expect("a token");
-    let body = Bytes::copy_from_slice(body);
+    let envelope = Envelope::of(&headers, query, providers::endpoint(route).kept_headers);
     let received_at = Timestamp::from_second(1_700_000_000).expect("a time");
-    let request = Unproven::new(route, token, Envelope::of(&headers, query), body, received_at);
-    let Ok(request) = request.address(&tokens) else { panic!("the token is right") };
-    request
+    let request = Unproven::new(route, TOKEN.into(), envelope, Bytes::copy_from_slice(body), received_at);
+    let verified = SERVICES.of(route.provider()).verify(request).now_or_never();
+    verified.expect("an inline secret needs no I/O")
 }
 
-/// Reads a delivery twice: the same comes out, fit for keys, or an error that repeats nothing of the body.
-fn read(delivery: &Proven) {
-    let trust = delivery.trust();
-    match (providers::read(delivery), providers::read(delivery)) {
+/// Reads a delivery that only the path token proves.
+fn read_unsigned(route: Route, content_type: &[u8], query: Option<&str>, body: &[u8]) {
+    let Ok(delivery) = verify(route, content_type, query, body) else { panic!("the path token is valid") };
+    read(delivery.trust(), || SERVICES.read(&delivery));
+}
+
+/// Reads twice: both results are equal, and safe in keys, or an error that repeats nothing of the body.
+fn read(trust: Trust, read: impl Fn() -> Result<Reading, Unreadable>) {
+    match (read(), read()) {
         (Ok(reading), Ok(again)) => {
             assert_eq!(reading, again);
             for event in reading.events {
@@ -82,7 +91,7 @@ fn read(delivery: &Proven) {
             assert_eq!(unreadable, again);
             check_unreadable(&unreadable);
         }
-        _ => panic!("read differently the second time"),
+        _ => panic!("the second reading differs"),
     }
 }
 
@@ -91,46 +100,44 @@ fn check_unreadable(unreadable: &Unreadable) {
     assert!(path.len() <= 100 && path.bytes().all(|byte| byte.is_ascii_graphic()), "{path:?}");
 }
 
-/// Legalesign's batches: the body. The first line is the content type.
+/// Legalesign's batches: the body. The first line is the content type. The signature isn't checked.
 pub fn legalesign_batch(data: &[u8]) {
     let (content_type, body) = line_and_rest(data);
-    read(&proven(Route::LegalesignBatch, content_type, None, body));
+    let content_type = std::str::from_utf8(content_type).ok();
+    let Ok(form) = Form::read(content_type, &Bytes::copy_from_slice(body)) else { return };
+    let Ok(entries) = form.one("data") else { return };
+    read(Trust::Signature, || legalesign::batch::entries(entries));
 }
 
-/// Legalesign's realtime callbacks: the first line is the content type, the second the query, the rest is the body.
+/// Legalesign's realtime callbacks: the first line is the content type, the second line the query, the rest the body.
 pub fn legalesign_realtime(data: &[u8]) {
     let (content_type, rest) = line_and_rest(data);
     let (query, body) = line_and_rest(rest);
-    read(&proven(Route::LegalesignRealtime, content_type, std::str::from_utf8(query).ok(), body));
+    read_unsigned(Route::LegalesignRealtime, content_type, std::str::from_utf8(query).ok(), body);
 }
 
-/// QuicklySign's callbacks: the body.
+/// QuicklySign's callbacks: the input is the body.
 pub fn quicklysign(data: &[u8]) {
-    read(&proven(Route::Quicklysign, b"application/json", None, data));
+    read_unsigned(Route::Quicklysign, b"application/json", None, data);
 }
 
-/// SignEasy's callbacks: the body. Whether it is believed or kept for later, no token that it carried is left in it. One
-/// that it didn't carry is known by its hash alone, and so can't be found within a longer text.
+/// SignEasy's callbacks: the body. Whether it is believed or quarantined, no token that it carried is left in it. A token
+/// that it didn't carry is known only by its hash, so it can't be found inside a longer text.
 pub fn signeasy(data: &[u8]) {
-    const SENT: &str = "a-body-token-for-fuzzing";
-    let secrets = serde_json::json!({"url_tokens": [TOKEN], "tokens": [SENT]});
-    let secrets = ProofSecrets::from_json(serde_json::from_value(secrets).expect("JSON")).expect("secrets");
-    let settings = Settings::read(|name| match name {
-        "TABLE_NAME" | "ARCHIVE_BUCKET" => Some("fuzz".to_owned()),
-        "SIGNEASY_TOKEN" => Some("if_present".to_owned()),
-        _ => None,
-    });
-    let callback = SigneasyCallback::new(&settings);
     let holds = |body: &[u8], secret: &str| body.windows(secret.len()).any(|part| part == secret.as_bytes());
-    let request = addressed(Route::Signeasy, b"application/json", None, data);
-    if let Some(kept) = callback.without_secrets(&request, &secrets) {
-        assert!(!holds(&kept, TOKEN), "{}", String::from_utf8_lossy(&kept));
+    match verify(Route::Signeasy, b"application/json", None, data) {
+        Ok(delivery) => {
+            assert!(!holds(delivery.body(), TOKEN));
+            assert!(delivery.proof().body_token.is_none() || !holds(delivery.body(), SENT));
+            read(delivery.trust(), || SERVICES.of(Provider::Signeasy).read(&delivery));
+        }
+        Err(NotVerified::Proof(rejected)) => {
+            if let Some(kept) = rejected.redacted_body {
+                assert!(!holds(&kept, TOKEN), "{}", String::from_utf8_lossy(&kept));
+            }
+        }
+        Err(_) => panic!("the path token is valid"),
     }
-    let Ok(own) = callback.prove(&request, &secrets) else { return };
-    let delivery = request.prove(own);
-    assert!(!holds(delivery.body(), TOKEN));
-    assert!(delivery.proof().body_token.is_none() || !holds(delivery.body(), SENT));
-    read(&delivery);
 }
 
 /// The form decoder: the first line is the content type, the rest is the body.
@@ -141,11 +148,11 @@ pub fn form(data: &[u8]) {
     let multipart = content_type.is_some_and(|text| text.to_ascii_lowercase().contains("multipart"));
     for name in ["data", "signed", "json_signed", "uuid", ""] {
         if let Ok(value) = form.one(name) {
-            assert!(value.len() <= body.len(), "a value is never longer than the body");
+            assert!(value.len() <= body.len(), "a value must not be longer than the body");
             if !multipart {
-                // Another decoder reads the same, but for the bytes that it can't keep.
+                // Another decoder must give the same value, except for invalid UTF-8, which it replaces.
                 let mut others = url::form_urlencoded::parse(body).filter(|(other, _)| other == name);
-                let (_, other) = others.next().expect("the other decoder has it too");
+                let (_, other) = others.next().expect("the other decoder must find the field too");
                 assert_eq!(String::from_utf8_lossy(value), other);
             }
         }
@@ -164,11 +171,14 @@ pub fn signature(data: &[u8]) {
     let at = Timestamp::from_second(1_700_000_000).expect("a time");
     if signers.verify_sha1(message, signature, at).is_ok() {
         let other = [message, b"."].concat();
-        assert!(signers.verify_sha1(&other, signature, at).is_err(), "a signature is over one message");
+        assert!(
+            signers.verify_sha1(&other, signature, at).is_err(),
+            "a signature must not be valid for another message"
+        );
     }
 }
 
-/// The certificate parser: a PEM text.
+/// The certificate parser: the input is a PEM text.
 pub fn certificate(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (signers, problems) = Signers::parse(&[text]);
@@ -176,13 +186,13 @@ pub fn certificate(data: &[u8]) {
     for signer in signers.iter() {
         let (again, _) = Signers::parse(&[signer.pem()]);
         let again: Vec<_> = again.iter().map(|signer| signer.fingerprint()).collect();
-        assert_eq!(again, [signer.fingerprint()], "what is stored reads back");
+        assert_eq!(again, [signer.fingerprint()], "a stored certificate must be readable again");
         let _ = (signer.days_left(Timestamp::MIN), signer.days_left(Timestamp::MAX));
         assert!(signers.verify_sha1(b"message", b"c2lnbmF0dXJl", Timestamp::MAX).is_err());
     }
 }
 
-/// The URL policy, as deployed: a URL, and the same text as the target of a redirect.
+/// The URL policy as deployed: the input is a URL, and also used as the target of a redirect.
 pub fn url_policy(data: &[u8]) {
     let hosts = HostPatterns::parse("files.example,*.store.example,93.184.216.34").expect("patterns");
     let policy = UrlPolicy::new(hosts.clone(), false);
@@ -194,9 +204,13 @@ pub fn url_policy(data: &[u8]) {
         assert!(hosts.allows(url.host_str().expect("a host")));
         assert_eq!(policy.check(&url), Ok(()));
         if url.as_str().len() <= 16 * 1024 {
-            assert_eq!(policy.parse(url.as_str()), Ok(url.clone()), "what is written down is what was judged");
+            assert_eq!(
+                policy.parse(url.as_str()),
+                Ok(url.clone()),
+                "the serialised URL must be the URL that was checked"
+            );
         }
-        // The HTTP stack's own parser goes to the same host, or nowhere.
+        // The HTTP client's own parser must find the same host, or reject the URL.
         if let Ok(uri) = url.as_str().parse::<http::Uri>() {
             assert_eq!((uri.host(), uri.port_u16()), (url.host_str(), None));
         }

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Deploys the built stack on ministack, an emulator of AWS: CloudFormation makes all that template.yaml names.
+"""Deploys the built stack on ministack, an emulator of AWS, with CloudFormation as in template.yaml.
 
     sam build --parameter-overrides Architecture=x86_64
     .venv/bin/python tests/ministack.py
 
-By hand: it brings a large package from PyPI into an environment of its own, and stands in for what the emulator lacks. It
-imports no routes from an API's OpenAPI body, delivers no pipe to a queue, and takes a number that CloudFormation handed
-over as text for text; so routes are made here, due orders are sent here, and the number is set again. Nor does it enforce
-roles. All else is the template's: functions, secrets, table, bucket, queue, alarms, log groups, outputs. Callbacks of every
-service go in, and their PDFs must be in the bucket in the end.
+Run by hand: it installs a large package from PyPI in its own environment. The emulator doesn't import routes from an API's
+OpenAPI body, doesn't deliver a pipe to a queue, and keeps a number that CloudFormation passes as text as text. So this script
+creates the routes, sends due jobs, and sets the number again. The emulator doesn't enforce roles either. Everything else is
+the template's: functions, secrets, table, bucket, queue, alarms, log groups, outputs. Callbacks of every service are posted,
+and their PDFs must be in the bucket in the end.
 """
 
 import argparse
@@ -48,7 +48,7 @@ PATIENCE = 120
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--builds", type=pathlib.Path, default=ROOT / ".aws-sam/build", help="what `sam build` made")
+    parser.add_argument("--builds", type=pathlib.Path, default=ROOT / ".aws-sam/build", help="output folder of `sam build`")
     parser.add_argument("--countersign", default=ROOT / "target/debug/countersign", help="the command line")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as cleanup:
@@ -85,7 +85,7 @@ def free_port():
         return server.getsockname()[1]
 
 
-def started(cleanup, words, log, **environment):
+def start(cleanup, words, log, **environment):
     process = subprocess.Popen(words, stdout=log.open("w"), stderr=subprocess.STDOUT, env={**os.environ, **environment})
 
     def end():
@@ -103,7 +103,7 @@ def until(what, probe):
             if (found := probe()) is not None:
                 return found
         time.sleep(0.5)
-    sys.exit(f"ministack: {what} didn't come about in {PATIENCE} s")
+    sys.exit(f"ministack: {what} wasn't ready within {PATIENCE} s")
 
 
 def emulator(cleanup, folder):
@@ -114,15 +114,15 @@ def emulator(cleanup, folder):
         subprocess.run([*pip, "--disable-pip-version-check", MINISTACK], check=True)
     port = free_port()
     environment = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "MINISTACK_REGION": "eu-west-1"}
-    started(cleanup, [venv / "bin/python", "-m", "ministack"], folder / "ministack.log", HOME=str(folder), **environment)
+    start(cleanup, [venv / "bin/python", "-m", "ministack"], folder / "ministack.log", HOME=str(folder), **environment)
     url = f"http://127.0.0.1:{port}"
     until("ministack", lambda: urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).status)
     return url
 
 
 def services(cleanup, countersign, data):
-    """The simulated services, by the local stack, whose own table and bucket stay empty."""
-    started(cleanup, [countersign, "serve", "--manual", "--port", "0", "--data", data], data.with_suffix(".log"))
+    """The simulated services, started by the local stack, whose own table and bucket stay empty."""
+    start(cleanup, [countersign, "serve", "--manual", "--port", "0", "--data", data], data.with_suffix(".log"))
     return until("the simulated services", lambda: json.loads((data / "endpoints.json").read_text()))
 
 
@@ -131,7 +131,7 @@ def deploy(builds):
     parameters = [f"Architecture={architecture}", "DeletionProtection=false", "ObjectLockMode=none"]
     sam = [pathlib.Path(sys.executable).parent / "sam", "deploy", "--template-file", builds / "template.yaml"]
     options = ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"]
-    # From the builds' folder: here, samconfig.toml would be read.
+    # Run in the builds' folder, where there is no samconfig.toml.
     words = [*sam, "--stack-name", STACK, *options, "--parameter-overrides", *parameters]
     deployed = subprocess.run(words, cwd=builds, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if deployed.returncode != 0:
@@ -151,7 +151,7 @@ def fill_in_secrets(data):
 
 
 def stand_in(outputs, local):
-    """What the emulator doesn't do of the template, and where the functions find it and the simulated services."""
+    """Does what the emulator lacks, and tells the functions the URLs of the emulator and the simulated services."""
     functions, gateway = boto3.client("lambda"), boto3.client("apigatewayv2")
     arns = {}
     for function in functions.list_functions()["Functions"]:
@@ -174,19 +174,19 @@ def stand_in(outputs, local):
 
 
 def archived(outputs):
-    """Hands over due orders, as the pipe would, and waits for the PDFs."""
+    """Sends due jobs to the queue, as the pipe does, and waits for the PDFs."""
     table, queue, bucket = boto3.client("dynamodb"), boto3.client("sqs"), boto3.client("s3")
     url = queue.get_queue_url(QueueName=outputs["ArchiveQueueName"])["QueueUrl"]
 
-    def orders():
+    def jobs():
         items = table.scan(TableName=outputs["TableName"])["Items"]
         return {item["pk"]["S"]: item["state"]["S"] for item in items if item["sk"]["S"] == "ARCHIVE"}
 
-    due = [partition for partition, state in orders().items() if state == "due"]
+    due = [partition for partition, state in jobs().items() if state == "due"]
     assert len(due) == len(CALLBACKS), due
     for partition in due:
         queue.send_message(QueueUrl=url, MessageBody=json.dumps({"pk": partition}))
-    until("the archive", lambda: True if set(orders().values()) == {"archived"} else None)
+    until("the archive", lambda: True if set(jobs().values()) == {"archived"} else None)
     keys = [entry["Key"] for entry in bucket.list_objects_v2(Bucket=outputs["ArchiveBucketName"])["Contents"]]
     for key in keys:
         content = bucket.get_object(Bucket=outputs["ArchiveBucketName"], Key=key)["Body"].read()

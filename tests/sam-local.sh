@@ -1,119 +1,163 @@
 #!/usr/bin/env bash
-# `sam local invoke` for every function, with every file of events/, against the local stack. Needs a Docker engine and
-# the SAM CLI; without them it says SKIPPED, and `.ci/full` runs the same events without Docker.
+# Runs the built functions in Lambda's containers by the commands of docs/sam-local.md: `sam local invoke` with every
+# file of events/ for every function, then `sam local start-api` with callbacks over HTTP, against `countersign serve
+# --containers`. Compares each answer with events/answers.json, and shows at the end what is stored.
 #
+#     sam build --parameter-overrides Architecture=x86_64   # or arm64: this machine's processor
 #     bash tests/sam-local.sh
 #
-# Functions must be built for this machine's processor: `sam build --parameter-overrides Architecture=x86_64`, say.
-# SAM_LOCAL_IMAGE names an image to use instead of the one that the SAM CLI would pull.
+# Needs a Docker engine, and the SAM CLI in .venv (.ci/run installs it) or in PATH. Takes ten to fifteen minutes,
+# because SAM makes a container for each event. The SAM CLI pulls Lambda's image from public.ecr.aws; set
+# SAM_LOCAL_IMAGE to use another one.
+#
+# Where public.ecr.aws can't be reached, this makes an image, on Debian, as root:
+#
+#     debootstrap --variant=minbase --include=ca-certificates bookworm rootfs
+#     mkdir -p rootfs/var/task rootfs/var/runtime rootfs/var/rapid
+#     tar -C rootfs -c . | docker import - lambda-stand-in:bookworm
+#     SAM_LOCAL_IMAGE=lambda-stand-in:bookworm bash tests/sam-local.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 
-skip() {
-    echo "SKIPPED: $*"
-    exit 0
-}
-
 PATH="$PWD/.venv/bin:$PATH"
-export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION="${AWS_DEFAULT_REGION:-eu-west-1}"
-command -v docker >/dev/null || skip 'there is no Docker'
-timeout 20 docker info >/dev/null 2>&1 || skip 'no Docker engine answers'
-command -v sam >/dev/null || skip 'there is no SAM CLI (.ci/run installs one)'
-[ -d .aws-sam/build ] || skip 'the functions are not built (sam build)'
+# events/answers.json expects the events in the order of their bytes, whatever the user's language.
+export LC_ALL=C SAM_CLI_TELEMETRY=0
 
-cargo build --locked --workspace --bins
-data="$(mktemp -d)"
-# The secrets that the events are made for, as `serve` reads them.
-mkdir "$data/secrets"
-python3 - "$data/secrets" <<'PYTHON'
-import json, pathlib, sys
+fail() {
+    printf 'tests/sam-local.sh: %s\n' "$*" >&2
+    exit 1
+}
+command -v docker >/dev/null || fail 'docker is missing'
+timeout 20 docker info >/dev/null 2>&1 || fail 'no Docker engine answers'
+command -v sam >/dev/null || fail 'the SAM CLI is missing: .ci/run installs it'
+[ -f .aws-sam/build/template.yaml ] || fail 'the functions are not built: run `sam build`'
 
-variables = {}
-for function in json.loads(pathlib.Path("events/env.json").read_text()).values():
-    variables |= function
-for provider in ["legalesign", "quicklysign", "signeasy"]:
-    secret = {sort: json.loads(variables.get(f"{provider}_{sort}".upper(), "{}")) for sort in ("proof", "api")}
-    pathlib.Path(sys.argv[1], f"{provider}.json").write_text(json.dumps(secret))
-PYTHON
-target/debug/countersign serve --manual --port 0 --data "$data/stack" --secrets "$data/secrets" >"$data/out" 2>"$data/err" &
-stack=$!
+case "$(uname -m)" in
+    x86_64) architecture=x86_64 ;;
+    aarch64 | arm64) architecture=arm64 ;;
+    *) fail "Lambda doesn't support $(uname -m)" ;;
+esac
+# Docker Desktop leads a name to this machine's loopback address. Another engine has a bridge with an address.
+if [ "$(docker info --format '{{.OperatingSystem}}')" = 'Docker Desktop' ]; then
+    host=host.docker.internal
+else
+    host="$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}')"
+fi
+
+cargo build --locked --workspace --bin countersign
+countersign="$PWD/target/debug/countersign"
+work="$(mktemp -d)"
+data="$work/data"
+pids=()
 finish() {
-    kill "$stack" 2>/dev/null || true
-    wait "$stack" 2>/dev/null || true
-    rm -rf "$data"
+    for pid in "${pids[@]}"; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    rm -rf "$work"
 }
 trap finish EXIT
-for _ in $(seq 300); do
-    grep --quiet '^listening on' "$data/out" && break
-    kill -0 "$stack" || { cat "$data/err" >&2; exit 1; }
-    sleep 0.1
-done
 
-# The same environment for every function; the containers share this machine's network, where the stack listens.
-# `sam local` passes on only variables that the template names, so a copy of it, beside the builds, names the rest.
-python3 - "$data" <<'PYTHON'
-import json, pathlib, sys
-
-data = pathlib.Path(sys.argv[1])
-endpoints = json.loads((data / "stack/endpoints.json").read_text())
-paths = {"legalesign": "legalesign/api/v1", "quicklysign": "quicklysign", "signeasy": "signeasy"}
-environment = {
-    "TABLE_NAME": endpoints["table"],
-    "ARCHIVE_BUCKET": endpoints["bucket"],
-    "AWS_ENDPOINT_URL_DYNAMODB": endpoints["dynamodb"],
-    "AWS_ENDPOINT_URL_S3": endpoints["s3"],
-    "AWS_S3_FORCE_PATH_STYLE": "true",
-    "ALLOW_INSECURE_DOWNLOADS": "true",
-    "POWERTOOLS_SERVICE_NAME": "sam-local",
-    "QUICKLYSIGN_CALLBACK_URL": endpoints["http"] + "/callbacks/quicklysign/{token}",
+# Waits until a process has written a line like this to its log.
+until_says() {
+    local pid="$1" log="$2" line="$3"
+    for _ in $(seq 1200); do
+        grep --quiet "$line" "$log" && return
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$log" >&2
+    fail "the log above has no line '$line'"
 }
-for function in json.loads(pathlib.Path("events/env.json").read_text()).values():
-    environment |= function
-for provider, path in paths.items():
-    environment[f"{provider.upper()}_API_URL"] = f"{endpoints['simulator']}/{path}"
-(data / "environment.json").write_text(json.dumps({"Parameters": environment}))
 
-built = pathlib.Path(".aws-sam/build/template.yaml").read_text()
-lines = []
-for line in built.splitlines():
-    if line.strip().startswith("POWERTOOLS_SERVICE_NAME:"):
-        indent = line[: len(line) - len(line.lstrip())]
-        lines += [f'{indent}{name}: ""' for name in environment if name != "POWERTOOLS_SERVICE_NAME"]
-    lines.append(line)
-pathlib.Path(".aws-sam/build/local.yaml").write_text("\n".join(lines) + "\n")
-for name in ["access_key_id", "secret_access_key"]:
-    (data / name).write_text(endpoints[name])
-PYTHON
-AWS_ACCESS_KEY_ID="$(<"$data/access_key_id")" AWS_SECRET_ACCESS_KEY="$(<"$data/secret_access_key")"
-export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+"$countersign" serve --manual --containers "$host" --port 0 --data "$data" >"$work/serve.log" 2>&1 &
+pids+=("$!")
+until_says "$!" "$work/serve.log" '^listening on'
+grep --invert-match '^callback URL' "$work/serve.log"
 
-image=()
-[ -z "${SAM_LOCAL_IMAGE:-}" ] || image=(--skip-pull-image --invoke-image "$SAM_LOCAL_IMAGE")
-failures=0
-for folder in $(cd functions && ls -d -- */ | tr -d /); do
-    function="$(sed -E 's/(^|-)([a-z])/\U\2/g' <<<"$folder")"
-    for event in events/"$folder"/*.json; do
-        case="$folder/$(basename "$event" .json)"
-        answer="$(sam local invoke "$function" --template .aws-sam/build/local.yaml --event "$event" --env-vars "$data/environment.json" \
-            --docker-network host --container-host-interface 127.0.0.1 "${image[@]}" 2>"$data/log" | tail -n 1)"
-        if python3 - "$case" "$answer" <<'PYTHON'
+# The embedded S3 accepts these credentials only. A profile or session of a real account must not override them.
+unset AWS_PROFILE AWS_SESSION_TOKEN
+export AWS_ACCESS_KEY_ID=countersign AWS_SECRET_ACCESS_KEY=countersign-local AWS_DEFAULT_REGION=eu-west-1
+options=(--parameter-overrides "Architecture=$architecture" --env-vars "$data/sam-local.json")
+[ -z "${SAM_LOCAL_IMAGE:-}" ] || options+=(--skip-pull-image --invoke-image "$SAM_LOCAL_IMAGE")
+
+# Whether an answer is what events/answers.json says of a case: its keys with their values. More keys are fine.
+cat >"$work/check.py" <<'PYTHON'
 import json, sys
 
-case, answer = sys.argv[1], json.loads(sys.argv[2])
+case, answer = sys.argv[1], json.loads(sys.argv[2] or "null") or {}
 expected = json.load(open("events/answers.json"))[case]
 if "statusCode" in answer:
     answer = {"status": answer["statusCode"], **json.loads(answer["body"])}
 sys.exit(any(answer.get(key) != value for key, value in expected.items()))
 PYTHON
-        then
+
+events=0
+failures=0
+# Callbacks first. Then the functions that finish what callbacks left to do.
+last=(reconcile final-document)
+mapfile -t first < <(cd functions && printf '%s\n' * | grep -vxF "$(printf '%s\n' "${last[@]}")")
+for folder in "${first[@]}" "${last[@]}"; do
+    # The logical id in the template: V1Batch of v1-batch.
+    function="$(sed -E 's/(^|-)([a-z])/\U\2/g' <<<"$folder")"
+    for event in events/"$folder"/*.json; do
+        case="$folder/$(basename "$event" .json)"
+        events=$((events + 1))
+        answer="$(sam local invoke "$function" --event "$event" "${options[@]}" 2>"$work/log" | tail -n 1)" || true
+        if python3 "$work/check.py" "$case" "$answer"; then
             echo "ok $case"
         else
-            echo "FAILED $case: $answer"
-            tail -n 20 "$data/log"
+            echo "FAILED $case: ${answer:-no answer}"
+            tail -n 20 "$work/log"
             failures=$((failures + 1))
         fi
     done
 done
-echo "$failures failed"
+[ "$events" -gt "$failures" ] || fail 'every event failed'
+
+echo
+port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+sam local start-api --port "$port" "${options[@]}" >"$work/api.log" 2>&1 &
+pids+=("$!")
+until_says "$!" "$work/api.log" "Running on http://127.0.0.1:$port"
+url="http://127.0.0.1:$port/callbacks/quicklysign"
+body='{"entity_type": "Document", "entity_key": "by-start-api", "callback_event": "document_updated"}'
+for token in local-path-token another-path-token; do
+    echo "POST /callbacks/quicklysign/$token through sam local start-api"
+    answer="$(curl --silent --show-error --max-time 120 --write-out '\n%{http_code}' \
+        --header 'content-type: application/json' --data "$body" "$url/$token")" || true
+    echo "$answer"
+    case "$token $answer" in
+        local-path-token*'"outcome":"recorded"'*$'\n200' | another-path-token*'"reason":"unproven"'*$'\n401') ;;
+        *)
+            echo "FAILED start-api $token"
+            tail -n 20 "$work/api.log"
+            failures=$((failures + 1))
+            ;;
+    esac
+done
+
+# The document pack that the worker's event names. A callback completed it, so its PDFs must be in the archive now.
+pack="$(python3 - <<'PYTHON'
+import json
+
+[message] = json.load(open("events/final-document/due.json"))["Records"]
+print(json.loads(message["body"])["pk"].split("#")[2])
+PYTHON
+)"
+printf '\n$ countersign documents\n'
+"$countersign" documents --data "$data"
+for id in "$pack" by-start-api; do
+    printf '\n$ countersign timeline quicklysign %s\n' "$id"
+    "$countersign" timeline quicklysign "$id" --data "$data"
+done
+archive='import json, sys; sys.exit(json.load(sys.stdin)["document"]["archive"]["state"] != "archived")'
+if ! "$countersign" timeline quicklysign "$pack" --data "$data" --json | python3 -c "$archive"; then
+    echo "FAILED: $pack is not archived"
+    failures=$((failures + 1))
+fi
+
+echo
+echo "$events events and 2 requests, $failures failed"
 [ "$failures" -eq 0 ]

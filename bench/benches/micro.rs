@@ -1,4 +1,4 @@
-//! Microbenchmarks of taking in a batch: `cargo bench --profile harness` in `bench/`.
+//! Microbenchmarks of processing a batch: `cargo bench --profile harness` in `bench/`.
 
 use countersign_bench::{Batch, SIZES, Step};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

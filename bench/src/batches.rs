@@ -1,4 +1,4 @@
-//! Batches of growing size: beside a bare loop of the same calls, beside the peers, and by the entry.
+//! Batches of increasing size, compared with a bare loop of the same calls and with the peers, and the time per entry.
 
 use std::{ffi::OsString, fs, path::Path};
 
@@ -10,20 +10,20 @@ use serde_json::Value;
 use crate::{
     capture::{Call, Capture},
     contestants::{Language, Programs},
-    events::{Events, Sort},
+    events::{EventKind, Events},
     function::{Function, Program},
     services::Services,
     spread::Spread,
     starts::milliseconds,
 };
 
-/// Entries in a batch. The last is about the most that Lambda's event takes.
+/// Numbers of entries in a batch. The last one is close to the maximum that fits in Lambda's event.
 pub const SIZES: [usize; 4] = [100, 1_000, 5_000, 20_000];
 
-/// What a batch of one size came to. Times in milliseconds.
+/// The result of batches of one size. Times in milliseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Batch {
-    /// How many entries.
+    /// Number of entries.
     pub entries: usize,
     /// The posted form's size in bytes.
     pub body: usize,
@@ -31,29 +31,29 @@ pub struct Batch {
     pub time: Spread,
     /// The function's processor time.
     pub cpu: Spread,
-    /// The time of the same calls without anything else, as many of them at the same time.
+    /// The time of only the same calls, with the same concurrency.
     pub bare: Spread,
-    /// The first by the second, round by round.
+    /// `time` divided by `bare`, round by round.
     pub ratio: Spread,
-    /// The peers'.
+    /// The Python peer's time.
     pub python: Option<Spread>,
-    /// See there.
+    /// The Node peer's time.
     pub node: Option<Spread>,
     /// The Python peer's processor time.
     pub python_cpu: Option<Spread>,
     /// Peak memory in bytes: the function, Python, Node.
     pub memory: [f64; 3],
-    /// That of the empty function, which is handed the same event and reads it: no function of this runtime needs less.
+    /// Peak memory of the empty function with the same event: the lower bound for functions with this runtime.
     pub hello_memory: f64,
-    /// Calls of DynamoDB: single items, and many items.
+    /// DynamoDB calls: for single items, and for batches of items.
     pub calls: [usize; 2],
-    /// Write units, the index's included.
+    /// Write units, including the index.
     pub write_units: f64,
     /// Read units.
     pub read_units: f64,
-    /// The Python peer's calls and units.
+    /// The Python peer's DynamoDB calls: for single items, and for batches of items.
     pub python_calls: [usize; 2],
-    /// See there.
+    /// The Python peer's write units.
     pub python_write_units: f64,
 }
 
@@ -64,7 +64,7 @@ struct Runs {
     memory: Vec<f64>,
 }
 
-/// Measures all sizes, so often.
+/// Measures all sizes, each in this number of rounds.
 ///
 /// # Errors
 /// When a function fails.
@@ -74,16 +74,16 @@ pub async fn run(programs: &Programs, rounds: u64) -> Result<Vec<Batch>> {
     for entries in SIZES {
         eprintln!("a batch of {entries} entries");
         let events = Events::new(&services.secrets, 1);
-        let body = events.post(Sort::Batch(entries), 1)?.body.len();
-        // The first opens connections and stores the certificate.
-        let events = [events.event(Sort::Batch(1), 0)?, events.event(Sort::Batch(entries), 1)?];
+        let body = events.post(EventKind::Batch(entries), 1)?.body.len();
+        // The first event opens connections and stores the certificate, and isn't measured.
+        let events = [events.event(EventKind::Batch(1), 0)?, events.event(EventKind::Batch(entries), 1)?];
         let ours: Vec<OsString> = vec![programs.function("v1-batch").into()];
-        let seen = capture(&services, &ours, &events).await?;
+        let calls = capture(&services, &ours, &events).await?;
         let file = services.folder.path().join("calls.jsonl");
-        let lines: Vec<String> = seen.iter().map(serde_json::to_string).collect::<serde_json::Result<_>>()?;
+        let lines: Vec<String> = calls.iter().map(serde_json::to_string).collect::<serde_json::Result<_>>()?;
         fs::write(&file, lines.join("\n"))?;
         let python = programs.peer(Language::Python, "batch");
-        let seen_of_python = capture(&services, &python, &events).await?;
+        let python_calls = capture(&services, &python, &events).await?;
 
         let mut runs: [Runs; 5] = Default::default();
         let bare = vec![programs.own("bare").into()];
@@ -91,17 +91,17 @@ pub async fn run(programs: &Programs, rounds: u64) -> Result<Vec<Batch>> {
         let hello = vec![programs.own("hello").into()];
         for round in 0..rounds {
             let mut order = [&ours, &bare, &python, &node, &hello].into_iter().enumerate();
-            // In turns, forwards and backwards.
+            // In turns, in alternating directions.
             for _ in 0..5 {
                 let next = if round % 2 == 0 { order.next() } else { order.next_back() };
                 let (index, command) = next.context("five")?;
-                one(&services, command, file.to_str(), &events, entries, &mut runs[index]).await?;
+                measure(&services, command, file.to_str(), &events, entries, &mut runs[index]).await?;
             }
         }
         let [ours, bare, python, node, hello] = runs;
         let median = |runs: &Runs| Spread::of(&runs.memory).map_or(f64::NAN, |memory| memory.median);
-        let of_batch = seen.last().context("two events")?;
-        let of_python = seen_of_python.last().context("two events")?;
+        let batch_calls = calls.last().context("two events")?;
+        let python_calls = python_calls.last().context("two events")?;
         all.push(Batch {
             entries,
             body,
@@ -114,37 +114,39 @@ pub async fn run(programs: &Programs, rounds: u64) -> Result<Vec<Batch>> {
             python_cpu: Spread::of(&python.cpu),
             memory: [&ours, &python, &node].map(median),
             hello_memory: median(&hello),
-            calls: counted(of_batch),
-            write_units: of_batch.iter().map(|call| call.write_units).sum(),
-            read_units: of_batch.iter().map(|call| call.read_units).sum(),
-            python_calls: counted(of_python),
-            python_write_units: of_python.iter().map(|call| call.write_units).sum(),
+            calls: count(batch_calls),
+            write_units: batch_calls.iter().map(|call| call.write_units).sum(),
+            read_units: batch_calls.iter().map(|call| call.read_units).sum(),
+            python_calls: count(python_calls),
+            python_write_units: python_calls.iter().map(|call| call.write_units).sum(),
         });
     }
     Ok(all)
 }
 
-fn counted(calls: &[Call]) -> [usize; 2] {
-    let many = calls.iter().filter(|call| call.operation.starts_with("Batch")).count();
-    [calls.len() - many, many]
+/// The numbers of calls for single items, and for batches of items.
+fn count(calls: &[Call]) -> [usize; 2] {
+    let batches = calls.iter().filter(|call| call.operation.starts_with("Batch")).count();
+    [calls.len() - batches, batches]
 }
 
-/// The calls of each event.
+/// Records the calls of each event.
 async fn capture(services: &Services, command: &[OsString], events: &[Bytes; 2]) -> Result<Vec<Vec<Call>>> {
     let table = services.table().await?;
     let capture = Capture::start(&table.url).await?;
     let program = Program { command: command.to_vec(), environment: services.environment(&capture.url) };
     let mut function = Function::start(&program, &services.log("capture")).await?;
-    let mut seen = Vec::new();
+    let mut calls = Vec::new();
     for event in events {
         function.call(event.clone()).await?;
-        seen.push(capture.take());
+        calls.push(capture.take());
     }
     function.end().await?;
-    Ok(seen)
+    Ok(calls)
 }
 
-async fn one(
+/// Measures the second event of a new process.
+async fn measure(
     services: &Services,
     command: &[OsString],
     calls: Option<&str>,
@@ -162,10 +164,10 @@ async fn one(
     let (time, answer) = function.call(events[1].clone()).await?;
     let answer: Value = serde_json::from_slice(&answer)?;
     let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
-    // `bare` says how many calls it made, and `hello` nothing.
+    // `bare` answers with the number of its calls, and `hello` with an empty body.
     let is_hello = command.iter().any(|file| Path::new(file).ends_with("hello"));
-    let right = is_hello || body["calls"].is_u64() || (body["outcome"] == "recorded" && body["events"] == entries);
-    ensure!(right, "a wrong answer: {answer}");
+    let correct = is_hello || body["calls"].is_u64() || (body["outcome"] == "recorded" && body["events"] == entries);
+    ensure!(correct, "a wrong answer: {answer}");
     runs.time.push(milliseconds(time));
     runs.cpu.push(milliseconds(function.cpu()? - before));
     runs.memory.push(function.peak_memory()? as f64);

@@ -1,4 +1,4 @@
-//! Listens in on a function's calls of DynamoDB: what it asks for, what that costs, and how many calls there are.
+//! Records a function's DynamoDB calls: their inputs, their capacity units, and their number.
 
 use std::{
     mem,
@@ -20,20 +20,20 @@ use tokio::task::JoinSet;
 
 use crate::services;
 
-/// A call, as it was asked for.
+/// A recorded call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call {
     /// `PutItem`, …
     pub operation: String,
     /// Its input, in DynamoDB's JSON.
     pub input: Value,
-    /// Capacity units that it wrote, the index included, as the embedded DynamoDB counts them by AWS's rules.
+    /// Its write capacity units, including the index, as the embedded DynamoDB counts them by AWS's rules.
     pub write_units: f64,
-    /// Capacity units that it read.
+    /// Its read capacity units.
     pub read_units: f64,
 }
 
-/// A proxy before a DynamoDB that remembers all calls.
+/// A proxy in front of DynamoDB that records all calls.
 pub struct Capture {
     /// `http://…`
     pub url: String,
@@ -49,37 +49,37 @@ struct Proxy {
 }
 
 impl Capture {
-    /// Listens on a free port, before the DynamoDB at `to`.
+    /// Listens on a free port, and forwards to the DynamoDB at `to`.
     ///
     /// # Errors
-    /// When there is no port.
+    /// When no port is free.
     pub async fn start(to: &str) -> Result<Self> {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let client = Client::builder(TokioExecutor::new()).build_http();
         let proxy = Proxy { to: to.to_owned(), client, calls: Arc::clone(&calls) };
-        let router = Router::new().fallback(pass_on).with_state(proxy);
+        let router = Router::new().fallback(forward).with_state(proxy);
         let (listener, url) = services::bind().await?;
         let mut server = JoinSet::new();
         server.spawn(async move { drop(axum::serve(listener, router).await) });
         Ok(Self { url, calls, _server: server })
     }
 
-    /// The calls since it was asked last, in the order of their answers.
+    /// Takes the calls recorded since the last `take`, in the order of their responses.
     #[must_use]
     pub fn take(&self) -> Vec<Call> {
         mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-async fn pass_on(State(proxy): State<Proxy>, request: Request<Body>) -> Result<Response<Body>, StatusCode> {
+async fn forward(State(proxy): State<Proxy>, request: Request<Body>) -> Result<Response<Body>, StatusCode> {
     let bad = |_| StatusCode::BAD_GATEWAY;
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(bad)?.to_bytes();
     let input: Value = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
-    // Asked for here, so that the function's own request stays as it is deployed. (The embedded DynamoDB doesn't look at
-    // signatures.)
-    let mut asking = input.clone();
-    asking["ReturnConsumedCapacity"] = json!("TOTAL");
+    // Requests the capacity here, so that the function's own request is the same as when deployed. (The embedded
+    // DynamoDB doesn't check request signatures.)
+    let mut metered = input.clone();
+    metered["ReturnConsumedCapacity"] = json!("TOTAL");
     let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     let mut forwarded = Request::post(&proxy.to);
@@ -88,13 +88,13 @@ async fn pass_on(State(proxy): State<Proxy>, request: Request<Body>) -> Result<R
             forwarded = forwarded.header(name, value);
         }
     }
-    let forwarded = forwarded.body(Full::from(asking.to_string())).map_err(|_| StatusCode::BAD_GATEWAY)?;
+    let forwarded = forwarded.body(Full::from(metered.to_string())).map_err(|_| StatusCode::BAD_GATEWAY)?;
     let (head, body) = proxy.client.request(forwarded).await.map_err(|_| StatusCode::BAD_GATEWAY)?.into_parts();
     let body = body.collect().await.map_err(|_| StatusCode::BAD_GATEWAY)?.to_bytes();
-    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let units = units(&answer["ConsumedCapacity"]);
+    let output: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let units = units(&output["ConsumedCapacity"]);
     let reads = ["GetItem", "BatchGetItem", "Query", "Scan"].contains(&operation.as_str());
-    // A condition that doesn't hold costs what the write would have; the embedded one then says nothing.
+    // A failed condition costs as much as the write, but the embedded DynamoDB reports no capacity for it.
     let units = if head.status.is_success() { units } else { 1.0 };
     let (write_units, read_units) = if reads { (0.0, units) } else { (units, 0.0) };
     let call = Call { operation, input, write_units, read_units };
@@ -106,7 +106,7 @@ async fn pass_on(State(proxy): State<Proxy>, request: Request<Body>) -> Result<R
     response.body(Body::from(body)).map_err(|_| StatusCode::BAD_GATEWAY)
 }
 
-/// One capacity, or a list of them.
+/// The capacity units in a `ConsumedCapacity`, which is an object or a list of objects.
 fn units(capacity: &Value) -> f64 {
     match capacity {
         Value::Array(all) => all.iter().map(units).sum(),

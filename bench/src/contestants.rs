@@ -1,4 +1,4 @@
-//! Who takes part: every function, an empty one, and what a user would write instead.
+//! The compared programs: every function, an empty one, and peers as a user might write them in Python and Node.
 
 use std::{
     ffi::OsString,
@@ -8,9 +8,9 @@ use std::{
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::{events::Sort, function::Program, services::Services, tls::Terminator};
+use crate::{events::EventKind, function::Program, services::Services, tls::Terminator};
 
-/// In what something is written.
+/// The language of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Language {
@@ -22,49 +22,50 @@ pub enum Language {
     Node,
 }
 
-/// Somebody who takes part.
+/// One of the compared programs.
 pub struct Contestant {
     /// Its name in tables.
     pub name: String,
-    /// What it is written in.
+    /// Its language.
     pub language: Language,
     /// Whether it reaches DynamoDB through TLS.
     pub tls: bool,
-    /// Whether it is a callback, and not the worker, the schedule or the empty one.
+    /// Whether it receives callbacks, unlike the worker, the scheduled function and the empty one.
     pub callback: bool,
-    /// What it is called with.
-    pub sort: Sort,
-    /// What is started.
+    /// The kind of its events.
+    pub kind: EventKind,
+    /// The program to start.
     pub program: Program,
 }
 
-/// Where the programs are.
+/// The locations of the programs.
 pub struct Programs {
     root: PathBuf,
 }
 
-/// The functions, in the order of the tables, and what each is called with.
-pub const FUNCTIONS: [(&str, Sort); 7] = [
-    ("quicklysign-callback", Sort::Quicklysign),
-    ("signeasy-callback", Sort::Signeasy),
-    ("v1-realtime", Sort::Realtime),
-    ("v1-batch", Sort::Batch(1)),
-    ("final-document", Sort::NothingDue),
-    ("reconcile", Sort::Sweep),
-    ("quicklysign-subscribe", Sort::Subscribe),
+/// The functions in the order of the tables, and the kinds of their events.
+pub const FUNCTIONS: [(&str, EventKind); 7] = [
+    ("quicklysign-callback", EventKind::Quicklysign),
+    ("signeasy-callback", EventKind::Signeasy),
+    ("v1-realtime", EventKind::Realtime),
+    ("v1-batch", EventKind::Batch(1)),
+    ("final-document", EventKind::NothingDue),
+    ("reconcile", EventKind::Sweep),
+    ("quicklysign-subscribe", EventKind::Subscribe),
 ];
 
-/// How many of [`FUNCTIONS`] are callbacks.
+/// The first functions of [`FUNCTIONS`], up to this number, receive callbacks.
 const CALLBACKS: usize = 4;
 
-/// The peer of the callbacks that aren't batches.
+/// The peer of the callbacks other than batches.
 pub const CALLBACK_PEER: &str = "callback";
 
-/// What the peers implement: the batch's receiver, and a callback that a path token proves.
-const PEERS: [(&str, Sort); 2] = [("batch", Sort::Batch(1)), (CALLBACK_PEER, Sort::Quicklysign)];
+/// The peers, implemented in each language: a receiver of batches, and one of callbacks with only a path token as
+/// proof.
+const PEERS: [(&str, EventKind); 2] = [("batch", EventKind::Batch(1)), (CALLBACK_PEER, EventKind::Quicklysign)];
 
 impl Programs {
-    /// Those of the repository at `root`.
+    /// The programs of the repository at `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
@@ -76,13 +77,13 @@ impl Programs {
         self.root.join("target/release").join(name)
     }
 
-    /// `hello`, `bare` or `plain`, built as the functions are.
+    /// The binary of `hello`, `bare` or `plain`, built like the functions.
     #[must_use]
     pub fn own(&self, name: &str) -> PathBuf {
         self.root.join("bench/target/release").join(name)
     }
 
-    /// The peers' interpreters and files.
+    /// A peer's command: its interpreter and its file.
     #[must_use]
     pub fn peer(&self, language: Language, handler: &str) -> Vec<OsString> {
         let peers = self.root.join("bench/peers");
@@ -96,36 +97,36 @@ impl Programs {
         }
     }
 
-    /// Everybody. The callbacks twice: in plain HTTP, as the peers are, and through TLS.
+    /// All compared programs. The callback functions occur twice: with plain HTTP like the peers, and with TLS.
     ///
     /// # Errors
-    /// When a program isn't there.
+    /// When a program is missing.
     pub fn contestants(&self, services: &Services, dynamodb: &str, tls: &Terminator) -> Result<Vec<Contestant>> {
         let plain = services.environment(dynamodb);
         let through_tls = services.environment_through(tls);
-        let rust = |name: &str, file: PathBuf, sort, tls: bool, callback| {
+        let rust = |name: &str, file: PathBuf, kind, tls: bool, callback| {
             let environment = if tls { through_tls.clone() } else { plain.clone() };
             let program = Program { command: vec![file.into()], environment };
-            Contestant { name: name.to_owned(), language: Language::Rust, tls, callback, sort, program }
+            Contestant { name: name.to_owned(), language: Language::Rust, tls, callback, kind, program }
         };
-        let mut all = vec![rust("hello", self.own("hello"), Sort::Quicklysign, false, false)];
-        for (position, (name, sort)) in FUNCTIONS.into_iter().enumerate() {
+        let mut all = vec![rust("hello", self.own("hello"), EventKind::Quicklysign, false, false)];
+        for (position, (name, kind)) in FUNCTIONS.into_iter().enumerate() {
             let callback = position < CALLBACKS;
-            all.push(rust(name, self.function(name), sort, false, callback));
+            all.push(rust(name, self.function(name), kind, false, callback));
             if callback {
-                all.push(rust(name, self.function(name), sort, true, callback));
+                all.push(rust(name, self.function(name), kind, true, callback));
             }
         }
         for language in [Language::Python, Language::Node] {
-            for (handler, sort) in PEERS {
+            for (handler, kind) in PEERS {
                 let program = Program { command: self.peer(language, handler), environment: plain.clone() };
                 let name = format!("{}-{handler}", if language == Language::Python { "python" } else { "node" });
-                all.push(Contestant { name, language, tls: false, callback: true, sort, program });
+                all.push(Contestant { name, language, tls: false, callback: true, kind, program });
             }
         }
         for contestant in &all {
             for file in contestant.program.command.iter().map(Path::new).filter(|file| file.is_absolute()) {
-                ensure!(file.exists(), "{} isn't there: `bash bench/run` builds it", file.display());
+                ensure!(file.exists(), "{} is missing: `bash bench/run` builds it", file.display());
             }
         }
         Ok(all)

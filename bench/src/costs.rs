@@ -1,8 +1,8 @@
-//! What a million callbacks cost, from what was measured and from `bench/prices.toml`, which holds all that is assumed.
+//! The cost of a million callbacks, from the measurements and from `bench/prices.toml`, which has all assumptions.
 //!
-//! Lambda's time isn't this machine's: a function with a seventh of a processor takes seven times as long for what it
-//! computes, and waits for AWS's DynamoDB instead of the embedded one. So what is billed is computed from the measured
-//! processor time, the counted calls, and the assumed time of a call.
+//! The measured time isn't the time on Lambda: a function with a seventh of a processor computes seven times as long,
+//! and waits for AWS's DynamoDB instead of the embedded one. So the billed time is computed from the measured processor
+//! time, the number of calls, and the assumed time of a call.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -15,9 +15,9 @@ use crate::{contestants::Language, report::Report};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
-    /// Where.
+    /// The AWS region of the prices.
     pub region: String,
-    /// When.
+    /// The year of the prices.
     pub date: String,
     million: Million,
     gigabyte: Gigabyte,
@@ -55,46 +55,46 @@ struct Assumed {
     cold: f64,
 }
 
-/// What a million of one sort of callback costs, in dollars but for `billed`.
+/// The cost of a million callbacks of one kind.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cost {
-    /// Who takes it in, and how large it is.
+    /// The receiving function, and the number of events.
     pub what: String,
-    /// How many events it tells of.
+    /// Number of events in a callback.
     pub events: usize,
-    /// Milliseconds of Lambda that are billed for one.
+    /// Billed milliseconds of Lambda for one callback.
     pub billed: f64,
     /// Memory in MB.
     pub memory: f64,
-    /// Write units of one.
+    /// Write units of one callback.
     pub write_units: f64,
-    /// Lambda, requests and time.
+    /// US dollars for Lambda: requests and time.
     pub lambda: f64,
-    /// DynamoDB, writes and reads.
+    /// US dollars for DynamoDB: writes and reads.
     pub dynamodb: f64,
-    /// API Gateway, S3, logs and traces.
+    /// US dollars for API Gateway, S3, logs and traces.
     pub others: f64,
 }
 
 impl Cost {
-    /// All together.
+    /// The sum in US dollars.
     #[must_use]
     pub fn sum(&self) -> f64 {
         self.lambda + self.dynamodb + self.others
     }
 }
 
-/// One callback, as it was measured.
+/// The measurements of one callback.
 struct Measured<'a> {
     name: &'a str,
     what: String,
     events: usize,
     body: f64,
-    /// Processor milliseconds.
+    /// Processor time in milliseconds.
     cpu: f64,
-    /// Processor milliseconds until the first answer.
+    /// Processor time until the first answer, in milliseconds.
     start_cpu: f64,
-    /// Calls that wait for each other.
+    /// Number of consecutive calls; concurrent calls count as one.
     waits: f64,
     write_units: f64,
     read_units: f64,
@@ -102,10 +102,10 @@ struct Measured<'a> {
 }
 
 impl Prices {
-    /// Reads them.
+    /// Reads the prices.
     ///
     /// # Errors
-    /// When the file isn't as it should be.
+    /// When the file is missing or has unexpected contents.
     pub fn read(root: &Path) -> Result<Self> {
         toml::from_str(&fs::read_to_string(root.join("bench/prices.toml"))?).context("bench/prices.toml")
     }
@@ -115,9 +115,9 @@ impl Prices {
         let memory = *self.memory.get(measured.name)?;
         let slower = (assumed.full_processor / memory).max(1.0);
         let waiting = measured.waits * assumed.dynamodb_call + measured.s3_puts * assumed.s3_put;
-        // Lambda computes at full speed while a function starts.
+        // Lambda provides full processor speed while a function starts.
         let billed = measured.cpu * slower + waiting + assumed.cold * measured.start_cpu;
-        // Per million callbacks: seconds are milliseconds times a thousand.
+        // For a million callbacks: a millisecond each makes 1,000 seconds.
         let gigabyte_seconds = billed * 1_000.0 * memory / 1_024.0;
         let requests = (measured.body / assumed.http_api_unit).ceil().max(1.0);
         Some(Cost {
@@ -137,7 +137,7 @@ impl Prices {
     }
 }
 
-/// The costs of everything that was measured.
+/// The costs of all measured callbacks.
 #[must_use]
 pub fn of(report: &Report, prices: &Prices) -> Vec<Cost> {
     let start_cpu = |name: &str| report.start(name, false).map_or(0.0, |start| start.first_cpu.median);
@@ -154,8 +154,8 @@ pub fn of(report: &Report, prices: &Prices) -> Vec<Cost> {
         s3_puts: 0.0,
     });
     let large = report.batches.iter().flat_map(|batch| {
-        // As many at the same time as the ledger and the peer make.
-        let waits = |[single, many]: [usize; 2], at_a_time: f64| single as f64 / 16.0 + many as f64 / at_a_time;
+        // With the concurrency of the ledger, or of the peer.
+        let waits = |[single, many]: [usize; 2], concurrency: f64| single as f64 / 16.0 + many as f64 / concurrency;
         // Bodies over 8 KiB go to S3.
         let s3_puts = if batch.body > 8 * 1_024 { 1.0 } else { 0.0 };
         let ours = Measured {

@@ -1,12 +1,8 @@
-//! A large PDF: the archive worker beside a plain download to disk and a plain put.
+//! A large PDF: the archive worker compared with a plain download to disk and a plain put.
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use countersign::{
-    ledger::Ledger,
-    provider::Provider,
-    subject::{Subject, SubjectId, SubjectKind},
-};
+use countersign::{ledger::Ledger, domain::{Provider, Subject, SubjectId, SubjectKind}};
 use countersign_cli::{
     simulator::Promise,
     stack::{BUCKET, TABLE},
@@ -16,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     contestants::Programs,
-    events::{Events, Sort},
+    events::{EventKind, Events},
     function::{Function, Program},
     services::Services,
     spread::Spread,
@@ -26,27 +22,27 @@ use crate::{
 /// The PDF's size in bytes.
 pub const SIZE: u64 = 200_000_000;
 
-/// What it came to. Times in milliseconds, memory in bytes.
+/// The result. Times in milliseconds, memory in bytes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Document {
     /// The PDF's size in bytes.
     pub size: u64,
-    /// The worker's time, for all of an order.
+    /// The worker's time for a whole archive job.
     pub time: Spread,
     /// The time of a plain download and put.
     pub bare: Spread,
-    /// The first by the second, round by round.
+    /// `time` divided by `bare`, round by round.
     pub ratio: Spread,
     /// The worker's peak memory.
     pub memory: Spread,
-    /// The peak memory of the plain way.
+    /// The peak memory of the plain download and put.
     pub bare_memory: Spread,
 }
 
-/// Measures so often.
+/// Measures both in turns, in this number of rounds.
 ///
 /// # Errors
-/// When something fails.
+/// When a function fails or gives a wrong answer.
 pub async fn run(programs: &Programs, rounds: u64) -> Result<Document> {
     let services = Services::start().await?;
     let table = services.table().await?;
@@ -60,9 +56,9 @@ pub async fn run(programs: &Programs, rounds: u64) -> Result<Document> {
     for round in 0..rounds {
         eprint!("\ra large PDF, round {} of {rounds} ", round + 1);
         let id = events.id(round);
-        // Without a hash from the service: its simulator would make the PDF once more to have one.
+        // Without a hash from the service: its simulator would render the PDF a second time to compute one.
         services.simulator.document(&id).size(SIZE).inline(true).promise(Promise::Missing);
-        callback.call(events.event(Sort::Realtime, round)?).await?;
+        callback.call(events.event(EventKind::Realtime, round)?).await?;
         let subject = Subject {
             provider: Provider::Legalesign,
             kind: SubjectKind::Document,
@@ -70,8 +66,8 @@ pub async fn run(programs: &Programs, rounds: u64) -> Result<Document> {
         };
         let mut worker =
             Function::start(&program(programs.function("final-document").into()), &services.log("worker")).await?;
-        let order = json!({"pk": subject.partition()}).to_string();
-        let event = json!({"Records": [{"messageId": "1", "body": order, "eventSource": "aws:sqs"}]});
+        let job = json!({"pk": subject.partition()}).to_string();
+        let event = json!({"Records": [{"messageId": "1", "body": job, "eventSource": "aws:sqs"}]});
         let (time, answer) = worker.call(event.to_string().into()).await?;
         let answer: Value = serde_json::from_slice(&answer)?;
         ensure!(answer["batchItemFailures"].as_array().is_some_and(Vec::is_empty), "a wrong answer: {answer}");

@@ -1,8 +1,8 @@
-//! What the functions are called with: API Gateway's events of real posts, each about something else.
+//! The functions' events: API Gateway's events for realistic posts, each about another subject.
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use countersign::{delivery::Route, provider::Provider};
+use countersign::domain::{Provider, Route};
 use countersign_cli::{
     simulator::legalesign::posts::{self, Post},
     stack::{Secrets, gateway},
@@ -15,28 +15,28 @@ use crate::services::GROUP;
 /// SignEasy's documented body of a completed request.
 const SIGNEASY: &str = include_str!("../../events/signeasy-callback/rs_completed_v2.json");
 
-/// Makes events, all different.
+/// Generates events, all different.
 #[derive(Clone)]
 pub struct Events<'a> {
     secrets: &'a Secrets,
-    /// Sets those of one run apart from another's.
+    /// Number of the run, part of the ids, so that different runs have different events.
     run: u64,
 }
 
-/// The sort of event.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
-    /// A batch of so many entries.
+pub enum EventKind {
+    /// A batch with this number of entries.
     Batch(usize),
-    /// The form upon a signed document, signed.
+    /// The signed realtime form about a document that was signed.
     Realtime,
-    /// A pack's final document.
+    /// The final document of a pack.
     Quicklysign,
     /// A completed request.
     Signeasy,
-    /// An archive order that isn't due.
+    /// An archive job that isn't due.
     NothingDue,
-    /// A run of the schedule.
+    /// A scheduled sweep.
     Sweep,
     /// A pack to subscribe to.
     Subscribe,
@@ -49,64 +49,64 @@ impl<'a> Events<'a> {
         Self { secrets, run }
     }
 
-    /// The event of this number.
+    /// The event with this number.
     ///
     /// # Errors
     /// When the secrets have no key or token for it.
-    pub fn event(&self, sort: Sort, number: u64) -> Result<Bytes> {
-        let event = match sort {
-            Sort::NothingDue => {
-                let order = json!({"pk": format!("quicklysign#document_pack#{}", self.id(number))}).to_string();
-                json!({"Records": [{"messageId": "1", "body": order, "eventSource": "aws:sqs"}]})
+    pub fn event(&self, kind: EventKind, number: u64) -> Result<Bytes> {
+        let event = match kind {
+            EventKind::NothingDue => {
+                let job = json!({"pk": format!("quicklysign#document_pack#{}", self.id(number))}).to_string();
+                json!({"Records": [{"messageId": "1", "body": job, "eventSource": "aws:sqs"}]})
             }
-            Sort::Sweep => json!({"task": "sweep"}),
-            Sort::Subscribe => json!({"entity_key": self.id(number)}),
-            Sort::Batch(_) | Sort::Realtime | Sort::Quicklysign | Sort::Signeasy => {
-                let post = self.post(sort, number)?;
+            EventKind::Sweep => json!({"task": "sweep"}),
+            EventKind::Subscribe => json!({"entity_key": self.id(number)}),
+            EventKind::Batch(_) | EventKind::Realtime | EventKind::Quicklysign | EventKind::Signeasy => {
+                let post = self.post(kind, number)?;
                 gateway_event(&post, &self.secrets.url_token(post.route.provider())?)?
             }
         };
         Ok(event.to_string().into())
     }
 
-    /// The post of a callback of this number.
+    /// The post of the callback with this number.
     ///
     /// # Errors
-    /// When the secrets have no key or token for it, or it is no callback.
-    pub fn post(&self, sort: Sort, number: u64) -> Result<Post> {
+    /// When the secrets have no key or token for it, or this kind of event isn't a callback.
+    pub fn post(&self, kind: EventKind, number: u64) -> Result<Post> {
         let id = self.id(number);
-        match sort {
-            Sort::Batch(entries) => {
+        match kind {
+            EventKind::Batch(entries) => {
                 let data = json!(self.entries(entries, number)).to_string();
                 Ok(posts::batch(&self.secrets.signing_key()?, &data))
             }
-            Sort::Realtime => Ok(posts::signed_form(&self.secrets.signing_key()?, &id, GROUP).upon("signed")),
-            Sort::Quicklysign => {
+            EventKind::Realtime => Ok(posts::signed_form(&self.secrets.signing_key()?, &id, GROUP).upon("signed")),
+            EventKind::Quicklysign => {
                 let body = json!({
                     "webhook_key": "key", "entity_type": "Document", "entity_key": id,
                     "callback_event": "final_document_generated",
                 });
                 Ok(json_post(Route::Quicklysign, &body))
             }
-            Sort::Signeasy => {
+            EventKind::Signeasy => {
                 let event: Value = serde_json::from_str(SIGNEASY)?;
                 let mut body: Value = serde_json::from_str(event["body"].as_str().context("a body")?)?;
                 body["data"]["id"] = json!(self.run * 10_000_000 + number);
                 body["metadata"]["token"] = self.secrets.of(Provider::Signeasy).0["tokens"][0].clone();
                 Ok(json_post(Route::Signeasy, &body))
             }
-            Sort::NothingDue | Sort::Sweep | Sort::Subscribe => anyhow::bail!("{sort:?} isn't posted"),
+            EventKind::NothingDue | EventKind::Sweep | EventKind::Subscribe => anyhow::bail!("{kind:?} isn't posted"),
         }
     }
 
-    /// The id in the event of this number.
+    /// The subject's id in the event with this number.
     #[must_use]
     pub fn id(&self, number: u64) -> String {
         format!("bench-{:03}-{number:08}", self.run)
     }
 
-    /// Twenty entries about each subject: half of the subjects are documents, half signers, and each goes through the
-    /// documented states. One entry alone says that a document is complete.
+    /// Entries of a batch: 20 for each subject, which go through the documented states. Half of the subjects are
+    /// documents, the other half signers. The only entry of a batch of one is about a completed document.
     fn entries(&self, count: usize, number: u64) -> Vec<Value> {
         let start = Timestamp::UNIX_EPOCH.as_second() + 1_521_500_000;
         let entry = |position: usize| {
@@ -129,7 +129,7 @@ fn json_post(route: Route, body: &Value) -> Post {
     Post { route, query: None, headers, body: body.to_string().into() }
 }
 
-/// The event that API Gateway makes of a post.
+/// API Gateway's event for a post.
 fn gateway_event(post: &Post, token: &str) -> Result<Value> {
     let mut path = post.route.path().replace("{token}", token);
     if let Some(query) = &post.query {

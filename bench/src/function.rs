@@ -1,4 +1,4 @@
-//! A function as a process of its own: started as Lambda starts it, called, measured, ended.
+//! A function as a process of its own, started as in Lambda: its start, invocations, measurements and end.
 
 use std::{
     collections::BTreeMap,
@@ -15,30 +15,30 @@ use tokio::process::{Child, Command};
 
 use crate::runtime::Runtime;
 
-/// What is started: a program with its arguments, and its environment.
+/// A program with its arguments and its environment.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The file and its arguments.
     pub command: Vec<OsString>,
-    /// All of its environment, but for what the Runtime API adds.
+    /// Its whole environment, except the variables that Lambda itself sets.
     pub environment: BTreeMap<String, String>,
 }
 
-/// A running function, which waits for an event.
+/// A running function that waits for an event.
 pub struct Function {
     runtime: Runtime,
     process: Child,
     pid: u32,
     log: PathBuf,
-    /// From before the process was made to its first request of an event.
+    /// Time from before the process was spawned to its first request for an event.
     pub started_in: Duration,
 }
 
 impl Function {
-    /// Starts a function and waits until it asks for its first event. Its output goes to the file `log`.
+    /// Starts a function, and waits until it requests its first event. Its output goes to the file `log`.
     ///
     /// # Errors
-    /// When it doesn't start; with the end of its log.
+    /// When it doesn't start. The error contains the end of its log.
     pub async fn start(program: &Program, log: &Path) -> Result<Self> {
         let mut runtime = Runtime::start().await?;
         let (file, arguments) = program.command.split_first().context("no program")?;
@@ -60,26 +60,27 @@ impl Function {
             .kill_on_drop(true);
         let start = Instant::now();
         let process = command.spawn().with_context(|| format!("{}", file.display()))?;
-        let pid = process.id().context("it has ended")?;
-        let asked = runtime.asked().await.with_context(|| end_of(log))?;
-        Ok(Self { runtime, process, pid, log: log.to_owned(), started_in: asked - start })
+        let pid = process.id().context("the process has ended")?;
+        let first_request = runtime.next_request().await.with_context(|| end_of(log))?;
+        Ok(Self { runtime, process, pid, log: log.to_owned(), started_in: first_request - start })
     }
 
-    /// Calls it, and waits until it asks for the next event. Gives the time until the answer was there, and the answer.
+    /// Invokes the function, and waits until it requests the next event. Returns the time until the answer had arrived,
+    /// and the answer.
     ///
     /// # Errors
-    /// When it fails; with the end of its log.
+    /// When the function fails. The error contains the end of its log.
     pub async fn call(&mut self, event: Bytes) -> Result<(Duration, Bytes)> {
         let answer = self.runtime.invoke(event).await.with_context(|| end_of(&self.log))?;
-        self.runtime.asked().await.with_context(|| end_of(&self.log))?;
+        self.runtime.next_request().await.with_context(|| end_of(&self.log))?;
         Ok(answer)
     }
 
-    /// The processor time that it has used so far, all threads that are alive together, from the kernel's scheduler in
-    /// nanoseconds. (`/proc/PID/stat` counts in hundredths of a second.)
+    /// The processor time that the function has used so far: the sum over its live threads, from the kernel's
+    /// scheduler, in nanoseconds. (`/proc/PID/stat` has a resolution of only 10 ms.)
     ///
     /// # Errors
-    /// When it has ended.
+    /// When the process has ended.
     pub fn cpu(&self) -> Result<Duration> {
         let mut total = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.pid))? {
@@ -89,10 +90,10 @@ impl Function {
         Ok(Duration::from_nanos(total))
     }
 
-    /// The most memory that it ever had, in bytes (`VmHWM`).
+    /// The function's peak memory in bytes (`VmHWM`).
     ///
     /// # Errors
-    /// When it has ended.
+    /// When the process has ended.
     pub fn peak_memory(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
@@ -100,10 +101,10 @@ impl Function {
         Ok(kibibytes * 1024)
     }
 
-    /// Ends it.
+    /// Kills the process.
     ///
     /// # Errors
-    /// When it can't be ended.
+    /// When it can't be killed.
     pub async fn end(mut self) -> Result<()> {
         Ok(self.process.kill().await?)
     }
@@ -112,5 +113,5 @@ impl Function {
 fn end_of(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    format!("its log ends:\n{}", lines[lines.len().saturating_sub(5)..].join("\n"))
+    format!("the end of its log:\n{}", lines[lines.len().saturating_sub(5)..].join("\n"))
 }

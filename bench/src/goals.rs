@@ -1,4 +1,4 @@
-//! The goals, and whether they are met. Each is a ratio of things that were measured in turns in one run.
+//! The goals, and whether they are met. Ratios are of programs that ran in turns in one run.
 
 use crate::{
     contestants::{CALLBACK_PEER, Language},
@@ -10,37 +10,37 @@ use crate::{
 
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// A goal and what came of it.
+/// A goal and its result.
 pub struct Goal {
-    /// What is wanted.
+    /// The measured quantity.
     pub what: String,
-    /// The most or the least that is wanted, in words.
-    pub wanted: String,
-    /// What was measured.
+    /// The limit, as text.
+    pub limit: String,
+    /// The measured value, as text.
     pub measured: String,
-    /// Whether that is enough.
+    /// Whether the value is within the limit.
     pub met: bool,
 }
 
-fn at_most(what: impl Into<String>, most: f64, unit: &str, measured: f64, words: String) -> Goal {
-    Goal { what: what.into(), wanted: format!("≤ {most}{unit}"), measured: words, met: measured <= most }
+fn at_most(what: impl Into<String>, max: f64, unit: &str, measured: f64, text: String) -> Goal {
+    Goal { what: what.into(), limit: format!("≤ {max}{unit}"), measured: text, met: measured <= max }
 }
 
-fn at_least(what: impl Into<String>, least: f64, unit: &str, measured: f64, words: String) -> Goal {
-    Goal { what: what.into(), wanted: format!("≥ {least}{unit}"), measured: words, met: measured >= least }
+fn at_least(what: impl Into<String>, min: f64, unit: &str, measured: f64, text: String) -> Goal {
+    Goal { what: what.into(), limit: format!("≥ {min}{unit}"), measured: text, met: measured >= min }
 }
 
-/// All goals of which something was measured.
+/// All goals for which there are results.
 #[must_use]
 pub fn of(report: &Report) -> Vec<Goal> {
     let mut goals = Vec::new();
     starts(report, &mut goals);
     for overhead in report.overheads.iter().filter(|overhead| overhead.language == Language::Rust) {
         if let Some(rest) = overhead.rest {
-            let what = format!("`{}`: CPU of a warm callback without the SDK's calls and the signature", overhead.name);
-            // Less than nothing is noise, and noise meets no goal.
-            let judged = if rest.lower < 0.0 { f64::NAN } else { rest.median };
-            goals.push(at_most(what, 2.0, " × hello", judged, tables::spread(&rest, 1)));
+            let what = format!("`{}`: CPU of a warm callback without SDK calls and signature", overhead.name);
+            // A negative time is noise, which must not meet a goal.
+            let value = if rest.lower < 0.0 { f64::NAN } else { rest.median };
+            goals.push(at_most(what, 2.0, " × hello", value, tables::spread(&rest, 1)));
         }
     }
     memory(report, &mut goals);
@@ -53,8 +53,8 @@ pub fn of(report: &Report) -> Vec<Goal> {
     }
     for start in report.starts.iter().filter(|start| start.language == Language::Rust && !start.tls) {
         let Some(size) = start.size.filter(|_| start.name != "hello") else { continue };
-        let (most, zip) = (if start.name == "v1-batch" { 7.0 } else { 4.0 }, size.zip as f64 / 1e6);
-        goals.push(at_most(format!("`{}`: zip", start.name), most, " MB", zip, format!("{zip:.2}")));
+        let (max, zip) = (if start.name == "v1-batch" { 7.0 } else { 4.0 }, size.zip as f64 / 1e6);
+        goals.push(at_most(format!("`{}`: zip", start.name), max, " MB", zip, format!("{zip:.2}")));
     }
     goals
 }
@@ -63,17 +63,17 @@ fn starts(report: &Report, goals: &mut Vec<Goal>) {
     for start in report.starts.iter().filter(|start| start.callback && start.tls) {
         let overhead = report.overheads.iter().find(|overhead| overhead.name == start.name);
         let floor = overhead.and_then(|overhead| overhead.first.as_ref());
-        let floor = floor.map_or(String::new(), |first| format!("; its calls alone {:.1}", first.floor.median));
+        let floor = floor.map_or(String::new(), |first| format!("; only its calls {:.1}", first.floor.median));
         let words = tables::spread(&start.ratio, 1) + &floor;
         let what = format!("`{}`: spawn to first answer through TLS", start.name);
         goals.push(at_most(what, 3.0, " × hello", start.ratio.median, words));
         let peer = if start.name == "v1-batch" { "batch" } else { CALLBACK_PEER };
-        for (language, least) in [("python", 15.0), ("node", 8.0)] {
+        for (language, min) in [("python", 15.0), ("node", 8.0)] {
             let Some(peer) = report.start(&format!("{language}-{peer}"), false) else { continue };
             let Some(faster) = times_faster(peer, start) else { continue };
             let words = tables::spread(&faster, 1);
-            let what = format!("`{}`: the same, beside {language} over plain HTTP", start.name);
-            goals.push(at_least(what, least, " × faster", faster.median, words));
+            let what = format!("`{}`: spawn to first answer, compared with {language} over plain HTTP", start.name);
+            goals.push(at_least(what, min, " × faster", faster.median, words));
         }
     }
 }
@@ -106,8 +106,8 @@ fn batches(report: &Report, goals: &mut Vec<Goal>) {
         report.batches.iter().map(|batch| batch.time.median * 1_000.0 / batch.entries as f64).collect();
     let (first, last) = (by_entry.first().copied().unwrap_or(f64::NAN), by_entry.last().copied().unwrap_or(f64::NAN));
     let words: Vec<String> = by_entry.iter().map(|time| format!("{time:.0}")).collect();
-    let words = format!("{:.2} ({} µs an entry)", last / first, words.join(", "));
-    // Linear: an entry among twenty thousand costs no more than one among a hundred, within a busy machine's noise.
-    let what = format!("time by the entry, {} entries beside {}", largest.entries, report.batches[0].entries);
+    let words = format!("{:.2} ({} µs per entry)", last / first, words.join(", "));
+    // Linear: an entry costs no more in the largest batch than in the smallest, within the noise of a busy machine.
+    let what = format!("time per entry, {} entries compared with {}", largest.entries, report.batches[0].entries);
     goals.push(at_most(what, 1.15, " ×", last / first, words));
 }

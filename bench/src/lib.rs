@@ -1,59 +1,63 @@
-//! What the microbenchmarks and the instruction counts measure, so that both measure the same.
+//! The measured steps, shared by the microbenchmarks and the instruction counts.
 
 use std::hint::black_box;
 
 use bytes::Bytes;
+use aws_config::SdkConfig;
 use countersign::{
-    delivery::{Envelope, OwnProof, Proven, Route, Unproven},
+    aws::{Aws, behavior_version},
+    domain::{Envelope, Proven, Provider, Route, Unproven},
     form::Form,
-    providers,
-    signature::Signers,
-    token::Tokens,
+    proof::signature::Signers,
+    providers::{self, Services},
+    settings::SecretSource,
 };
 use countersign_cli::simulator::{legalesign::posts, signing::SigningKey};
+use futures::FutureExt;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
 
-/// Entries of a batch.
+/// Numbers of entries in a batch.
 pub const SIZES: [usize; 3] = [1, 100, 20_000];
 
 const TOKEN: &str = "a-path-token-of-some-length";
 
-/// A signed batch, and what is done with it.
+/// A signed batch, with the inputs of all steps.
 pub struct Batch {
     body: Bytes,
     data: Bytes,
     signature: Bytes,
     signers: Signers,
+    services: Services,
     delivery: Proven,
 }
 
-/// A step of taking it in.
+/// A step of processing a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The signature, over the bytes of `data`.
+    /// Verifies the signature over the bytes of `data`.
     Verify,
-    /// The form's fields, percent-decoded.
+    /// Decodes the form's fields.
     Form,
-    /// The entries, as events.
+    /// Parses the entries into events.
     Read,
-    /// The entries, as events with their ids and keys.
+    /// Parses the entries into events, and computes their ids and keys.
     Identify,
 }
 
 impl Step {
-    /// All, in their order.
+    /// All steps, in their order.
     pub const ALL: [Self; 4] = [Self::Verify, Self::Form, Self::Read, Self::Identify];
 }
 
 impl Batch {
-    /// One of so many entries.
+    /// Generates a batch with this number of entries.
     ///
     /// # Panics
-    /// When the operating system gives no random numbers.
+    /// When the operating system provides no random numbers.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "what is made here is right, or there is nothing to measure")]
+    #[expect(clippy::expect_used, reason = "without valid input there is nothing to measure")]
     pub fn of(entries: usize) -> Self {
         let key = SigningKey::generate().expect("a key");
         let subjects = entries.div_ceil(20);
@@ -68,12 +72,19 @@ impl Batch {
         let form = Form::read(None, &post.body).expect("a form");
         let signature = form.one("signed").expect("a signature").clone();
         let (signers, _) = Signers::parse(&[key.certificate()]);
+        let mut settings =
+            providers::settings(|name| matches!(name, "TABLE_NAME" | "ARCHIVE_BUCKET").then(|| "unused".to_owned()))
+                .expect("settings");
+        let proof = json!({"url_tokens": [TOKEN], "certificates": [key.certificate()]});
+        settings.set_proof(Provider::Legalesign, SecretSource::Inline(proof.to_string().into()));
+        let aws = Aws::new(&SdkConfig::builder().behavior_version(behavior_version()).build(), true);
+        let services = Services::start(&settings, &aws);
         let token = SecretString::from(TOKEN);
-        let tokens = Tokens::new(std::slice::from_ref(&token)).expect("a token");
         let now = Timestamp::now();
         let request = Unproven::new(Route::LegalesignBatch, token, Envelope::default(), post.body.clone(), now);
-        let delivery = request.address(&tokens).ok().expect("the right token").prove(OwnProof::PathTokenOnly);
-        Self { body: post.body, data: data.into(), signature, signers, delivery }
+        let verified = services.of(Provider::Legalesign).verify(request).now_or_never();
+        let delivery = verified.expect("an inline secret needs no I/O").ok().expect("a valid signature");
+        Self { body: post.body, data: data.into(), signature, signers, services, delivery }
     }
 
     /// The posted form's size in bytes.
@@ -82,13 +93,13 @@ impl Batch {
         self.body.len()
     }
 
-    /// Does one step; something of the result, so that none of it is optimised away.
+    /// Runs one step. Returns a number that depends on the result, so that the step isn't optimised away.
     ///
     /// # Panics
     /// When the step fails.
     #[must_use]
     #[inline(never)]
-    #[expect(clippy::expect_used, reason = "what fails isn't worth measuring")]
+    #[expect(clippy::expect_used, reason = "a failing step must not be measured")]
     pub fn measured(&self, step: Step) -> usize {
         match step {
             Step::Verify => {
@@ -97,9 +108,9 @@ impl Batch {
                 usize::from(proof.is_ok())
             }
             Step::Form => Form::read(None, black_box(&self.body)).expect("a form").one("data").expect("data").len(),
-            Step::Read => providers::read(black_box(&self.delivery)).expect("a batch").events.len(),
+            Step::Read => self.services.read(black_box(&self.delivery)).expect("a batch").events.len(),
             Step::Identify => {
-                let reading = providers::read(black_box(&self.delivery)).expect("a batch");
+                let reading = self.services.read(black_box(&self.delivery)).expect("a batch");
                 reading.events.iter().map(|event| event.sort_key(self.delivery.trust()).len()).sum()
             }
         }

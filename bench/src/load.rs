@@ -1,8 +1,8 @@
-//! A load test of `countersign serve`: callbacks of all kinds at rising rates until it can't keep up, and then a look
-//! whether everything that was accepted is in the ledger.
+//! A load test of `countersign serve`: callbacks of all kinds at rising rates until it can't keep up, and then a check
+//! that everything that was accepted is in the ledger.
 //!
-//! Requests leave when their time has come, whether earlier ones were answered or not, and their time counts from when
-//! they should have left: a server that is slow can't slow its own test down.
+//! Requests are sent on schedule, even if earlier ones haven't been answered, and their response time counts from the
+//! scheduled time. So a slow server can't slow its own test down.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
-use countersign::provider::Provider;
+use countersign::domain::Provider;
 use countersign_cli::{
     simulator::legalesign::posts::Post,
     stack::{self, Endpoints, Secrets},
@@ -36,55 +36,56 @@ use tokio::{
 
 use crate::{
     contestants::Programs,
-    events::{Events, Sort},
+    events::{EventKind, Events},
     spread::percentile,
     starts::milliseconds,
 };
 
-/// Callbacks a second.
+/// Rates in callbacks per second.
 const RATES: [u64; 12] = [2, 5, 10, 15, 20, 30, 40, 60, 80, 160, 320, 640];
 
-/// So long is each rate held.
+/// Duration of each rate.
 const HOLD: Duration = Duration::from_secs(10);
 
-/// A service gives up after this long at the latest (SignEasy).
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Timeout of a callback: the longest of the services' own timeouts (SignEasy's).
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A batch that couldn't be recorded in time is acknowledged once it is durable, and recorded by the sweep, which takes
-/// what is a minute old. A stack that has just been saturated needs a few runs.
-const SWEPT_WITHIN: Duration = Duration::from_secs(300);
+/// Maximum wait for the sweep. A batch that couldn't be recorded in time is acknowledged once it is durable, and
+/// recorded by the sweep when it is a minute old. After saturation, the sweep needs several runs.
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// It is saturated once fewer than so many in a hundred that were sent are answered while the rate is held.
+/// The stack is saturated if less than this share of the callbacks is answered while the rate is held.
 const KEPT_UP: f64 = 0.9;
 
-/// What is sent, in turns.
-const KINDS: [Sort; 4] = [Sort::Quicklysign, Sort::Signeasy, Sort::Realtime, Sort::Batch(5)];
+/// The kinds of callbacks, sent in turns.
+const KINDS: [EventKind; 4] = [EventKind::Quicklysign, EventKind::Signeasy, EventKind::Realtime, EventKind::Batch(5)];
 
-/// How one rate went.
+/// The result of one rate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
-    /// Callbacks a second that were sent.
+    /// Callbacks sent per second.
     pub sent: f64,
-    /// Callbacks a second that were answered 200 while the rate was held.
+    /// Callbacks per second that were answered with 200 while the rate was held.
     pub answered: f64,
-    /// Milliseconds from when a callback should have left to its answer.
+    /// Median of the response times in milliseconds, from the scheduled time.
     pub p50: f64,
-    /// See there.
+    /// 99th percentile of the response times in milliseconds, from the scheduled time.
     pub p99: f64,
-    /// Those that weren't answered 200.
+    /// Number of callbacks that weren't answered with 200.
     pub failed: usize,
 }
 
-/// How all of it went.
+/// The result of the load test.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Load {
-    /// The rates, rising.
+    /// The results by rising rate.
     pub steps: Vec<Step>,
-    /// Callbacks that were answered 200.
+    /// Number of callbacks that were answered with 200.
     pub accepted: usize,
-    /// Those of them that were acknowledged before they were recorded, as batches are when there is no time left.
+    /// Number of accepted callbacks that weren't recorded yet at the end of the test, such as batches that ran out of
+    /// time.
     pub recorded_later: usize,
-    /// Those of them whose delivery, or one of whose events, isn't in the ledger even after the sweep.
+    /// Number of accepted callbacks whose delivery or events aren't all in the ledger even after the sweep.
     pub lost: usize,
 }
 
@@ -100,10 +101,10 @@ struct Sent {
     delivery: Option<String>,
 }
 
-/// Loads a fresh local stack.
+/// Runs the load test on a new local stack.
 ///
 /// # Errors
-/// When it doesn't start, or its table can't be read.
+/// When the stack doesn't start, or its table can't be read.
 pub async fn run(programs: &Programs) -> Result<Load> {
     let folder = tempfile::tempdir()?;
     let server = Server::start(&programs.function("countersign"), folder.path()).await?;
@@ -122,7 +123,7 @@ pub async fn run(programs: &Programs) -> Result<Load> {
             p99: percentile(&times, 99.0),
             failed: sent.iter().filter(|sent| sent.delivery.is_none()).count(),
         };
-        eprintln!("{rate} a second: {step:?}");
+        eprintln!("{rate} per second: {step:?}");
         accepted.extend(sent.into_iter().filter_map(|sent| sent.delivery));
         let saturated = step.answered < KEPT_UP * step.sent;
         load.steps.push(step);
@@ -133,7 +134,7 @@ pub async fn run(programs: &Programs) -> Result<Load> {
     load.accepted = accepted.len();
     load.recorded_later = missing(&server, &accepted).await?;
     load.lost = load.recorded_later;
-    let until = Instant::now() + SWEPT_WITHIN;
+    let until = Instant::now() + SWEEP_TIMEOUT;
     while load.lost > 0 && Instant::now() < until {
         tokio::time::sleep(Duration::from_secs(5)).await;
         load.lost = missing(&server, &accepted).await?;
@@ -153,12 +154,12 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{}", file.display()))?;
-        let mut lines = BufReader::new(process.stdout.take().context("its output")?).lines();
+        let mut lines = BufReader::new(process.stdout.take().context("the server's output")?).lines();
         let line = lines.next_line().await?.unwrap_or_default();
-        ensure!(line.starts_with("listening on "), "it doesn't start");
+        ensure!(line.starts_with("listening on "), "the server doesn't start");
         let endpoints = serde_json::from_str(&std::fs::read_to_string(data.join("endpoints.json"))?)?;
         let mut secrets = Secrets::read(&data.join("secrets"))?;
-        // Documents of another group would not be archived, which is less work.
+        // Without a restriction to groups: documents of other groups wouldn't be archived, which would be less load.
         let mut proof = secrets.of(Provider::Legalesign).0.clone();
         proof["groups"] = Value::Null;
         secrets.set_proof(Provider::Legalesign, proof);
@@ -190,7 +191,7 @@ async fn step(
         let client = client.clone();
         sending.spawn(async move {
             sleep_until(at.into()).await;
-            let delivery = tokio::time::timeout(PATIENCE, send(&client, request)).await.ok().flatten();
+            let delivery = tokio::time::timeout(TIMEOUT, send(&client, request)).await.ok().flatten();
             let now = Instant::now();
             Sent { time: now - at, in_time: delivery.is_some() && now <= start + HOLD, delivery }
         });
@@ -211,7 +212,7 @@ fn request(server: &Server, post: &Post) -> Result<Request<Full<Bytes>>> {
     Ok(request.body(Full::new(post.body.clone()))?)
 }
 
-/// The delivery's id, if it was answered 200.
+/// Sends a callback. Returns the delivery's id if the answer is 200.
 async fn send(client: &Client<HttpConnector, Full<Bytes>>, request: Request<Full<Bytes>>) -> Option<String> {
     let response = client.request(request).await.ok()?;
     let accepted = response.status() == 200;
@@ -220,7 +221,7 @@ async fn send(client: &Client<HttpConnector, Full<Bytes>>, request: Request<Full
     accepted.then(|| body["delivery"].as_str().map(str::to_owned)).flatten()
 }
 
-/// How many of these deliveries aren't recorded with all their events.
+/// The number of these deliveries that aren't recorded with all their events.
 async fn missing(server: &Server, accepted: &HashSet<String>) -> Result<usize> {
     let aws = stack::clients(&server.endpoints.dynamodb, &server.endpoints.s3).await;
     let mut pages = aws.dynamodb.scan().table_name(&server.endpoints.table).into_paginator().items().send();

@@ -1,8 +1,9 @@
-//! Measures Countersign's functions as they are deployed, beside an empty function and beside what a user would write
-//! instead, and says which of the goals are met. `bash bench/run` builds all that it needs and runs it.
+//! Measures Countersign's functions as they are deployed, compares them with an empty function and with functions in
+//! Python and Node, and checks the goals. `bash bench/run` builds everything it needs and runs it.
 //!
-//! Everything that is compared runs in turns in one run, and what counts are ratios: the machine is shared and busy.
-//! Results are kept in `bench/results.json`, one section for each experiment; the tables are made of that file.
+//! Compared programs run in turns within one run, and the results that matter are ratios, because the machine is shared
+//! and busy. Results are stored in `bench/results.json`, with one section per experiment; the tables are generated from
+//! that file.
 
 mod batches;
 mod capture;
@@ -35,59 +36,59 @@ use crate::{contestants::Programs, costs::Prices, report::Report};
 /// Measures the functions.
 #[derive(Parser)]
 struct Arguments {
-    /// What to measure; everything, if nothing is said
+    /// The experiment to run [default: all]
     #[command(subcommand)]
-    what: Option<What>,
+    experiment: Option<Experiment>,
 }
 
 #[derive(Clone, Subcommand)]
-enum What {
+enum Experiment {
     /// Start, first answer, warm answers, memory and size of every function
     Starts {
-        /// How often each is started
+        /// Number of starts of each function
         #[arg(long, default_value_t = 20)]
         rounds: u64,
-        /// How many events each answers after its first, every time
+        /// Number of further events after each start's first event
         #[arg(long, default_value_t = 40)]
         warm: u64,
-        /// Only these beside `hello`; nothing is written
+        /// Measure only these functions and `hello`, and write no results
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
     },
-    /// Each callback's processor time beside that of its calls of DynamoDB, and how many those are
+    /// Processor time of each callback compared with its DynamoDB calls, and the number of these calls
     Overhead {
-        /// How often each is measured
+        /// Number of measurements of each function
         #[arg(long, default_value_t = 5)]
         rounds: u64,
-        /// How many callbacks each time
+        /// Number of callbacks in each measurement
         #[arg(long, default_value_t = 400)]
         events: usize,
     },
     /// Batches of 100 to 20,000 entries
     Batches {
-        /// How often each is measured
+        /// Number of measurements of each size
         #[arg(long, default_value_t = 5)]
         rounds: u64,
     },
     /// A PDF of 200 MB
     Document {
-        /// How often it is measured
+        /// Number of measurements
         #[arg(long, default_value_t = 5)]
         rounds: u64,
     },
     /// `countersign serve` under rising load
     Load,
-    /// Only shows what was measured last, and writes it into README and docs/
+    /// Only shows what was measured last, and writes it into docs/
     Show,
 }
 
-/// What is measured if nothing is said.
-const EVERYTHING: [What; 5] = [
-    What::Starts { rounds: 20, warm: 40, only: Vec::new() },
-    What::Overhead { rounds: 5, events: 400 },
-    What::Batches { rounds: 5 },
-    What::Document { rounds: 5 },
-    What::Load,
+/// The experiments that run by default.
+const ALL: [Experiment; 5] = [
+    Experiment::Starts { rounds: 20, warm: 40, only: Vec::new() },
+    Experiment::Overhead { rounds: 5, events: 400 },
+    Experiment::Batches { rounds: 5 },
+    Experiment::Document { rounds: 5 },
+    Experiment::Load,
 ];
 
 #[tokio::main]
@@ -97,24 +98,26 @@ async fn main() -> Result<()> {
     report::check_profiles(&root)?;
     let prices = Prices::read(&root)?;
     let mut report = Report::read(&root)?;
-    let asked = Arguments::parse().what;
-    for what in asked.as_ref().map_or(EVERYTHING.as_slice(), std::slice::from_ref) {
-        match what {
-            What::Starts { rounds, warm, only } => {
+    let chosen = Arguments::parse().experiment;
+    for experiment in chosen.as_ref().map_or(ALL.as_slice(), std::slice::from_ref) {
+        match experiment {
+            Experiment::Starts { rounds, warm, only } => {
                 report.starts = starts::run(&programs, *rounds, *warm, only).await?;
                 if !only.is_empty() {
                     tables::print_starts(&report);
                     return Ok(());
                 }
             }
-            What::Overhead { rounds, events } => report.overheads = overhead::run(&programs, *rounds, *events).await?,
-            What::Batches { rounds } => report.batches = batches::run(&programs, *rounds).await?,
-            What::Document { rounds } => report.document = Some(document::run(&programs, *rounds).await?),
-            What::Load => report.load = Some(load::run(&programs).await?),
-            What::Show => {}
+            Experiment::Overhead { rounds, events } => {
+                report.overheads = overhead::run(&programs, *rounds, *events).await?;
+            }
+            Experiment::Batches { rounds } => report.batches = batches::run(&programs, *rounds).await?,
+            Experiment::Document { rounds } => report.document = Some(document::run(&programs, *rounds).await?),
+            Experiment::Load => report.load = Some(load::run(&programs).await?),
+            Experiment::Show => {}
         }
         report.costs = costs::of(&report, &prices);
-        if !matches!(what, What::Show) {
+        if !matches!(experiment, Experiment::Show) {
             report.write(&root)?;
         }
     }
@@ -123,7 +126,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// The repository.
+/// The repository's root folder.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }

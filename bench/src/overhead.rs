@@ -1,81 +1,82 @@
-//! What a callback costs beside what DynamoDB has to be asked anyway: the same events through a function and, in turns,
-//! through `bare`, which only makes the calls that the function was seen to make.
+//! The overhead of a callback beyond its necessary DynamoDB calls: the same events are sent, in turns, to a function
+//! and to `bare`, which only repeats the function's recorded calls.
 
 use std::{ffi::OsString, fs, time::Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use countersign::signature::Signers;
+use countersign::proof::signature::Signers;
 use countersign_cli::stack::Secrets;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     capture::{Call, Capture},
     contestants::{Language, Programs},
-    events::{Events, Sort},
+    events::{EventKind, Events},
     function::{Function, Program},
     services::Services,
     spread::Spread,
     starts::milliseconds,
 };
 
-/// A callback's calls, and its processor time beside theirs.
+/// A callback's DynamoDB calls, and its processor time compared with theirs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Overhead {
-    /// Whose.
+    /// The function's name.
     pub name: String,
-    /// In what it is written.
+    /// The function's language.
     pub language: Language,
-    /// Calls of DynamoDB for one callback.
+    /// Number of DynamoDB calls for one callback.
     pub calls: f64,
-    /// Write units of one callback, the index's included.
+    /// Write units of one callback, including the index.
     pub write_units: f64,
     /// Read units of one callback.
     pub read_units: f64,
     /// Processor time of a warm callback, in milliseconds.
     pub cpu: Spread,
-    /// The same of `bare`, for the functions.
+    /// `bare`'s processor time with the same calls. `None` for the peers.
     pub bare: Option<Spread>,
-    /// The same of `hello`, for the functions.
+    /// `hello`'s processor time. `None` for the peers.
     pub hello: Option<Spread>,
-    /// What is left without the SDK's calls and the signature, in multiples of the empty function, round by round: both
-    /// `bare` and `hello` read an event and answer, so what `bare` has more is what calls need. It is a small difference
-    /// of large numbers: where the quartiles reach below zero, the machine was too busy to tell.
+    /// Processor time without the SDK's calls and the signature, as a multiple of the empty function's, round by round.
+    /// Both `bare` and `hello` read an event and answer, so the difference between them is the time of the calls. The
+    /// result is a small difference of large numbers: if the lower quartile is negative, the machine was too busy.
     pub rest: Option<Spread>,
-    /// Milliseconds to verify a signature, where there is one: of 2,048 bits, as the throw-away key has.
+    /// Milliseconds to verify a signature with a throw-away key of 2,048 bits; 0 for callbacks without a signature.
     pub signature: f64,
-    /// The first answer beside its calls alone, for the functions.
+    /// The first answer compared with its calls. `None` for the peers.
     pub first: Option<FirstAnswer>,
 }
 
-/// From before a process is made to its first answer, through TLS: the function, `bare` with the same calls, `hello`.
+/// Times from before a process is spawned to its first answer, with TLS: of the function, of `bare` with the same
+/// calls, and of `hello`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FirstAnswer {
-    /// The function's, in milliseconds.
+    /// The function's time in milliseconds.
     pub ours: Spread,
-    /// That of its calls alone.
+    /// The time of only its calls (`bare`), in milliseconds.
     pub bare: Spread,
-    /// The function's in multiples of its calls' alone, time by time.
+    /// `ours` divided by `bare`, start by start.
     pub beside_bare: Spread,
-    /// Its calls' alone in multiples of the empty function's: there is no way below that with these calls and this SDK.
+    /// `bare` divided by `hello`'s time, start by start: the lower bound with these calls and this SDK.
     pub floor: Spread,
 }
 
-/// A callback's sort, and whose file answers it.
-const FUNCTIONS: [(&str, Sort); 4] = [
-    ("quicklysign-callback", Sort::Quicklysign),
-    ("signeasy-callback", Sort::Signeasy),
-    ("v1-realtime", Sort::Realtime),
-    ("v1-batch", Sort::Batch(1)),
+/// The callback functions and the kinds of their events.
+const FUNCTIONS: [(&str, EventKind); 4] = [
+    ("quicklysign-callback", EventKind::Quicklysign),
+    ("signeasy-callback", EventKind::Signeasy),
+    ("v1-realtime", EventKind::Realtime),
+    ("v1-batch", EventKind::Batch(1)),
 ];
 
-/// The first events open connections.
-const UNCOUNTED: usize = 10;
+/// Number of warm-up events of each process, which don't count: they open connections.
+const WARM_UP: usize = 10;
 
-/// How often everybody is started anew in each round.
+/// Number of starts of each program in each round.
 const STARTS: usize = 4;
 
-/// Measures every callback function, with so many events in each of so many rounds, and the peers' calls.
+/// Measures every callback function, with this number of events in each round, and the peers' calls.
 ///
 /// # Errors
 /// When one fails.
@@ -83,24 +84,25 @@ pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<
     let mut services = Services::start().await?;
     let signature = signature(&services.secrets)?;
     let mut all = Vec::new();
-    for (name, sort) in FUNCTIONS {
-        eprintln!("{name}: its calls, and its processor time beside theirs");
+    for (name, kind) in FUNCTIONS {
+        eprintln!("{name}: its calls, and its processor time compared with theirs");
         let file = vec![programs.function(name).into()];
         let (mut cpu, mut bare, mut hello) = (Vec::new(), Vec::new(), Vec::new());
         let mut first: [Vec<f64>; 3] = Default::default();
-        let mut seen = Vec::new();
+        let mut recorded = Vec::new();
         for round in 0..rounds {
-            let made = Events::new(&services.secrets, round);
-            let made: Vec<_> = (0..(events + UNCOUNTED) as u64).map(|n| made.event(sort, n)).collect::<Result<_>>()?;
+            let inputs = Events::new(&services.secrets, round);
+            let inputs: Vec<_> =
+                (0..(events + WARM_UP) as u64).map(|n| inputs.event(kind, n)).collect::<Result<_>>()?;
 
             let table = services.table().await?;
             let capture = Capture::start(&table.url).await?;
             let program = Program { command: file.clone(), environment: services.environment(&capture.url) };
             let mut function = Function::start(&program, &services.log(name)).await?;
-            seen = Vec::with_capacity(made.len());
-            for event in &made {
+            recorded = Vec::with_capacity(inputs.len());
+            for event in &inputs {
                 function.call(event.clone()).await?;
-                seen.push(capture.take());
+                recorded.push(capture.take());
             }
             function.end().await?;
 
@@ -111,8 +113,8 @@ pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<
                 let mut function =
                     Function::start(&Program { command, environment }, &services.log("overhead")).await?;
                 let mut before = function.cpu()?;
-                for (number, event) in made.iter().enumerate() {
-                    if number == UNCOUNTED {
+                for (number, event) in inputs.iter().enumerate() {
+                    if number == WARM_UP {
                         before = function.cpu()?;
                     }
                     function.call(event.clone()).await?;
@@ -122,29 +124,30 @@ pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<
                 Ok(spent)
             };
             let calls = services.folder.path().join("calls.jsonl");
-            let lines: Vec<String> = seen.iter().map(serde_json::to_string).collect::<serde_json::Result<_>>()?;
+            let lines: Vec<String> = recorded.iter().map(serde_json::to_string).collect::<serde_json::Result<_>>()?;
             fs::write(&calls, lines.join("\n"))?;
             cpu.push(measure(file.clone(), None).await?);
             bare.push(measure(vec![programs.own("bare").into()], calls.to_str()).await?);
             hello.push(measure(vec![programs.own("hello").into()], None).await?);
 
-            // The first event's calls alone: `bare` makes all that it is told of before it asks for an event.
-            let event = made.first().context("an event")?;
+            // Only the first event's calls, because `bare` builds the calls of all events in its file before it
+            // requests its first event.
+            let event = inputs.first().context("an event")?;
             let first_calls = services.folder.path().join("first-calls.jsonl");
             fs::write(&first_calls, lines.first().context("an event")?)?;
             for start in 0..STARTS {
                 let bare = vec![programs.own("bare").into()];
                 let hello = vec![programs.own("hello").into()];
-                let mut everybody = [&file, &bare, &hello].into_iter().zip(&mut first);
-                // In turns, forwards and backwards.
+                let mut programs = [&file, &bare, &hello].into_iter().zip(&mut first);
+                // In turns, in alternating directions.
                 for _ in 0..3 {
-                    let next = if start % 2 == 0 { everybody.next() } else { everybody.next_back() };
+                    let next = if start % 2 == 0 { programs.next() } else { programs.next_back() };
                     let (command, times) = next.context("three")?;
                     times.push(first_answer(&mut services, command, first_calls.to_str(), event).await?);
                 }
             }
         }
-        let signature = if matches!(sort, Sort::Realtime | Sort::Batch(_)) { signature } else { 0.0 };
+        let signature = if matches!(kind, EventKind::Realtime | EventKind::Batch(_)) { signature } else { 0.0 };
         let rest = |((cpu, bare), hello): ((&f64, &f64), &f64)| (cpu - (bare - hello) - signature) / hello;
         let rest: Vec<f64> = cpu.iter().zip(&bare).zip(&hello).map(rest).collect();
         all.push(Overhead {
@@ -152,39 +155,39 @@ pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<
             bare: Spread::of(&bare),
             hello: Spread::of(&hello),
             signature,
-            first: beside(&first),
-            ..of_calls(name, Language::Rust, &seen, &cpu)?
+            first: compare(&first),
+            ..calls_and_cpu(name, Language::Rust, &recorded, &cpu)?
         });
     }
-    for (language, handler, sort) in [
-        (Language::Python, "callback", Sort::Quicklysign),
-        (Language::Python, "batch", Sort::Batch(1)),
-        (Language::Node, "callback", Sort::Quicklysign),
-        (Language::Node, "batch", Sort::Batch(1)),
+    for (language, handler, kind) in [
+        (Language::Python, "callback", EventKind::Quicklysign),
+        (Language::Python, "batch", EventKind::Batch(1)),
+        (Language::Node, "callback", EventKind::Quicklysign),
+        (Language::Node, "batch", EventKind::Batch(1)),
     ] {
         let table = services.table().await?;
         let capture = Capture::start(&table.url).await?;
         let environment = services.environment(&capture.url);
         let program = Program { command: programs.peer(language, handler), environment };
         let mut function = Function::start(&program, &services.log(handler)).await?;
-        let made = Events::new(&services.secrets, 0);
-        let (mut seen, mut before) = (Vec::new(), function.cpu()?);
-        for number in 0..events + UNCOUNTED {
-            if number == UNCOUNTED {
+        let inputs = Events::new(&services.secrets, 0);
+        let (mut recorded, mut before) = (Vec::new(), function.cpu()?);
+        for number in 0..events + WARM_UP {
+            if number == WARM_UP {
                 before = function.cpu()?;
             }
-            function.call(made.event(sort, number as u64)?).await?;
-            seen.push(capture.take());
+            function.call(inputs.event(kind, number as u64)?).await?;
+            recorded.push(capture.take());
         }
         let cpu = [milliseconds(function.cpu()? - before) / events as f64];
         function.end().await?;
         let name = format!("{}-{handler}", if language == Language::Python { "python" } else { "node" });
-        all.push(of_calls(&name, language, &seen, &cpu)?);
+        all.push(calls_and_cpu(&name, language, &recorded, &cpu)?);
     }
     Ok(all)
 }
 
-/// Milliseconds from before the process is made to its first answer, through TLS, over an empty table.
+/// Milliseconds from before the process is spawned to its first answer, with TLS and an empty table.
 async fn first_answer(
     services: &mut Services,
     command: &[OsString],
@@ -203,7 +206,7 @@ async fn first_answer(
     Ok(time)
 }
 
-fn beside([ours, bare, hello]: &[Vec<f64>; 3]) -> Option<FirstAnswer> {
+fn compare([ours, bare, hello]: &[Vec<f64>; 3]) -> Option<FirstAnswer> {
     Some(FirstAnswer {
         ours: Spread::of(ours)?,
         bare: Spread::of(bare)?,
@@ -212,9 +215,10 @@ fn beside([ours, bare, hello]: &[Vec<f64>; 3]) -> Option<FirstAnswer> {
     })
 }
 
-/// The first events of a process do more (a certificate is stored once), so they don't count here either.
-fn of_calls(name: &str, language: Language, seen: &[Vec<Call>], cpu: &[f64]) -> Result<Overhead> {
-    let counted = &seen[UNCOUNTED.min(seen.len())..];
+/// The mean calls per event, and the processor time. Warm-up events don't count here either, because the first events
+/// of a process make more calls (the certificate is stored once).
+fn calls_and_cpu(name: &str, language: Language, recorded: &[Vec<Call>], cpu: &[f64]) -> Result<Overhead> {
+    let counted = &recorded[WARM_UP.min(recorded.len())..];
     let mean = |of: fn(&Call) -> f64| counted.iter().flatten().map(of).sum::<f64>() / counted.len() as f64;
     Ok(Overhead {
         name: name.to_owned(),
@@ -231,7 +235,7 @@ fn of_calls(name: &str, language: Language, seen: &[Vec<Call>], cpu: &[f64]) -> 
     })
 }
 
-/// Milliseconds to verify a signature over a small message.
+/// Milliseconds to verify the signature of a small message.
 fn signature(secrets: &Secrets) -> Result<f64> {
     const TIMES: u32 = 2_000;
     let key = secrets.signing_key()?;

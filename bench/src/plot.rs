@@ -1,4 +1,4 @@
-//! The load test as a picture: an SVG for `docs/`, both axes logarithmic.
+//! The chart of the load test: an SVG for `docs/` with logarithmic axes.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ const RIGHT: f64 = 130.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 50.0;
 
-/// A logarithmic axis: what is at its two ends, and where these are in the picture.
+/// A logarithmic axis: the values at its ends, and the positions of the ends in the picture.
 struct Axis {
     from: f64,
     to: f64,
@@ -20,13 +20,13 @@ struct Axis {
 }
 
 impl Axis {
-    fn at(&self, value: f64) -> f64 {
+    fn position(&self, value: f64) -> f64 {
         let share = (value / self.from).ln() / (self.to / self.from).ln();
         self.start + share * (self.end - self.start)
     }
 }
 
-/// Draws it.
+/// Draws the chart.
 #[must_use]
 pub fn svg(load: &Load, caption: &str) -> String {
     let steps = &load.steps;
@@ -45,7 +45,7 @@ pub fn svg(load: &Load, caption: &str) -> String {
     };
     let mut svg = format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="system-ui, sans-serif" font-size="13" fill="#24292f" role="img">
-<title>countersign serve under load: time to the answer by callbacks a second</title>
+<title>countersign serve under load: response time by callbacks per second</title>
 <rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>
 <text x="{LEFT}" y="22" font-weight="600">countersign serve under rising load</text>
 <text x="{LEFT}" y="39" fill="#57606a">{caption}</text>
@@ -53,24 +53,25 @@ pub fn svg(load: &Load, caption: &str) -> String {
     );
     let mut time = times.from;
     while time <= times.to * 1.01 {
-        let y = times.at(time);
+        let y = times.position(time);
         let label = if time < 1_000.0 { format!("{time} ms") } else { format!("{} s", time / 1_000.0) };
         let _ = writeln!(svg, r##"<path d="M{LEFT} {y:.1}H{:.1}" stroke="#d0d7de"/>"##, WIDTH - RIGHT);
         let _ = writeln!(svg, r##"<text x="{}" y="{:.1}" text-anchor="end">{label}</text>"##, LEFT - 8.0, y + 4.0);
         time *= 10.0;
     }
     for step in steps {
-        let (x, y) = (rates.at(step.sent), HEIGHT - BOTTOM + 20.0);
+        let (x, y) = (rates.position(step.sent), HEIGHT - BOTTOM + 20.0);
         let _ = writeln!(svg, r##"<text x="{x:.1}" y="{y}" text-anchor="middle">{}</text>"##, step.sent);
     }
     let middle = (LEFT + WIDTH - RIGHT) / 2.0;
     let below = HEIGHT - 10.0;
-    let _ = writeln!(svg, r##"<text x="{middle}" y="{below}" text-anchor="middle">callbacks a second</text>"##);
+    let _ = writeln!(svg, r##"<text x="{middle}" y="{below}" text-anchor="middle">callbacks per second</text>"##);
     for (name, colour, dashes, value) in [
         ("p99", "#cf222e", "6 4", (|step: &Step| step.p99) as fn(&Step) -> f64),
         ("p50", "#0969da", "", |step: &Step| step.p50),
     ] {
-        let points: Vec<(f64, f64)> = steps.iter().map(|step| (rates.at(step.sent), times.at(value(step)))).collect();
+        let points = steps.iter().map(|step| (rates.position(step.sent), times.position(value(step))));
+        let points: Vec<(f64, f64)> = points.collect();
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let path = path.join(" ");
         let _ = writeln!(

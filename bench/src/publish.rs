@@ -1,5 +1,5 @@
-//! Writes the last results to where people read them: between marks in README and `docs/deploy.md`, whole in
-//! `docs/numbers.md`, and as a picture. So no number stands in two places that could differ.
+//! Writes the last results into the documents: between marks in `docs/numbers.md` and `docs/deploy.md`, and as a picture.
+//! The ratios in README are copied from them by hand.
 
 use std::{fs, path::Path};
 
@@ -7,19 +7,19 @@ use anyhow::{Context, Result};
 
 use crate::{costs::Prices, plot, report::Report, tables};
 
-/// Writes all of them.
+/// Writes all published results.
 ///
 /// # Errors
-/// When a file can't be written, or has lost its marks.
+/// When a file can't be written, or lacks a mark.
 pub fn all(root: &Path, report: &Report, prices: &Prices) -> Result<()> {
     let of = format!("Measured {} on {}, shared with others and busy.", report.date, report.machine);
-    between(&root.join("README.md"), "goals", &format!("{of}\n\n{}", tables::goals(report)))?;
     between(&root.join("docs/deploy.md"), "costs", &tables::costs(report, prices))?;
     if let Some(load) = &report.load {
-        let caption = format!("p50 and p99 of the time to the answer · {} · {}", report.date, report.machine);
+        let caption = format!("p50 and p99 of the response time · {} · {}", report.date, report.machine);
         fs::write(root.join("docs/load.svg"), plot::svg(load, &caption)).context("docs/load.svg")?;
     }
     for (name, table) in [
+        ("goals", tables::goals(report)),
         ("starts", tables::starts(report)),
         ("overheads", tables::overheads(report)),
         ("batches", tables::batches(report)),
@@ -32,7 +32,7 @@ pub fn all(root: &Path, report: &Report, prices: &Prices) -> Result<()> {
     Ok(())
 }
 
-/// Replaces what stands between `<!-- bench: name -->` and `<!-- /bench -->`.
+/// Replaces the text between `<!-- bench: name -->` and `<!-- /bench -->`.
 fn between(file: &Path, name: &str, text: &str) -> Result<()> {
     let before = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
     let after = replaced(&before, name, text).with_context(|| format!("{}: no marks for {name}", file.display()))?;
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_between_the_marks_is_replaced() {
+    fn only_the_text_between_the_marks_is_replaced() {
         let document = "a\n<!-- bench: x -->\nold\n<!-- /bench -->\nb\n<!-- bench: y -->\n<!-- /bench -->\n";
         let after = replaced(document, "x", "new\n").unwrap();
         let expected = "a\n<!-- bench: x -->\n\nnew\n\n<!-- /bench -->\nb\n<!-- bench: y -->\n<!-- /bench -->\n";

@@ -1,4 +1,4 @@
-//! What was measured, as `bench/results.json` keeps it.
+//! The results, as stored in `bench/results.json`.
 
 use std::{fs, path::Path, process::Command};
 
@@ -8,37 +8,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::{batches::Batch, costs::Cost, document::Document, load::Load, overhead::Overhead, starts::Start};
 
-/// Everything that was measured last; a section that never was is empty.
+/// The last results of all experiments. The section of an experiment that has never run is empty.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
-    /// When something was measured last (a UTC date).
+    /// The UTC date of the last measurement.
     pub date: String,
-    /// The commit that was checked out then.
+    /// The commit that was checked out at the last measurement.
     pub commit: String,
-    /// The processor, and how many of it.
+    /// The number of processors and their model.
     pub machine: String,
     /// Starts, warm answers, memory, sizes.
     pub starts: Vec<Start>,
-    /// Callbacks beside their calls.
+    /// Callbacks compared with their DynamoDB calls.
     pub overheads: Vec<Overhead>,
-    /// Batches of growing size.
+    /// Batches of increasing size.
     pub batches: Vec<Batch>,
     /// A large PDF.
     pub document: Option<Document>,
     /// The local stack under load.
     pub load: Option<Load>,
-    /// What a million callbacks cost.
+    /// The cost of a million callbacks.
     pub costs: Vec<Cost>,
 }
 
 const FILE: &str = "bench/results.json";
 
 impl Report {
-    /// Reads the last report; an empty one if there is none.
+    /// Reads the last report, or returns an empty one if there is none.
     ///
     /// # Errors
-    /// When the file isn't what [`Report::write`] writes.
+    /// When the file isn't in the format of [`Report::write`].
     pub fn read(root: &Path) -> Result<Self> {
         match fs::read_to_string(root.join(FILE)) {
             Ok(text) => serde_json::from_str(&text).context(FILE),
@@ -46,7 +46,7 @@ impl Report {
         }
     }
 
-    /// Writes it, with today's date.
+    /// Writes the report with today's date, the current commit and this machine.
     ///
     /// # Errors
     /// When the file can't be written.
@@ -58,7 +58,7 @@ impl Report {
         fs::write(root.join(FILE), serde_json::to_string_pretty(self)? + "\n").context(FILE)
     }
 
-    /// Who has this name, through TLS or not.
+    /// The result of the function with this name, with TLS or without.
     #[must_use]
     pub fn start(&self, name: &str, tls: bool) -> Option<&Start> {
         self.starts.iter().find(|start| start.name == name && start.tls == tls)
@@ -72,7 +72,7 @@ fn machine() -> String {
     format!("{} × {model}", models.len().max(1))
 }
 
-/// `hello` and `bare` must be built as what is deployed is, or they are no floor.
+/// Checks that `hello`, `bare` and `plain` have the deployed functions' build profile, since they are the lower bound.
 ///
 /// # Errors
 /// When the two manifests' release profiles differ.
@@ -83,7 +83,7 @@ pub fn check_profiles(root: &Path) -> Result<()> {
     };
     ensure!(
         profile("Cargo.toml")? == profile("bench/Cargo.toml")?,
-        "[profile.release] of bench/Cargo.toml isn't what is deployed"
+        "[profile.release] of bench/Cargo.toml differs from the deployed one in Cargo.toml"
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A stand-in for the Lambda Runtime API: hands a function its events, takes its answers, and notes when.
+//! A substitute for the Lambda Runtime API: delivers events to a function, receives its answers, and records the times.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
@@ -22,28 +22,28 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A batch of 20,000 entries beside an embedded DynamoDB on a busy machine; anything longer is stuck.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Timeout of an invocation: enough for a batch of 20,000 entries with an embedded DynamoDB on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// What a function sent back, and when all of it was there.
-struct Answered {
+/// A function's answer or error, and the time when it had arrived completely.
+struct Answer {
     at: Instant,
     body: Result<Bytes, String>,
 }
 
 struct Shared {
     events: Mutex<mpsc::Receiver<Bytes>>,
-    asked: mpsc::Sender<Instant>,
-    answered: mpsc::Sender<Answered>,
+    requests: mpsc::Sender<Instant>,
+    answers: mpsc::Sender<Answer>,
 }
 
-/// One function's Runtime API. It ends when it is dropped.
+/// The Runtime API of one function. Stops when it is dropped.
 pub struct Runtime {
     /// `host:port`, for `AWS_LAMBDA_RUNTIME_API`.
     pub address: String,
     events: mpsc::Sender<Bytes>,
-    asked: mpsc::Receiver<Instant>,
-    answered: mpsc::Receiver<Answered>,
+    requests: mpsc::Receiver<Instant>,
+    answers: mpsc::Receiver<Answer>,
     server: JoinHandle<()>,
 }
 
@@ -51,14 +51,14 @@ impl Runtime {
     /// Listens on a free port.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no port is free.
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
-        let (events, to_hand_over) = mpsc::channel(1);
-        let (asked_sender, asked) = mpsc::channel(16);
-        let (answered_sender, answered) = mpsc::channel(16);
-        let shared = Shared { events: Mutex::new(to_hand_over), asked: asked_sender, answered: answered_sender };
+        let (events, events_receiver) = mpsc::channel(1);
+        let (requests_sender, requests) = mpsc::channel(16);
+        let (answers_sender, answers) = mpsc::channel(16);
+        let shared = Shared { events: Mutex::new(events_receiver), requests: requests_sender, answers: answers_sender };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/{what}", post(answer))
@@ -66,30 +66,30 @@ impl Runtime {
             .layer(axum::extract::DefaultBodyLimit::disable())
             .with_state(Arc::new(shared));
         let server = tokio::spawn(async move { drop(axum::serve(listener, router).await) });
-        Ok(Self { address, events, asked, answered, server })
+        Ok(Self { address, events, requests, answers, server })
     }
 
-    /// Waits until the function asks for its next event, and says when it did.
+    /// Waits until the function requests its next event. Returns the time of the request.
     ///
     /// # Errors
-    /// When it doesn't, or says that it can't start.
-    pub async fn asked(&mut self) -> Result<Instant> {
+    /// When it makes no request in time, or reports that it can't start.
+    pub async fn next_request(&mut self) -> Result<Instant> {
         tokio::select! {
-            at = self.asked.recv() => at.context("the Runtime API has ended"),
-            Some(answered) = self.answered.recv() => bail!("the function can't start: {:?}", answered.body.err()),
-            () = tokio::time::sleep(PATIENCE) => bail!("the function doesn't ask for an event"),
+            at = self.requests.recv() => at.context("the Runtime API has ended"),
+            Some(answer) = self.answers.recv() => bail!("the function can't start: {:?}", answer.body.err()),
+            () = tokio::time::sleep(TIMEOUT) => bail!("the function doesn't request an event"),
         }
     }
 
-    /// Hands over an event, for which the function must have asked; the answer, and how long it took.
+    /// Delivers an event, which the function must have requested. Returns the time until the answer, and the answer.
     ///
     /// # Errors
-    /// When there is no answer, or the function says that it failed.
+    /// When there is no answer in time, or the function reports a failure.
     pub async fn invoke(&mut self, event: Bytes) -> Result<(Duration, Bytes)> {
         let start = Instant::now();
         self.events.send(event).await.context("the Runtime API has ended")?;
-        let answered = tokio::time::timeout(PATIENCE, self.answered.recv()).await.context("no answer")?;
-        let Answered { at, body } = answered.context("the Runtime API has ended")?;
+        let answer = tokio::time::timeout(TIMEOUT, self.answers.recv()).await.context("no answer")?;
+        let Answer { at, body } = answer.context("the Runtime API has ended")?;
         let body = body.map_err(|error| anyhow::anyhow!("the function failed: {error}"))?;
         Ok((at - start, body))
     }
@@ -103,9 +103,9 @@ impl Drop for Runtime {
 
 async fn next(State(shared): State<Arc<Shared>>) -> Result<Response<Body>, StatusCode> {
     let ended = |_| StatusCode::GONE;
-    shared.asked.send(Instant::now()).await.map_err(|_| StatusCode::GONE)?;
+    shared.requests.send(Instant::now()).await.map_err(|_| StatusCode::GONE)?;
     let event = shared.events.lock().await.recv().await.ok_or(StatusCode::GONE)?;
-    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + PATIENCE;
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + TIMEOUT;
     Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
@@ -119,12 +119,12 @@ async fn next(State(shared): State<Arc<Shared>>) -> Result<Response<Body>, Statu
 async fn answer(State(shared): State<Arc<Shared>>, Path((_, what)): Path<(String, String)>, body: Bytes) -> StatusCode {
     let at = Instant::now();
     let body = if what == "response" { Ok(body) } else { Err(String::from_utf8_lossy(&body).into_owned()) };
-    drop(shared.answered.send(Answered { at, body }).await);
+    drop(shared.answers.send(Answer { at, body }).await);
     StatusCode::ACCEPTED
 }
 
 async fn init_error(State(shared): State<Arc<Shared>>, body: Bytes) -> StatusCode {
     let body = Err(String::from_utf8_lossy(&body).into_owned());
-    drop(shared.answered.send(Answered { at: Instant::now(), body }).await);
+    drop(shared.answers.send(Answer { at: Instant::now(), body }).await);
     StatusCode::ACCEPTED
 }

@@ -1,5 +1,6 @@
-//! What the functions talk to: the embedded DynamoDB (in memory, without a stream: what is measured are functions, not
-//! a disk), the embedded S3, the simulated services, and a way to DynamoDB through TLS.
+//! The services that the functions call: the embedded DynamoDB (in memory and without a stream, because the functions
+//! are measured, not a disk), the embedded S3, the simulated e-signature services, and a TLS endpoint in front of
+//! DynamoDB.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::StreamSpecification;
-use countersign::{aws::Aws, provider::Provider};
+use countersign::{aws::Aws, domain::Provider};
 use countersign_cli::{
     simulator::{self, Simulator},
     stack::{self, ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Secrets, TABLE, s3},
@@ -19,18 +20,18 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::tls::{self, Terminator};
 
-/// The group that every document is of.
+/// The Legalesign group of all documents.
 pub const GROUP: &str = "bench";
 
-/// All of it; ends when it is dropped.
+/// All services. They stop when this is dropped.
 pub struct Services {
-    /// The simulated services.
+    /// The simulated e-signature services.
     pub simulator: Simulator,
-    /// Path tokens, keys.
+    /// Path tokens and keys.
     pub secrets: Secrets,
-    /// Scratch space.
+    /// A temporary folder.
     pub folder: TempDir,
-    /// Where the simulated services are.
+    /// Base URL of the simulated services.
     pub simulator_url: String,
     s3: String,
     parts: JoinSet<()>,
@@ -38,18 +39,18 @@ pub struct Services {
 
 /// An empty table.
 pub struct Table {
-    /// The embedded DynamoDB, in plain HTTP.
+    /// URL of the embedded DynamoDB, with plain HTTP.
     pub url: String,
-    /// Clients of it, and of the bucket.
+    /// Clients of the table and of the bucket.
     pub aws: Aws,
     _server: JoinSet<()>,
 }
 
 impl Services {
-    /// Starts them.
+    /// Starts the services.
     ///
     /// # Errors
-    /// When a port or a folder can't be had.
+    /// When no port is free, or the folder can't be created.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut parts = JoinSet::new();
@@ -73,10 +74,10 @@ impl Services {
         Ok(Self { simulator, secrets, folder, simulator_url, s3, parts })
     }
 
-    /// A new embedded DynamoDB with an empty table.
+    /// Starts a new embedded DynamoDB with an empty table.
     ///
     /// # Errors
-    /// When a port can't be had.
+    /// When no port is free.
     pub async fn table(&self) -> Result<Table> {
         let database = dynoxide::Database::memory().map_err(|problem| anyhow::anyhow!("{problem}"))?;
         let (listener, url) = bind().await?;
@@ -91,10 +92,10 @@ impl Services {
         Ok(Table { url, aws, _server: server })
     }
 
-    /// A way through TLS to what is served at `url`.
+    /// Starts a TLS endpoint in front of the service at `url`.
     ///
     /// # Errors
-    /// When a port can't be had.
+    /// When no port is free.
     pub async fn tls(&mut self, url: &str) -> Result<Terminator> {
         Terminator::start(url, self.folder.path(), &mut self.parts).await
     }
@@ -125,7 +126,8 @@ impl Services {
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
-        // Debian keeps them one by one as well, and the SDK would read both; Amazon Linux has few beside the file.
+        // Debian has a folder with single certificates as well, and without this variable the SDK would read both.
+        // Amazon Linux has hardly any certificates outside the file.
         if let Some(certificates) = tls::SYSTEM.into_iter().find(|file| Path::new(file).exists()) {
             environment.insert("SSL_CERT_FILE".to_owned(), certificates.to_owned());
         }
@@ -138,7 +140,7 @@ impl Services {
         environment
     }
 
-    /// The same, with DynamoDB behind TLS.
+    /// The environment of any function, with DynamoDB behind this TLS endpoint.
     #[must_use]
     pub fn environment_through(&self, tls: &Terminator) -> BTreeMap<String, String> {
         let mut environment = self.environment(&tls.url);
@@ -146,17 +148,17 @@ impl Services {
         environment
     }
 
-    /// Where a function's output goes.
+    /// The log file for a function's output.
     #[must_use]
     pub fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("{name}.log"))
     }
 }
 
-/// A free port on loopback, and its URL.
+/// Listens on a free port on loopback. Returns the listener and its URL.
 ///
 /// # Errors
-/// When there is none.
+/// When no port is free.
 pub async fn bind() -> Result<(TcpListener, String)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);

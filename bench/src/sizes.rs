@@ -1,4 +1,4 @@
-//! How large what is deployed is.
+//! Sizes of the deployed binaries.
 
 use std::{
     fs,
@@ -15,18 +15,18 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 pub struct Size {
     /// The binary.
     pub binary: u64,
-    /// The zip with nothing but the binary as `bootstrap`, as `sam deploy` makes it.
+    /// The zip with only the binary as `bootstrap`, as `sam deploy` makes it.
     pub zip: u64,
 }
 
-/// Of a binary.
+/// The sizes of a binary.
 ///
 /// # Errors
-/// When it can't be read.
+/// When the file can't be read.
 pub fn of(file: &Path) -> Result<Size> {
     let binary = fs::read(file).with_context(|| format!("{}", file.display()))?;
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    // zlib's own default, which SAM's zip has.
+    // zlib's default level, which SAM uses.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(6))

@@ -1,5 +1,5 @@
-//! Start, first answer, warm answers, processor time and memory of everybody, in turns: in each round everybody is
-//! started once, in another order, so that what else the machine does falls on all alike.
+//! Start, first answer, warm answers, processor time and memory of all programs. In each round every program is started
+//! once, each round in another order, so that other load on the machine affects all of them equally.
 
 use std::time::Duration;
 
@@ -9,48 +9,48 @@ use serde_json::Value;
 
 use crate::{
     contestants::{Contestant, Language, Programs},
-    events::{Events, Sort},
+    events::{EventKind, Events},
     function::Function,
     services::Services,
     sizes::{self, Size},
     spread::{Spread, percentile},
 };
 
-/// The first round fills the page cache and Python's caches of bytecode, and doesn't count.
-const UNCOUNTED: u64 = 1;
+/// Number of warm-up rounds, which don't count: they fill the page cache and Python's bytecode caches.
+const WARM_UP: u64 = 1;
 
-/// What one contestant came to. Times in milliseconds; ratios are to the empty function, round by round.
+/// The result of one program. Times in milliseconds. Ratios are to the empty function, round by round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Start {
     /// Its name.
     pub name: String,
-    /// In what it is written.
+    /// Its language.
     pub language: Language,
-    /// Whether DynamoDB was reached through TLS.
+    /// Whether it reached DynamoDB through TLS.
     pub tls: bool,
-    /// Whether it is a callback.
+    /// Whether it receives callbacks.
     pub callback: bool,
-    /// From before the process was made to its first request for an event.
+    /// Time from before the process was spawned to its first request for an event.
     pub to_first_request: Spread,
-    /// From before the process was made to its first answer.
+    /// Time from before the process was spawned to its first answer.
     pub to_first_answer: Spread,
-    /// The same as multiples of the empty function's.
+    /// `to_first_answer` as a multiple of the empty function's.
     pub ratio: Spread,
     /// Processor time until the first answer.
     pub first_cpu: Spread,
-    /// The same as multiples of the empty function's: what a busy machine doesn't change.
+    /// `first_cpu` as a multiple of the empty function's. It doesn't depend on the machine's load.
     pub cpu_ratio: Spread,
-    /// Warm answers: the middle one, and the slowest of a hundred.
+    /// Median of the times of warm answers.
     pub warm_p50: f64,
-    /// See there.
+    /// 99th percentile of the times of warm answers.
     pub warm_p99: f64,
-    /// Processor time of a warm event, one figure a round.
+    /// Processor time of a warm event: the mean of each round.
     pub warm_cpu: Spread,
     /// Peak memory in bytes.
     pub memory: Spread,
-    /// The binary, and the zip that would be deployed.
+    /// Sizes of the binary and of the deployed zip; `None` for the peers.
     pub size: Option<Size>,
-    /// Each round's time to the first answer, for ratios between any two.
+    /// Each round's time to the first answer, for ratios between any two programs.
     pub rounds: Vec<f64>,
 }
 
@@ -64,54 +64,56 @@ struct Rounds {
     memory: Vec<f64>,
 }
 
-/// Lets everybody run so many rounds, with so many warm events each; those of `only` beside `hello`, if it names some.
+/// Measures all programs, or only `hello` and those in `only` unless it is empty. Each start has a first event and
+/// `warm` further events.
 ///
 /// # Errors
-/// When somebody fails or gives a wrong answer.
+/// When a program fails or gives a wrong answer.
 pub async fn run(programs: &Programs, rounds: u64, warm: u64, only: &[String]) -> Result<Vec<Start>> {
     let mut services = Services::start().await?;
     let table = services.table().await?;
     let tls = services.tls(&table.url).await?;
-    let mut everybody = programs.contestants(&services, &table.url, &tls)?;
-    everybody.retain(|one| only.is_empty() || one.name == "hello" || only.contains(&one.name));
-    let mut measured: Vec<Rounds> = everybody.iter().map(|_| Rounds::default()).collect();
-    for round in 0..rounds + UNCOUNTED {
+    let mut contestants = programs.contestants(&services, &table.url, &tls)?;
+    contestants.retain(|one| only.is_empty() || one.name == "hello" || only.contains(&one.name));
+    let mut measured: Vec<Rounds> = contestants.iter().map(|_| Rounds::default()).collect();
+    for round in 0..rounds + WARM_UP {
         eprint!("\rround {round} of {rounds} ");
-        for place in 0..everybody.len() {
-            // Another one goes first in each round, and in every second the order is the other way round.
-            let place = if round % 2 == 0 { place } else { everybody.len() - 1 - place };
-            let index = (place + round as usize) % everybody.len();
-            let (contestant, run) = (&everybody[index], round * 100 + index as u64);
+        for position in 0..contestants.len() {
+            // Each round begins with another program, and every second round has the reverse order.
+            let position = if round % 2 == 0 { position } else { contestants.len() - 1 - position };
+            let index = (position + round as usize) % contestants.len();
+            let (contestant, run) = (&contestants[index], round * 100 + index as u64);
             let events = Events::new(&services.secrets, run);
-            let mut uncounted = Rounds::default();
-            let rounds = if round < UNCOUNTED { &mut uncounted } else { &mut measured[index] };
-            one(contestant, &services, &events, warm, rounds).await.with_context(|| contestant.name.clone())?;
+            let mut warm_up = Rounds::default();
+            let rounds = if round < WARM_UP { &mut warm_up } else { &mut measured[index] };
+            measure(contestant, &services, &events, warm, rounds).await.with_context(|| contestant.name.clone())?;
         }
     }
     eprintln!();
     let hello = (measured[0].first_answer.clone(), measured[0].first_cpu.clone());
-    let starts = everybody.iter().zip(measured);
+    let starts = contestants.iter().zip(measured);
     starts.map(|(contestant, rounds)| summary(contestant, rounds, (&hello.0, &hello.1))).collect()
 }
 
-async fn one(
+/// Starts the program once, and adds its measurements to `rounds`.
+async fn measure(
     contestant: &Contestant,
     services: &Services,
     events: &Events<'_>,
     warm: u64,
     rounds: &mut Rounds,
 ) -> Result<()> {
-    // Made before the clock starts.
-    let made: Vec<_> = (0..=warm).map(|number| events.event(contestant.sort, number)).collect::<Result<_>>()?;
-    let mut made = made.into_iter();
+    // Generated before the measurement starts.
+    let events: Vec<_> = (0..=warm).map(|number| events.event(contestant.kind, number)).collect::<Result<_>>()?;
+    let mut events = events.into_iter();
     let mut function = Function::start(&contestant.program, &services.log(&contestant.name)).await?;
-    let (first, answer) = function.call(made.next().context("an event")?).await?;
+    let (first, answer) = function.call(events.next().context("an event")?).await?;
     check(contestant, &answer)?;
     rounds.first_request.push(milliseconds(function.started_in));
     rounds.first_answer.push(milliseconds(function.started_in + first));
     let before = function.cpu()?;
     rounds.first_cpu.push(milliseconds(before));
-    for event in made {
+    for event in events {
         let (time, answer) = function.call(event).await?;
         check(contestant, &answer)?;
         rounds.warm.push(milliseconds(time));
@@ -121,20 +123,20 @@ async fn one(
     function.end().await
 }
 
-/// A function that refuses everything is fast.
+/// Checks the answer, because a function that rejects everything is fast.
 fn check(contestant: &Contestant, answer: &[u8]) -> Result<()> {
     let answer: Value = serde_json::from_slice(answer)?;
-    let right = match contestant.sort {
+    let correct = match contestant.kind {
         _ if contestant.name == "hello" => answer["statusCode"] == 200,
-        Sort::NothingDue => answer["batchItemFailures"].as_array().is_some_and(Vec::is_empty),
-        Sort::Sweep => answer["still_unfinished"] == 0,
-        Sort::Subscribe => answer.is_object(),
-        Sort::Batch(_) | Sort::Realtime | Sort::Quicklysign | Sort::Signeasy => {
+        EventKind::NothingDue => answer["batchItemFailures"].as_array().is_some_and(Vec::is_empty),
+        EventKind::Sweep => answer["still_unfinished"] == 0,
+        EventKind::Subscribe => answer.is_object(),
+        EventKind::Batch(_) | EventKind::Realtime | EventKind::Quicklysign | EventKind::Signeasy => {
             let body = answer["body"].as_str().unwrap_or_default();
             answer["statusCode"] == 200 && body.contains("\"recorded\"")
         }
     };
-    ensure!(right, "a wrong answer: {answer}");
+    ensure!(correct, "a wrong answer: {answer}");
     Ok(())
 }
 
@@ -163,7 +165,7 @@ fn summary(contestant: &Contestant, rounds: Rounds, hello: (&[f64], &[f64])) -> 
     })
 }
 
-/// In milliseconds.
+/// Converts a duration to milliseconds.
 #[must_use]
 pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0

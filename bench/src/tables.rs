@@ -1,4 +1,4 @@
-//! The tables, in Markdown: readable in a terminal, and what README and `docs/` show.
+//! The tables in Markdown, for the terminal, README and `docs/`.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use crate::{contestants::Language, costs::Prices, goals, load::Load, report::Rep
 
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// Prints all that was measured.
+/// Prints all results.
 #[expect(clippy::print_stdout, reason = "this is what the program is for")]
 pub fn print(report: &Report, prices: &Prices) {
     println!("{} · {} · commit {}\n", report.date, report.machine, report.commit);
@@ -16,7 +16,7 @@ pub fn print(report: &Report, prices: &Prices) {
     }
 }
 
-/// Prints the starts alone.
+/// Prints only the starts.
 #[expect(clippy::print_stdout, reason = "this is what the program is for")]
 pub fn print_starts(report: &Report) {
     println!("{}", starts(report));
@@ -28,7 +28,7 @@ pub fn spread(spread: &Spread, digits: usize) -> String {
     format!("{:.digits$} ({:.digits$}–{:.digits$})", spread.median, spread.lower, spread.upper)
 }
 
-/// A table, unless it has no rows.
+/// A table, or an empty text if there are no rows.
 fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = String::new();
     for (number, row) in rows.enumerate() {
@@ -40,7 +40,7 @@ fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     table
 }
 
-/// Everybody's start and warm answers.
+/// Starts and warm answers of all programs.
 #[must_use]
 pub fn starts(report: &Report) -> String {
     let columns = [
@@ -48,10 +48,10 @@ pub fn starts(report: &Report) -> String {
         "spawn to first request, ms",
         "to first answer, ms",
         "× hello",
-        "CPU until then, ms",
+        "CPU to first answer, ms",
         "× hello",
         "warm p50 / p99, ms",
-        "CPU a warm event, ms",
+        "CPU per warm event, ms",
         "peak MiB",
         "binary / zip MB",
     ];
@@ -83,7 +83,7 @@ fn label(start: &Start) -> String {
     }
 }
 
-/// Callbacks beside their calls.
+/// Callbacks compared with their calls.
 #[must_use]
 pub fn overheads(report: &Report) -> String {
     let columns = [
@@ -92,12 +92,12 @@ pub fn overheads(report: &Report) -> String {
         "write units",
         "read units",
         "CPU, ms",
-        "of which its calls, ms",
-        "signature, ms",
-        "the rest × hello",
+        "CPU of its calls, ms",
+        "CPU of the signature, ms",
+        "remaining CPU × hello",
         "first answer, ms",
-        "× its calls alone",
-        "its calls alone × hello",
+        "× only its calls",
+        "only its calls × hello",
     ];
     let rows = report.overheads.iter().map(|overhead| {
         let calls = overhead.bare.zip(overhead.hello).map(|(bare, hello)| bare.median - hello.median);
@@ -118,7 +118,7 @@ pub fn overheads(report: &Report) -> String {
     table(&columns, rows)
 }
 
-/// Batches of growing size.
+/// Batches of increasing size.
 #[must_use]
 pub fn batches(report: &Report) -> String {
     let columns = [
@@ -129,8 +129,8 @@ pub fn batches(report: &Report) -> String {
         "ratio",
         "Python, ms",
         "Node, ms",
-        "peak MiB: ours / `hello` / Python / Node",
-        "calls, single + many",
+        "peak MiB: `v1-batch` / `hello` / Python / Node",
+        "calls, single + batch",
         "write units",
     ];
     let rows = report.batches.iter().map(|batch| {
@@ -173,7 +173,8 @@ pub fn document(report: &Report) -> String {
 /// The local stack under load.
 #[must_use]
 pub fn load(report: &Report) -> String {
-    let columns = ["callbacks a second", "answered in time, a second", "p50, ms", "p99, ms", "not answered 200"];
+    let columns =
+        ["callbacks per second", "answered in time, per second", "p50, ms", "p99, ms", "not answered with 200"];
     let steps = report.load.iter().flat_map(|load| &load.steps);
     let rows = steps.map(|step| {
         vec![
@@ -189,20 +190,20 @@ pub fn load(report: &Report) -> String {
         let Load { accepted, recorded_later, lost, .. } = load;
         let _ = writeln!(
             text,
-            "\n{accepted} callbacks were acknowledged, {recorded_later} of them before they were recorded, which the sweep \
-             did. {lost} were lost."
+            "\n{accepted} callbacks were acknowledged. {recorded_later} of them were recorded only later, by the sweep. \
+             {lost} were lost."
         );
     }
     text
 }
 
-/// What a million callbacks cost.
+/// The cost of a million callbacks.
 #[must_use]
 pub fn costs(report: &Report, prices: &Prices) -> String {
     let columns = [
         "a million callbacks",
         "Lambda: MB × ms",
-        "write units each",
+        "write units per callback",
         "Lambda, $",
         "DynamoDB, $",
         "gateway, S3, logs, traces, $",
@@ -222,14 +223,14 @@ pub fn costs(report: &Report, prices: &Prices) -> String {
         ]
     });
     let text = table(&columns, rows);
-    if text.is_empty() { text } else { format!("{text}\nPrices of {} in {}.\n", prices.date, prices.region) }
+    if text.is_empty() { text } else { format!("{text}\nPrices of {}, {}.\n", prices.date, prices.region) }
 }
 
 /// The goals.
 #[must_use]
 pub fn goals(report: &Report) -> String {
     let rows = goals::of(report).into_iter().map(|goal| {
-        vec![goal.what, goal.wanted, goal.measured, if goal.met { "yes".to_owned() } else { "**no**".to_owned() }]
+        vec![goal.what, goal.limit, goal.measured, if goal.met { "yes".to_owned() } else { "**no**".to_owned() }]
     });
-    table(&["goal", "wanted", "measured, median (quartiles)", "met"], rows)
+    table(&["goal", "limit", "measured, median (quartiles)", "met"], rows)
 }

@@ -1,8 +1,8 @@
-//! TLS in front of an embedded service: a throw-away authority, a certificate for loopback, and a pipe.
+//! TLS in front of an embedded service: a throw-away certificate authority, a certificate for loopback, and a proxy.
 //!
-//! The functions have to find the authority among those that they trust. Their SDK reads the operating system's file of
-//! certificates, or the one that `SSL_CERT_FILE` names; that file is the system's with one more certificate, so that
-//! reading some 140 of them is measured, as it happens in Lambda.
+//! The functions must trust the authority. Their SDK reads the trusted certificates from the operating system's file,
+//! or from the file in `SSL_CERT_FILE`. The bench sets it to a copy of the system's file with one more certificate, so
+//! that reading about 140 certificates is measured, as it happens in Lambda.
 
 use std::{
     fs,
@@ -22,22 +22,22 @@ use tokio_rustls::{
     rustls::{ServerConfig, pki_types::PrivateKeyDer},
 };
 
-/// Where distributions keep the certificates that they trust, in one file: Debian, and Amazon Linux.
+/// Files with all certificates that the system trusts: on Debian, and on Amazon Linux.
 pub const SYSTEM: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-/// A way through TLS.
+/// A TLS endpoint in front of a plain HTTP service.
 pub struct Terminator {
     /// `https://…`
     pub url: String,
-    /// The system's certificates and the throw-away authority's, in PEM, for `SSL_CERT_FILE`.
+    /// The file for `SSL_CERT_FILE`: the system's certificates and the throw-away authority's, in PEM.
     pub certificates: PathBuf,
 }
 
 impl Terminator {
-    /// Listens on a free port, and passes on to `to`, an `http://…` URL.
+    /// Listens on a free port, and forwards all connections to `to`, an `http://…` URL.
     ///
     /// # Errors
-    /// When a certificate can't be made, or a port can't be had.
+    /// When a certificate can't be generated, or no port is free.
     pub async fn start(to: &str, folder: &Path, parts: &mut JoinSet<()>) -> Result<Self> {
         let mut authority = CertificateParams::new([])?;
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -48,7 +48,7 @@ impl Terminator {
         let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
         let mut config =
             ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key)?;
-        // DynamoDB speaks no HTTP/2.
+        // DynamoDB doesn't support HTTP/2.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
 
@@ -63,7 +63,7 @@ impl Terminator {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 drop(stream.set_nodelay(true));
-                connections.spawn(pass_on(stream, acceptor.clone(), to.clone()));
+                connections.spawn(forward(stream, acceptor.clone(), to.clone()));
                 while connections.try_join_next().is_some() {}
             }
         });
@@ -71,8 +71,8 @@ impl Terminator {
     }
 }
 
-/// Ends when either side does.
-async fn pass_on(stream: TcpStream, acceptor: TlsAcceptor, to: String) {
+/// Forwards one connection in both directions until either side closes it.
+async fn forward(stream: TcpStream, acceptor: TlsAcceptor, to: String) {
     let Ok(mut stream) = acceptor.accept(stream).await else { return };
     let Ok(mut behind) = TcpStream::connect(to).await else { return };
     drop(behind.set_nodelay(true));

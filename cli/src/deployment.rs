@@ -1,9 +1,8 @@
-//! A deployed stack, as its outputs and parameters tell of it: the table, the bucket, and with what settings its
-//! functions run.
+//! A deployed stack, as described by its outputs and parameters: the table, the bucket, and the settings of its functions.
 //!
-//! The template sets each variable of a function from a resource or a parameter, and CloudFormation tells both to whoever
-//! may describe the stack. So a command takes the same settings as the functions without anybody repeating them. That
-//! template and this list agree is a test.
+//! The template sets each variable of a function from a resource or a parameter, and CloudFormation shows both to anyone who
+//! may describe the stack. So a command uses the same settings as the functions without having them repeated. A test checks
+//! that the template and the lists below agree.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +45,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// A stack with these outputs and parameters; `None` where they aren't those of a stack of Countersign.
+    /// The stack with these outputs and parameters; `None` if it isn't a stack of Countersign.
     #[must_use]
     pub fn new(outputs: &BTreeMap<String, String>, parameters: &BTreeMap<String, String>) -> Option<Self> {
         let variables = OUTPUTS.iter().map(|(variable, output)| (*variable, outputs.get(*output)));
@@ -58,7 +57,7 @@ impl Deployment {
         Some(Self { table: named("TABLE_NAME")?, bucket: named("ARCHIVE_BUCKET")?, environment })
     }
 
-    /// The variables that its functions have, all together. None of them is a secret: of secrets it has the names.
+    /// The environment variables of all its functions together. They contain the secrets' names, not their values.
     #[must_use]
     pub const fn environment(&self) -> &BTreeMap<String, String> {
         &self.environment

@@ -1,7 +1,7 @@
-//! `kill -9` of the whole stack at random moments under load. Afterwards everything that was acknowledged is there, once,
-//! with the right status and with PDFs that are what their hashes say.
+//! `kill -9` of the whole stack at random moments under load. Afterwards every acknowledged callback is there, once, with
+//! the right status and with PDFs that match their hashes.
 //!
-//! `COUNTERSIGN_KILLS` sets how often; twenty times unless it is set, a hundred times in `.ci/full`.
+//! `COUNTERSIGN_KILLS` is the number of kills: 20 by default, 100 in `.ci/full`.
 
 #![allow(
     clippy::expect_used,
@@ -9,7 +9,7 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::type_complexity,
-    reason = "a test says what went wrong by panicking"
+    reason = "a test fails by panicking"
 )]
 
 use std::{
@@ -26,12 +26,9 @@ use std::{
 use aws_lc_rs::{digest, rand};
 use bytes::Bytes;
 use countersign::{
-    delivery::{DeliveryId, Route},
-    event::Kind,
-    ledger::{ArchiveState, Outcome},
+    domain::{DeliveryId, Kind, Outcome, Provider, Route, Subject, SubjectId, SubjectKind},
+    ledger::ArchiveState,
     outbound::{Client, Timeouts, UrlPolicy},
-    provider::Provider,
-    subject::{Subject, SubjectId, SubjectKind},
     sweep::Sweep,
 };
 use countersign_cli::stack::{Folder, Options, Secrets, Stack};
@@ -42,13 +39,13 @@ use tokio::{
     process::{Child, Command},
 };
 
-/// Senders at the same time.
+/// Concurrent senders.
 const SENDERS: usize = 4;
 
-/// Every so many callbacks, another pack.
+/// Callbacks per pack.
 const CALLBACKS_OF_A_PACK: usize = 3;
 
-/// These machines are shared.
+/// Generous timeout: CI machines are shared.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A callback that was acknowledged.
@@ -73,7 +70,7 @@ async fn serve(data: &Path) -> (Child, String) {
     (child, http)
 }
 
-/// Sends callbacks until nobody answers.
+/// Sends callbacks until the stack stops answering.
 async fn send(client: Client, url: String, numbers: Arc<AtomicUsize>, acknowledged: Arc<Mutex<Vec<Acknowledged>>>) {
     loop {
         let number = numbers.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +100,7 @@ fn random_below(limit: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_was_acknowledged_survives_kill_9() {
+async fn acknowledged_callbacks_survive_kill_9() {
     let kills: usize = std::env::var("COUNTERSIGN_KILLS").map_or(20, |kills| kills.parse().expect("a number"));
     let folder = tempfile::tempdir().expect("a folder");
     let numbers = Arc::new(AtomicUsize::new(0));
@@ -118,7 +115,7 @@ async fn whatever_was_acknowledged_survives_kill_9() {
         let senders = (0..SENDERS)
             .map(|_| tokio::spawn(send(client.clone(), url.clone(), numbers.clone(), acknowledged.clone())));
         let senders: Vec<_> = senders.collect();
-        // Sometimes before anything was answered; mostly while it is busy.
+        // Sometimes the kill comes before the first answer, mostly while the stack is busy.
         let before = count(&acknowledged);
         let started = Instant::now();
         while !kill.is_multiple_of(4) && count(&acknowledged) == before && started.elapsed() < PATIENCE {
@@ -131,13 +128,13 @@ async fn whatever_was_acknowledged_survives_kill_9() {
         }
     }
     let acknowledged = std::mem::take(&mut *acknowledged.lock().expect("no sender failed"));
-    assert!(acknowledged.len() > kills, "only {} were acknowledged: the test would say nothing", acknowledged.len());
+    assert!(acknowledged.len() > kills, "only {} were acknowledged: too few for this test", acknowledged.len());
     check(folder.path(), &acknowledged, numbers.load(Ordering::Relaxed)).await;
 }
 
 async fn check(data: &Path, acknowledged: &[Acknowledged], numbers: usize) {
     let secrets = Secrets::of_data_folder(data).expect("secrets");
-    let taken = Folder::take(data).expect("a lock").expect("nobody else has it");
+    let taken = Folder::take(data).expect("a lock").free().expect("a free folder");
     let options = Options { secrets, ..Options::for_tests().expect("options") };
     let stack = Stack::start(taken, options).await.expect("a stack");
     let ledger = stack.ledger();
@@ -160,8 +157,8 @@ async fn check(data: &Path, acknowledged: &[Acknowledged], numbers: usize) {
         let there: Vec<_> =
             timeline.events.iter().map(|event| (event.delivery.as_deref(), event.name.as_str())).collect();
         let once: BTreeSet<_> = there.iter().copied().collect();
-        assert_eq!(once.len(), there.len(), "{pack}: twice");
-        assert!(once.is_superset(&expected), "{pack}: lost");
+        assert_eq!(once.len(), there.len(), "{pack}: an event is recorded twice");
+        assert!(once.is_superset(&expected), "{pack}: an event is lost");
         assert!(timeline.events.iter().all(|event| event.deliveries == 1), "{pack}");
         events += there.len();
         let completed = timeline.events.iter().any(|event| event.kind == Kind::Completed);
@@ -182,14 +179,14 @@ async fn check(data: &Path, acknowledged: &[Acknowledged], numbers: usize) {
 /// Sweeps until nothing is left to do.
 async fn finish(stack: &Stack) {
     let ledger = stack.ledger();
-    let sweep = Sweep::new(ledger.clone(), stack.settings.download_hosts.clone());
+    let sweep = Sweep::new(&stack.settings, &stack.aws);
     let until = Instant::now() + PATIENCE;
     loop {
         let later = Timestamp::now().checked_add(SignedDuration::from_hours(72)).expect("a time");
-        // What is due is in the queue's hands: it isn't handed over a second time here.
+        // Due jobs are in the queue: a sweep would enqueue them a second time.
         let left = ledger.unfinished(later, 10_000).await.expect("the ledger");
-        let due = ledger.orders(ArchiveState::Due, None, 10_000).await.expect("the ledger");
-        let waiting = ledger.orders(ArchiveState::Waiting, None, 10_000).await.expect("the ledger");
+        let due = ledger.jobs(ArchiveState::Due, None, 10_000).await.expect("the ledger");
+        let waiting = ledger.jobs(ArchiveState::Waiting, None, 10_000).await.expect("the ledger");
         if left.is_empty() && due.is_empty() && waiting.is_empty() {
             return;
         }

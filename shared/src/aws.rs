@@ -1,4 +1,4 @@
-//! The AWS clients, made once per process.
+//! The AWS clients, created once per process.
 
 use std::{
     ops::Deref,
@@ -12,45 +12,45 @@ use aws_config::{
 };
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 
-/// The SDK's defaults as they were on this day, so that a new SDK doesn't change retries or timeouts unnoticed.
+/// The SDK's defaults as of this date, so that an SDK update doesn't change retries or timeouts unnoticed.
 #[must_use]
 pub fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-/// Clients of the services that Countersign is built on. Endpoints follow the SDK's `AWS_ENDPOINT_URL_…` variables.
+/// Clients of the AWS services that Countersign uses. Endpoints follow the SDK's `AWS_ENDPOINT_URL_…` variables.
 #[derive(Clone)]
 pub struct Aws {
-    /// The ledger's.
+    /// For the ledger.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// The archive's.
-    pub s3: Lazily<aws_sdk_s3::Client>,
-    /// The secrets'.
-    pub secrets: Lazily<aws_sdk_secretsmanager::Client>,
+    /// For the archive, and for bodies too large for the table.
+    pub s3: Lazy<aws_sdk_s3::Client>,
+    /// For the proof secrets and API credentials.
+    pub secrets: Lazy<aws_sdk_secretsmanager::Client>,
 }
 
-/// A client that is made when it is first used: hardly a callback needs S3, and at a cold start each client counts.
-pub struct Lazily<C>(Arc<LazyLock<C, Box<dyn FnOnce() -> C + Send>>>);
+/// A client that is created on first use: few callbacks need S3, and each client adds to a cold start.
+pub struct Lazy<C>(Arc<LazyLock<C, Box<dyn FnOnce() -> C + Send>>>);
 
-impl<C> Lazily<C> {
+impl<C> Lazy<C> {
     fn new(make: impl FnOnce() -> C + Send + 'static) -> Self {
         Self(Arc::new(LazyLock::new(Box::new(make))))
     }
 }
 
-impl<C: Send + 'static> From<C> for Lazily<C> {
+impl<C: Send + 'static> From<C> for Lazy<C> {
     fn from(client: C) -> Self {
         Self::new(|| client)
     }
 }
 
-impl<C> Clone for Lazily<C> {
+impl<C> Clone for Lazy<C> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<C> Deref for Lazily<C> {
+impl<C> Deref for Lazy<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
@@ -59,9 +59,9 @@ impl<C> Deref for Lazily<C> {
 }
 
 impl Aws {
-    /// A function's clients: as Lambda's environment sets them, which is where Lambda puts region and credentials, and
-    /// nowhere else. To look into profiles, containers and instance metadata as well would link and start a good part
-    /// of the SDK for nothing, at each cold start. Path-style S3 when `AWS_S3_FORCE_PATH_STYLE` is `true`.
+    /// Clients for a Lambda function. Region, credentials and endpoints come only from environment variables, where
+    /// Lambda puts them: looking into profiles, containers and instance metadata would link a large part of the SDK and
+    /// run it at each cold start, for nothing. S3 is path-style if `AWS_S3_FORCE_PATH_STYLE` is `true`.
     #[must_use]
     pub fn of_function() -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -84,18 +84,19 @@ impl Aws {
         secrets.set_endpoint_url(at("SECRETS_MANAGER"));
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
-            s3: Lazily::new(|| aws_sdk_s3::Client::from_conf(s3.build())),
-            secrets: Lazily::new(|| aws_sdk_secretsmanager::Client::from_conf(secrets.build())),
+            s3: Lazy::new(|| aws_sdk_s3::Client::from_conf(s3.build())),
+            secrets: Lazy::new(|| aws_sdk_secretsmanager::Client::from_conf(secrets.build())),
         }
     }
 
-    /// A person's clients: with whatever credentials the SDK finds; path-style S3 as above.
+    /// Clients for the command line: with any credentials that the SDK finds (profiles, containers, instance metadata).
+    /// S3 is path-style if `AWS_S3_FORCE_PATH_STYLE` is `true`.
     pub async fn from_env() -> Self {
         let config = aws_config::defaults(behavior_version()).retry_config(retries()).timeout_config(timeouts());
         Self::new(&config.load().await, path_style())
     }
 
-    /// Clients of this configuration.
+    /// Clients with this configuration.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, path_style: bool) -> Self {
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style);
@@ -107,7 +108,7 @@ impl Aws {
     }
 }
 
-/// Whether S3 is wanted path-style: `AWS_S3_FORCE_PATH_STYLE` is `true`.
+/// Whether S3 addressing is path-style: `AWS_S3_FORCE_PATH_STYLE` is `true`.
 #[must_use]
 pub fn path_style() -> bool {
     std::env::var("AWS_S3_FORCE_PATH_STYLE").is_ok_and(|value| value == "true")
@@ -119,7 +120,8 @@ fn retries() -> RetryConfig {
 
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// An attempt must leave time for another within the 20 seconds in which a callback is answered.
+/// Timeouts of all calls but uploads. An attempt must leave time for another one within the 20 seconds in which a
+/// callback is answered.
 #[must_use]
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
@@ -129,8 +131,8 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// Putting a PDF of 300 MB takes longer than a table's answer, and the SDK's limits count the sending of the body too.
-/// One that stalls is given up sooner, by the SDK's own watch over streams.
+/// Timeouts of uploads. A PDF of 300 MB takes longer than a DynamoDB call, and the SDK's timeouts include sending the
+/// body. A stalled upload ends sooner, by the SDK's stalled-stream protection.
 #[must_use]
 pub fn upload_timeouts() -> TimeoutConfig {
     let attempt = Duration::from_secs(120);

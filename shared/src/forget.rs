@@ -1,50 +1,49 @@
-//! Forgetting: erases the personal data of one subject, where the law asks for it.
+//! Forgetting: erases the personal data of one subject on request (GDPR).
 //!
-//! Erased are the payloads of its events, the bodies of the deliveries that told of nothing else, and its PDFs, every
-//! version of them. What remains is a tombstone: that the subject was there, which statuses it had and when, and of each
-//! body and PDF its size, hash and proof, so that whoever has the bytes can still show that they are the ones. A
-//! delivery that told of others too is kept, since their evidence is in it, and is named. So is what Object Lock keeps.
+//! Erased are the payloads of its events, the bodies of deliveries about nothing else, and every version of its PDFs. A
+//! tombstone remains: that the subject existed, its statuses with their times, and the size, hash and proof of each body
+//! and PDF, so that a holder of the bytes can still show that they are the original ones. A delivery that is also about
+//! other subjects is kept, because it is their evidence, and is named in the result. So are objects that Object Lock keeps.
 //!
-//! What else holds copies forgets by itself, in its time: DynamoDB's point-in-time recovery within 35 days, its stream
-//! within a day, quarantine within thirty days. A callback that comes later is new, and is stored like all others.
+//! Other copies expire by themselves: DynamoDB's point-in-time recovery within 35 days, its stream within a day, quarantine
+//! within thirty days. A later callback is new, and is stored like any other.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    delivery::DeliveryId,
-    ledger::{Erased, Ledger, LedgerError},
-    provider::Provider,
-    providers,
-    subject::{Subject, SubjectId, SubjectKind},
+    domain::{DeliveryId, LedgerError, Provider, Subject, SubjectId, SubjectKind},
+    ledger::{Erased, Ledger},
+    providers::Services,
 };
 
-/// What was forgotten, and what wasn't.
+/// What was erased, and what wasn't.
 #[derive(Clone, Debug, Serialize)]
 pub struct Forgotten {
-    /// The subjects: one id may be that of a document and of a signer.
+    /// The subjects: one id may belong to a document and to a signer.
     pub subjects: Vec<Subject>,
     /// When.
     pub forgotten_at: Timestamp,
-    /// How many events' payloads were erased.
+    /// The number of events whose payload was erased.
     pub events: usize,
     /// The deliveries whose bodies were erased.
     pub deliveries: Vec<DeliveryId>,
-    /// The deliveries that are kept, because they told of other subjects too or can't be read.
+    /// Deliveries that are kept, because they are about other subjects too or can't be read.
     pub shared_deliveries: Vec<DeliveryId>,
     /// Objects of the bucket that were erased.
     pub objects: Vec<String>,
-    /// Objects of which Object Lock, or a missing permission, keeps a version.
+    /// Objects with a version that Object Lock or a missing permission keeps.
     pub kept_objects: Vec<String>,
 }
 
-/// Forgets whatever of a provider has this id; `None` when nothing is known of it. Doing it again finds what came since,
-/// and tries once more what couldn't be erased.
+/// Erases everything of a provider with this id; `None` if the id isn't known. Repeating it erases what arrived since, and
+/// retries what couldn't be erased.
 ///
 /// # Errors
-/// When the ledger can't do it, or a worker is just fetching its documents; doing it again continues.
+/// If the ledger can't do it, or a worker is fetching the documents right now. Repeating it continues.
 pub async fn forget(
     ledger: &Ledger,
+    services: &Services,
     provider: Provider,
     id: &SubjectId,
     at: Timestamp,
@@ -63,7 +62,7 @@ pub async fn forget(
         let Some(found) = ledger.forget_subject(&subject, at).await? else { continue };
         forgotten.events += found.events;
         for delivery in found.deliveries {
-            if is_about(ledger, &subject, &delivery).await? {
+            if is_only_about(ledger, services, &subject, &delivery).await? {
                 forgotten.add(ledger.forget_body(&delivery, at).await?);
                 forgotten.deliveries.push(delivery);
             } else {
@@ -75,7 +74,7 @@ pub async fn forget(
     if forgotten.subjects.is_empty() {
         return Ok(None);
     }
-    // An id holds no slash, so no other subject's objects begin like this.
+    // An id contains no slash, so no other subject's objects have this prefix.
     forgotten.add(ledger.erase(&format!("{provider}/{id}/")).await?);
     tracing::info!(
         event = "forgotten",
@@ -95,10 +94,15 @@ impl Forgotten {
     }
 }
 
-/// Whether a delivery told of this subject and of nothing else. One whose body was erased before did.
-async fn is_about(ledger: &Ledger, subject: &Subject, id: &DeliveryId) -> Result<bool, LedgerError> {
+/// Whether a delivery is about this subject and nothing else. A delivery whose body was erased before was.
+async fn is_only_about(
+    ledger: &Ledger,
+    services: &Services,
+    subject: &Subject,
+    id: &DeliveryId,
+) -> Result<bool, LedgerError> {
     match ledger.delivery(id).await {
-        Ok(Some(stored)) => Ok(providers::read(&stored.delivery).is_ok_and(|reading| {
+        Ok(Some(stored)) => Ok(services.read(&stored.delivery).is_ok_and(|reading| {
             !reading.events.is_empty() && reading.events.iter().all(|event| event.subject == *subject)
         })),
         Ok(None) => Ok(false),

@@ -1,16 +1,17 @@
-//! Reading JSON that came from outside: an error names the place, never a value.
+//! Parses JSON from outside. Errors contain the position, never a value.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::intake::Unreadable;
+use crate::domain::Unreadable;
 
-/// Reads the JSON object `text` as a `T`.
+/// Parses the JSON object `text` as a `T`.
 ///
 /// # Errors
-/// `not_json` when it is no JSON; else the path of the first field that is missing or of another type.
+/// `not_json` if the text is not JSON; `unexpected_shape`, with the path of the first missing or mistyped field, if it
+/// is not a `T`.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
-    // serde takes an array for a struct too, its fields in the order in which ours stand. No service means that.
+    // serde also accepts an array as a struct, with the fields in declaration order. No service sends that.
     if !text.trim_ascii_start().starts_with('{') {
         let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
         return Err(Unreadable::new(if is_json { "unexpected_shape" } else { "not_json" }, "."));
@@ -20,17 +21,17 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
         if !error.inner().is_data() {
             return Unreadable::new("not_json", ".");
         }
-        // A path's keys are the sender's too, and may be anything.
+        // The keys of a path come from the sender, so they can contain anything.
         Unreadable::new("unexpected_shape", &printable(&error.path().to_string()))
     })?;
     deserializer.end().map_err(|_| Unreadable::new("not_json", "."))?;
     Ok(value)
 }
 
-/// The elements of the JSON array `text`, each as its own text, so that one that can't be read doesn't spoil the others.
+/// Splits the JSON array `text` into the texts of its elements, so that an unreadable element doesn't affect the rest.
 ///
 /// # Errors
-/// `not_json` when it is no JSON; `unexpected_shape` when it is no array.
+/// `not_json` if the text is not JSON; `unexpected_shape` if it is not an array.
 pub fn array(text: &str) -> Result<Vec<&RawValue>, Unreadable> {
     serde_json::from_str(text).map_err(|error| {
         let code = if error.is_data() { "unexpected_shape" } else { "not_json" };
@@ -50,12 +51,12 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct Shape {
-        #[expect(dead_code, reason = "only whether it can be read matters")]
+        #[expect(dead_code, reason = "only whether it parses matters")]
         inner: Vec<u8>,
     }
 
     #[test]
-    fn an_error_names_the_place_and_never_a_value() {
+    fn errors_contain_the_path_and_never_a_value() {
         for (text, code, path) in [
             ("", "not_json", "."),
             ("{", "not_json", "."),
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_s_elements_are_their_own_texts() {
+    fn an_array_is_split_into_the_texts_of_its_elements() {
         let texts = |text| array(text).map(|elements| elements.into_iter().map(RawValue::get).collect::<Vec<_>>());
         assert_eq!(
             texts(r#" [ {"a" : 1.0} ,[2], "three", null]"#).unwrap(),
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_nested_too_deeply_is_an_error() {
+    fn deeply_nested_json_is_an_error() {
         let deep = "[".repeat(100_000);
         assert_eq!(parse::<serde_json::Value>(&deep).unwrap_err().code, "not_json");
     }

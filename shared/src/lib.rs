@@ -1,28 +1,27 @@
 //! Countersign: receives the callbacks of e-signature services, proves who sent them, records every event exactly
 //! once and archives each finished PDF.
 //!
-//! What two functions need lives here. The crate knows nothing of API Gateway or of the command line.
+//! Dependencies point one way: use cases ([`intake`], [`archive`], [`reconcile`], [`sweep`], [`replay`], [`verify`],
+//! [`forget`]) use services ([`providers`]) and storage ([`ledger`]); both use the nouns in [`domain`], which rest on
+//! [`proof`]. A service never imports a use case or the ledger, and the ledger never imports a service. Everything else is
+//! a tool without knowledge of callbacks.
 
 pub mod archive;
 pub mod aws;
-pub mod delivery;
-pub mod event;
+pub mod domain;
 pub mod forget;
 pub mod form;
 pub mod intake;
 mod json;
 pub mod ledger;
 pub mod outbound;
-pub mod provider;
+pub mod proof;
 pub mod providers;
 pub mod reconcile;
 pub mod replay;
 pub mod secrets;
 pub mod settings;
-pub mod signature;
-pub mod subject;
 pub mod sweep;
 pub mod telemetry;
 pub mod time;
-pub mod token;
 pub mod verify;

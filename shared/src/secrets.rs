@@ -1,4 +1,4 @@
-//! Secrets: read once, cached, and read again when a proof failed, since the secret may have been rotated.
+//! Secrets: read once, cached, and read again after a failed proof, because the secret may have been rotated.
 
 use std::{
     sync::Arc,
@@ -9,35 +9,36 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
-use crate::{aws::Lazily, settings::SecretSource};
+use crate::{aws::Lazy, settings::SecretSource};
 
-/// A flood of wrong tokens must not become a flood of paid calls, so a rotated secret is noticed within a minute.
+/// Minimum interval between two reads after failed proofs: a flood of wrong tokens must not become a flood of paid
+/// calls. A rotated secret is therefore noticed within a minute.
 const REREAD_AFTER: Duration = Duration::from_secs(60);
 
-/// A secret that can't be read or isn't there yet is asked for again soon: nothing works until it is.
+/// How long a failed read is cached if there is no earlier value. Short, because nothing works without the secret.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A secret's content: JSON of a known shape.
 pub trait Secret: Sized + Send + Sync + 'static {
-    /// The JSON's shape.
+    /// The shape of the JSON.
     type Json: DeserializeOwned;
 
-    /// Takes in what the JSON says.
+    /// Validates and converts the JSON.
     ///
     /// # Errors
-    /// Why that can't be used, without repeating any of it.
+    /// Why the content can't be used, without repeating any of it.
     fn from_json(json: Self::Json) -> Result<Self, String>;
 }
 
-/// The secret is missing, unreadable or unfit. Says why, and repeats none of it.
+/// The secret is missing, unreadable or invalid. Contains the reason, and nothing of the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NotConfigured(pub String);
 
-/// One secret, and what was read of it last.
+/// One secret with the result of its last read.
 pub struct Cached<S> {
     source: SecretSource,
-    client: Option<Lazily<aws_sdk_secretsmanager::Client>>,
+    client: Option<Lazy<aws_sdk_secretsmanager::Client>>,
     last: Mutex<Option<Reading<S>>>,
 }
 
@@ -47,22 +48,22 @@ struct Reading<S> {
 }
 
 impl<S: Secret> Cached<S> {
-    /// A secret that hasn't been read yet; `client` is needed for those in Secrets Manager.
+    /// A secret that hasn't been read yet. `client` is required for a secret in Secrets Manager.
     #[must_use]
-    pub fn new(source: SecretSource, client: Option<Lazily<aws_sdk_secretsmanager::Client>>) -> Self {
+    pub fn new(source: SecretSource, client: Option<Lazy<aws_sdk_secretsmanager::Client>>) -> Self {
         Self { source, client, last: Mutex::new(None) }
     }
 
-    /// The secret, from the cache if it was read before.
+    /// The secret, from the cache if it has been read before.
     ///
     /// # Errors
-    /// When it is missing or unfit, or can't be read at the moment.
+    /// [`NotConfigured`] if the secret is missing or invalid, or can't be read at the moment.
     pub async fn get(&self) -> Result<Arc<S>, NotConfigured> {
         self.read_unless(|last| last.result.is_ok() || last.at.elapsed() < RETRY_AFTER).await
     }
 
-    /// The secret as it is now, for a second look after a proof failed; `None` when it was read within the last
-    /// minute, or says the same as before.
+    /// Reads the secret again, to retry a failed proof. `None` if it was read within the last minute, or if it can't be
+    /// read.
     pub async fn reread(&self) -> Option<Arc<S>> {
         let before = self.get().await.ok()?;
         let now = self.read_unless(|last| last.at.elapsed() < REREAD_AFTER).await.ok()?;
@@ -70,14 +71,14 @@ impl<S: Secret> Cached<S> {
     }
 
     async fn read_unless(&self, good_enough: impl Fn(&Reading<S>) -> bool) -> Result<Arc<S>, NotConfigured> {
-        // The lock is held while reading, so that concurrent requests share one call.
+        // The lock is held during the read, so that concurrent requests share one call.
         let mut last = self.last.lock().await;
         if let Some(reading) = last.as_ref().filter(|reading| good_enough(reading)) {
             return reading.result.clone();
         }
         let mut result = self.read().await.map(Arc::new);
         if let (Err(problem), Some(Reading { result: Ok(before), .. })) = (&result, last.as_ref()) {
-            // What was right a minute ago is better than nothing while Secrets Manager can't be reached.
+            // While Secrets Manager is unavailable, the last value is better than none.
             tracing::warn!(event = "secret_reread_failed", problem = %problem);
             result = Ok(Arc::clone(before));
         }
@@ -90,13 +91,13 @@ impl<S: Secret> Cached<S> {
             (SecretSource::Inline(json), _) => json.clone(),
             (SecretSource::SecretsManager(id), Some(client)) => fetch(client, id).await?,
             (SecretSource::SecretsManager(_), None) => {
-                return Err(NotConfigured("there is no client of Secrets Manager".to_owned()));
+                return Err(NotConfigured("no Secrets Manager client is available".to_owned()));
             }
             (SecretSource::Missing(variables), _) => {
                 return Err(NotConfigured(format!("{variables} is not set")));
             }
         };
-        // serde's messages can repeat values, so only the place is told.
+        // serde's messages can contain values, so only the position is reported.
         let json = serde_json::from_str(json.expose_secret()).map_err(|error| {
             NotConfigured(format!(
                 "the secret is not JSON of the expected shape (line {}, column {})",
@@ -109,11 +110,11 @@ impl<S: Secret> Cached<S> {
 }
 
 async fn fetch(client: &aws_sdk_secretsmanager::Client, id: &str) -> Result<SecretString, NotConfigured> {
-    let answer = client.get_secret_value().secret_id(id).send().await.map_err(|error| {
+    let response = client.get_secret_value().secret_id(id).send().await.map_err(|error| {
         use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
-        NotConfigured(format!("Secrets Manager: {}", error.code().unwrap_or("no answer")))
+        NotConfigured(format!("Secrets Manager: {}", error.code().unwrap_or("no response")))
     })?;
-    let text = answer.secret_string().ok_or_else(|| NotConfigured("the secret is empty or binary".to_owned()))?;
+    let text = response.secret_string().ok_or_else(|| NotConfigured("the secret is empty or binary".to_owned()))?;
     Ok(text.into())
 }
 
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn says_what_is_wrong_without_repeating_it() {
+    async fn errors_give_the_reason_without_the_content() {
         assert_eq!(read(SecretSource::Inline(r#"{"word":"w"}"#.into())).await.unwrap().0, "w");
         for (source, problem) in [
             (SecretSource::Missing("A or B".to_owned()), "A or B is not set"),

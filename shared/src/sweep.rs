@@ -1,24 +1,27 @@
-//! The sweep: finishes what was left. Deliveries that wait in the bucket or stayed accepted are recorded, waiting archive
-//! orders whose time has come are due, and so are those that were handed over and never taken, or whose host is allowed
-//! by now.
+//! The sweep: finishes what was left. Spooled deliveries and those that stayed accepted are recorded. Archive jobs become
+//! due again when their waiting time is over, when no worker took them, or when their host is allowed by now.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
+    aws::Aws,
+    domain::LedgerError,
     intake,
-    ledger::{ArchiveState, Ledger, LedgerError},
+    ledger::{ArchiveState, Ledger},
     outbound::HostPatterns,
+    providers::Services,
+    settings::Settings,
     time,
 };
 
-/// A callback function ends at 25 s: what is still accepted after this was left behind.
+/// A callback function ends at 25 s: a delivery that is still accepted after this time was left behind.
 const LEFT_BEHIND: SignedDuration = SignedDuration::from_mins(1);
 
-/// The stream, the pipe and the queue together take seconds; an order that nobody took for this long is lost to them.
+/// Stream, pipe and queue together take seconds: a job that no worker took for this long is stuck.
 const NOT_TAKEN: SignedDuration = SignedDuration::from_mins(10);
 
-/// So many of each sort in one run. What is left is the next run's.
+/// Maximum number of items of each kind per run. The rest is left to the next run.
 const MAX_ITEMS: usize = 500;
 
 /// What a sweep did.
@@ -26,38 +29,43 @@ const MAX_ITEMS: usize = 500;
 pub struct Swept {
     /// Deliveries that were finished.
     pub recorded: usize,
-    /// Deliveries that had to wait in the bucket and were taken in.
+    /// Spooled deliveries that were accepted.
     pub taken_in: usize,
-    /// Deliveries that still can't be.
+    /// Deliveries that still can't be finished.
     pub still_unfinished: usize,
-    /// Archive orders that were made due.
+    /// Archive jobs that became due.
     pub made_due: usize,
-    /// For how many seconds the oldest archive order has been due without an outcome; 0 when none is left lying.
+    /// Age of the oldest stuck archive job, in seconds; 0 if none is stuck.
     pub oldest_due_seconds: u64,
 }
 
 /// Finishes what was left.
 pub struct Sweep {
     ledger: Ledger,
+    services: Services,
     download_hosts: HostPatterns,
 }
 
 impl Sweep {
-    /// A sweep of this ledger; orders that wait for a host go on when `download_hosts` allows it.
+    /// A sweep with these settings' storage. Jobs that are blocked on a host go on once `DOWNLOAD_HOSTS` allows it.
     #[must_use]
-    pub const fn new(ledger: Ledger, download_hosts: HostPatterns) -> Self {
-        Self { ledger, download_hosts }
+    pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        Self {
+            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+            services: Services::start(settings, aws),
+            download_hosts: settings.download_hosts.clone(),
+        }
     }
 
-    /// One run, as if it were `now`. It may run at any time, also twice at once.
+    /// One run, as if it were `now`. Runs may happen at any time, also concurrently.
     ///
     /// # Errors
-    /// When DynamoDB can't be asked.
+    /// If DynamoDB can't be queried.
     pub async fn run(&self, now: Timestamp) -> Result<Swept, LedgerError> {
         let mut swept = Swept::default();
-        self.take_in_pending(&mut swept).await;
+        self.accept_spooled(&mut swept).await;
         self.finish_deliveries(now, &mut swept).await?;
-        self.wake_orders(now, &mut swept).await?;
+        self.wake_jobs(now, &mut swept).await?;
         tracing::info!(
             event = "swept",
             recorded = swept.recorded,
@@ -70,19 +78,19 @@ impl Sweep {
         Ok(swept)
     }
 
-    /// Accepts what waited in the bucket while DynamoDB couldn't take it, and records it.
-    async fn take_in_pending(&self, swept: &mut Swept) {
-        let pending = match self.ledger.pending(MAX_ITEMS).await {
-            Ok(pending) => pending,
+    /// Accepts and records deliveries that were spooled in the bucket while DynamoDB couldn't accept them.
+    async fn accept_spooled(&self, swept: &mut Swept) {
+        let spooled = match self.ledger.spooled(MAX_ITEMS).await {
+            Ok(spooled) => spooled,
             Err(problem) => {
                 // Everything else can still be swept.
                 tracing::error!(event = "pending_unknown", problem = %problem);
                 return;
             }
         };
-        for pending in pending {
-            let taken_in = match self.ledger.accept_pending(&pending).await {
-                Ok(Some(delivery)) => intake::record(&self.ledger, &delivery).await.map(drop),
+        for spooled in spooled {
+            let taken_in = match self.ledger.accept_spooled(&spooled).await {
+                Ok(Some(delivery)) => intake::record(&self.ledger, &self.services, &delivery).await.map(drop),
                 Ok(None) => continue,
                 Err(problem) => Err(problem),
             };
@@ -99,13 +107,13 @@ impl Sweep {
     async fn finish_deliveries(&self, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {
         for id in self.ledger.unfinished(before(now, LEFT_BEHIND), MAX_ITEMS).await? {
             let recorded = match self.ledger.delivery(&id).await {
-                Ok(Some(stored)) => intake::record(&self.ledger, &stored.delivery).await.map(drop),
+                Ok(Some(stored)) => intake::record(&self.ledger, &self.services, &stored.delivery).await.map(drop),
                 Ok(None) => continue,
                 Err(problem) => Err(problem),
             };
             match recorded {
                 Ok(()) => swept.recorded += 1,
-                // One that can't be finished must not keep the others from it.
+                // One that can't be finished must not keep the others out.
                 Err(problem) => {
                     tracing::error!(event = "still_unfinished", delivery = %id, problem = %problem);
                     swept.still_unfinished += 1;
@@ -115,18 +123,18 @@ impl Sweep {
         Ok(())
     }
 
-    async fn wake_orders(&self, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {
-        let mut orders = self.ledger.orders(ArchiveState::Waiting, Some(now), MAX_ITEMS).await?;
-        let not_taken = self.ledger.orders(ArchiveState::Due, Some(before(now, NOT_TAKEN)), MAX_ITEMS).await?;
-        let due_since = not_taken.iter().filter_map(|order| order.due_since).min();
+    async fn wake_jobs(&self, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {
+        let mut jobs = self.ledger.jobs(ArchiveState::Waiting, Some(now), MAX_ITEMS).await?;
+        let not_taken = self.ledger.jobs(ArchiveState::Due, Some(before(now, NOT_TAKEN)), MAX_ITEMS).await?;
+        let due_since = not_taken.iter().filter_map(|job| job.due_since).min();
         let age = due_since.map(|since| time::seconds_between(since, now));
         swept.oldest_due_seconds = age.and_then(|seconds| seconds.try_into().ok()).unwrap_or_default();
-        orders.extend(not_taken);
-        let blocked = self.ledger.orders(ArchiveState::Blocked, None, MAX_ITEMS).await?;
+        jobs.extend(not_taken);
+        let blocked = self.ledger.jobs(ArchiveState::Blocked, None, MAX_ITEMS).await?;
         let allowed = |host: &Option<String>| host.as_ref().is_some_and(|host| self.download_hosts.allows(host));
-        orders.extend(blocked.into_iter().filter(|order| allowed(&order.blocked_host)));
-        for order in orders {
-            if self.ledger.wake(&order).await? {
+        jobs.extend(blocked.into_iter().filter(|job| allowed(&job.blocked_host)));
+        for job in jobs {
+            if self.ledger.wake(&job).await? {
                 swept.made_due += 1;
             }
         }

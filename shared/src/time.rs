@@ -1,14 +1,14 @@
-//! How times are written: RFC 3339 in UTC with milliseconds, always 24 characters, so that text order is time order.
+//! Formats times as RFC 3339 in UTC with milliseconds, always 24 characters, so that text order is time order.
 
 use jiff::{Timestamp, Unit};
 
-/// Writes a time as `2026-11-22T02:27:06.123Z`; what is finer than a millisecond is cut off.
+/// Formats a time as `2026-11-22T02:27:06.123Z`; digits below a millisecond are cut off.
 #[must_use]
 pub fn format(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
-/// The time as [`format`] keeps it, so that what was stored compares equal to what was computed.
+/// Cuts a time to the precision of [`format()`], so that stored and computed times compare equal.
 #[must_use]
 pub fn to_millis(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
@@ -20,7 +20,7 @@ pub fn now() -> Timestamp {
     to_millis(Timestamp::now())
 }
 
-/// The whole seconds from `from` to `to`, negative when `to` is earlier.
+/// Whole seconds from `from` to `to`, negative if `to` is earlier.
 #[must_use]
 pub fn seconds_between(from: Timestamp, to: Timestamp) -> i64 {
     from.until((Unit::Second, to)).map_or(0, |span| span.get_seconds())

@@ -1,24 +1,24 @@
-//! Evidence: proves a stored delivery's signature again, from nothing but what is stored.
+//! Evidence: verifies a stored delivery's signature again, from stored data alone.
 //!
-//! The delivery's bytes and its certificate are kept for good, so this works years after Legalesign changed its key. It
-//! is judged as it was then: by the certificate whose fingerprint was recorded, at the time when the delivery came in.
+//! The delivery's bytes and its certificate never expire, so this works years after a service changed its key. The
+//! signature is judged as on arrival: by the certificate whose fingerprint was recorded, at the time of arrival.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    delivery::DeliveryId,
-    ledger::{Ledger, LedgerError},
-    providers,
-    signature::{Fingerprint, SignatureError, Signers},
+    domain::{DeliveryId, LedgerError},
+    ledger::Ledger,
+    proof::signature::{Fingerprint, SignatureError, Signers},
+    providers::Services,
 };
 
-/// A stored delivery whose signature was proven again.
+/// A stored delivery whose signature was verified again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verification {
     /// The delivery.
     pub delivery: DeliveryId,
-    /// When it came in.
+    /// When it arrived.
     pub received_at: Timestamp,
     /// Where it was posted to.
     pub route: &'static str,
@@ -26,16 +26,16 @@ pub struct Verification {
     pub size: u64,
     /// The body's SHA-256, in hex.
     pub sha256: String,
-    /// The certificate or public key whose signature it is.
+    /// The certificate or public key that verified the signature.
     pub certificate: VerifiedCertificate,
 }
 
-/// The certificate that proved a stored delivery again.
+/// The certificate that verified a stored delivery again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VerifiedCertificate {
     /// SHA-256 over its DER, in hex.
     pub fingerprint: String,
-    /// When a delivery that it proved first came in.
+    /// When the first delivery that it proved arrived.
     pub known_since: Timestamp,
     /// The beginning of its validity; nothing for a bare public key.
     pub not_before: Option<Timestamp>,
@@ -43,28 +43,28 @@ pub struct VerifiedCertificate {
     pub not_after: Option<Timestamp>,
 }
 
-/// Why a stored delivery can't be proven again.
+/// Why a stored delivery's signature can't be verified again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// The ledger can't be asked, or what it holds was changed.
+    /// The ledger can't be read, or what it holds was changed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// There is no delivery of that id.
+    /// There is no delivery with this id.
     #[error("there is no such delivery")]
     NotFound,
-    /// Its sender signed nothing: only a token proved it, and tokens are not stored.
-    #[error("the delivery is not signed: a token proved it, and there is nothing to prove it by again")]
+    /// It isn't signed: only a token proved it, and tokens are not stored.
+    #[error("the delivery is not signed: a token proved it, and tokens are not stored")]
     NotSigned,
-    /// The certificate that was recorded with it isn't there.
+    /// The certificate that was recorded with it isn't stored.
     #[error("the certificate {0} that proved the delivery is not stored")]
     CertificateMissing(Fingerprint),
-    /// What is stored as the certificate is another one, or none.
+    /// The stored certificate is another one, or isn't a certificate.
     #[error("what is stored as the certificate {0} is not that certificate")]
     CertificateChanged(Fingerprint),
-    /// The stored body doesn't have what was signed.
-    #[error("the stored body doesn't hold what was signed")]
+    /// The stored body doesn't contain the signed part.
+    #[error("the stored body doesn't contain the signed part")]
     NothingSigned,
-    /// The signature doesn't match the stored bytes, or didn't hold then.
+    /// The signature doesn't match the stored bytes, or the certificate wasn't valid on arrival.
     #[error(transparent)]
     Signature(#[from] SignatureError),
 }
@@ -85,11 +85,11 @@ impl VerifyError {
     }
 }
 
-/// Proves a stored delivery's signature again. Asks nobody but the ledger.
+/// Verifies a stored delivery's signature again, from the ledger alone. No secret is read.
 ///
 /// # Errors
-/// Why it isn't proven: each changed byte has one.
-pub async fn verify(ledger: &Ledger, id: &DeliveryId) -> Result<Verification, VerifyError> {
+/// Why it can't be verified.
+pub async fn verify(ledger: &Ledger, services: &Services, id: &DeliveryId) -> Result<Verification, VerifyError> {
     let stored = ledger.delivery(id).await?.ok_or(VerifyError::NotFound)?;
     let (delivery, record) = (stored.delivery, stored.record);
     let fingerprint = delivery.proof().certificate.ok_or(VerifyError::NotSigned)?;
@@ -97,7 +97,7 @@ pub async fn verify(ledger: &Ledger, id: &DeliveryId) -> Result<Verification, Ve
     let (signers, _) = Signers::parse(&[&certificate.pem]);
     let signer = signers.iter().next().filter(|signer| signer.fingerprint() == fingerprint);
     let signer = signer.ok_or(VerifyError::CertificateChanged(fingerprint))?;
-    let part = providers::signed_part(&delivery).ok_or(VerifyError::NothingSigned)?;
+    let part = services.of(delivery.route().provider()).signed_part(&delivery).ok_or(VerifyError::NothingSigned)?;
     let proof = signers.verify_sha1(&part.message, &part.signature, delivery.received_at())?;
     Ok(Verification {
         delivery: id.clone(),

@@ -1,13 +1,16 @@
-//! Makes the console's pictures for the documentation: `cargo run -p end-to-end --example screenshots -- docs`.
+//! Makes the console's screenshots for the documentation: `cargo run -p end-to-end --example screenshots -- docs`.
 //!
-//! A stack is started and told the same story each time; the pictures differ only in times and ids.
+//! A stack receives the same callbacks each time, so that the pictures differ only in times and ids.
 
 use std::path::PathBuf;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use countersign::{delivery::Route, ledger::ArchiveState, provider::Provider};
+use countersign::{
+    domain::{Provider, Route},
+    ledger::ArchiveState,
+};
 use countersign_cli::simulator::{Download, Status};
-use end_to_end::{World, browser::Browser, pack, signeasy};
+use end_to_end::{LocalStack, browser::Browser, pack, signeasy};
 use serde_json::json;
 
 const PACKS: [&str; 6] = [
@@ -19,49 +22,49 @@ const PACKS: [&str; 6] = [
     "msa-orrin",
 ];
 
-/// Has callbacks refused: after a rotation at the service, and without a right path token.
-async fn refuse(world: &World) {
+/// Posts callbacks that are rejected: after a token rotation at the service, and with a wrong path token.
+async fn post_rejected(stack: &LocalStack) {
     for case in ["rs_completed_v3_own_file_id", "rs_viewed_v2"] {
         let body = signeasy::changed(case, |body| body["metadata"]["token"] = json!("the-token-of-tomorrow"));
-        world.signeasy(&body).await;
+        stack.post_signeasy(&body).await;
     }
     let signature = format!("{}%3D%3D", "A".repeat(342));
     let form = "application/x-www-form-urlencoded";
-    world.post(Route::LegalesignBatch, form, format!("data=%5B%5D&signed={signature}")).await;
+    stack.post(Route::LegalesignBatch, form, format!("data=%5B%5D&signed={signature}")).await;
     for _ in 0..3 {
-        let guessed = format!("{}/callbacks/quicklysign/a-path-token-of-last-year", world.stack.endpoints.http);
-        world.post_to(&guessed, &[("content-type", "application/json")], "{}").await;
+        let guessed = format!("{}/callbacks/quicklysign/a-path-token-of-last-year", stack.endpoints.http);
+        stack.post_to(&guessed, &[("content-type", "application/json")], "{}").await;
     }
 }
 
 #[tokio::main]
 async fn main() {
     let folder = PathBuf::from(std::env::args().nth(1).expect("a folder for the pictures"));
-    let world = World::for_signeasy().await;
-    world.stack.simulator.pack("dpa-northwind").status(Status::Awaiting).ready(false);
-    world.stack.simulator.pack("sow-helios-3").download(Download::Html);
+    let stack = LocalStack::start_for_signeasy().await;
+    stack.simulator.pack("dpa-northwind").status(Status::Awaiting).ready(false);
+    stack.simulator.pack("sow-helios-3").download(Download::Html);
     for (position, pack) in PACKS.into_iter().enumerate() {
-        world.quicklysign("document_updated", pack).await;
-        world.quicklysign("signatory_updated", pack).await;
+        stack.post_quicklysign("document_updated", pack).await;
+        stack.post_quicklysign("signatory_updated", pack).await;
         if position % 2 == 0 {
-            world.quicklysign("audit_trail_updated", pack).await;
+            stack.post_quicklysign("audit_trail_updated", pack).await;
         }
     }
-    world.post(Route::Quicklysign, "application/json", "{\"entity_type\": \"Document\"").await;
+    stack.post(Route::Quicklysign, "application/json", "{\"entity_type\": \"Document\"").await;
     for pack in &PACKS[..5] {
-        world.quicklysign("final_document_generated", pack).await;
+        stack.post_quicklysign("final_document_generated", pack).await;
     }
     let done = [ArchiveState::Archived];
-    world.archive_is(&pack(PACKS[0]), &done).await;
-    world.archive_is(&pack(PACKS[1]), &done).await;
-    world.archive_is(&pack("dpa-northwind"), &[ArchiveState::Waiting]).await;
-    world.archive_is(&pack("sow-helios-3"), &[ArchiveState::Waiting, ArchiveState::Failed]).await;
+    stack.wait_for_archive(&pack(PACKS[0]), &done).await;
+    stack.wait_for_archive(&pack(PACKS[1]), &done).await;
+    stack.wait_for_archive(&pack("dpa-northwind"), &[ArchiveState::Waiting]).await;
+    stack.wait_for_archive(&pack("sow-helios-3"), &[ArchiveState::Waiting, ArchiveState::Failed]).await;
 
-    refuse(&world).await;
+    post_rejected(&stack).await;
 
     let Some(browser) = Browser::start().await else { std::process::exit(1) };
     let timeline = format!("/documents/quicklysign/document_pack/{}", PACKS[0]);
-    let kept = world.ledger().quarantine_list(Some(Provider::Signeasy), None, 1).await.expect("the ledger");
+    let kept = stack.ledger().quarantine_list(Some(Provider::Signeasy), None, 1).await.expect("the ledger");
     let refused = format!("/quarantine/{}", kept[0].id);
     let pictures = [
         ("console-deliveries-light", "/", 1280, 600, false),
@@ -77,11 +80,11 @@ async fn main() {
     ];
     for (name, path, width, height, dark) in pictures {
         browser.screen(width, height, dark).await;
-        browser.open(&format!("{}{path}", world.stack.endpoints.http)).await;
+        browser.open(&format!("{}{path}", stack.endpoints.http)).await;
         browser.wait_for("!document.querySelector('#live[data-live]') || document.querySelector('#connection').dataset.state === 'on'").await;
         let picture = BASE64_STANDARD.decode(browser.screenshot().await).expect("a picture");
         std::fs::write(folder.join(format!("{name}.png")), picture).expect("a file");
     }
     browser.close().await;
-    world.stack.stop().await;
+    stack.stop().await;
 }

@@ -1,7 +1,7 @@
 //! A real browser for tests: headless Chromium, driven over WebDriver (<https://www.w3.org/TR/webdriver2/>) by
 //! ChromeDriver.
 //!
-//! The protocol is JSON over HTTP, and a dozen of its calls are all that is needed here, so that no crate is.
+//! The protocol is JSON over HTTP, and only a dozen of its calls are needed, so that a crate isn't.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -18,11 +18,11 @@ use tempfile::TempDir;
 
 use crate::PATIENCE;
 
-/// Set to `required`, a browser that isn't there is a failure and not a reason to skip.
+/// If this variable is `required`, a missing browser is a failure instead of a reason to skip.
 const BROWSER: &str = "COUNTERSIGN_BROWSER";
 
-/// Answers hold screenshots.
-const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// Longest response, in bytes. Some are screenshots.
+const MAX_RESPONSE: usize = 64 * 1024 * 1024;
 
 /// A browser with a fresh profile and one window.
 pub struct Browser {
@@ -32,7 +32,7 @@ pub struct Browser {
     _profile: TempDir,
 }
 
-/// The driver and the browser, where both are installed.
+/// The driver and the browser, if both are installed.
 fn installed() -> Option<(PathBuf, PathBuf)> {
     let path = std::env::var_os("PATH")?;
     let find = |names: &[&str]| {
@@ -44,14 +44,14 @@ fn installed() -> Option<(PathBuf, PathBuf)> {
 }
 
 impl Browser {
-    /// Starts one. `None`, and a message that a test's output doesn't hide, where none is installed.
+    /// Starts a browser. `None`, and a message on standard error, if none is installed.
     pub async fn start() -> Option<Self> {
         let Some((driver, browser)) = installed() else {
             assert!(
                 std::env::var(BROWSER).as_deref() != Ok("required"),
                 "no chromium and chromedriver in PATH, and {BROWSER}=required"
             );
-            // Written past the test harness, which would swallow it.
+            // Written directly, since libtest captures the output of `eprintln!`.
             drop(writeln!(std::io::stderr(), "SKIPPED: no chromium and chromedriver in PATH"));
             return None;
         };
@@ -71,7 +71,7 @@ impl Browser {
             let line = line.expect("a line");
             line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
         });
-        // What it says later must not fill the pipe.
+        // Later output must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let base = format!("http://127.0.0.1:{}", port.expect("the driver's port"));
         let (policy, _) = UrlPolicy::only_host_of(&base, true).expect("a URL");
@@ -81,7 +81,7 @@ impl Browser {
             "--headless".to_owned(),
             "--no-sandbox".to_owned(),
             "--disable-gpu".to_owned(),
-            // Grey edges of letters: pictures are half the size.
+            // Without coloured edges of letters, screenshots are half the size.
             "--disable-lcd-text".to_owned(),
             "--disable-quic".to_owned(),
             "--disable-dev-shm-usage".to_owned(),
@@ -93,12 +93,12 @@ impl Browser {
             format!("--user-data-dir={}", this._profile.path().display()),
         ];
         let options = json!({"binary": browser, "args": arguments});
-        let wanted = json!({"capabilities": {"alwaysMatch": {
+        let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});
-        let session = this.call(Method::POST, "/session", &wanted).await;
+        let session = this.call(Method::POST, "/session", &capabilities).await;
         this.session = format!("{base}/session/{}", session["sessionId"].as_str().expect("a session"));
         this
     }
@@ -108,23 +108,23 @@ impl Browser {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.session));
         let body = if has_body { Bytes::from(body.to_string()) } else { Bytes::new() };
         let request = request.header("content-type", "application/json").body(body).expect("a request");
-        let response = self.client.call(request, MAX_ANSWER).await.expect("the driver's answer");
+        let response = self.client.call(request, MAX_RESPONSE).await.expect("the driver's response");
         let answer: Value = serde_json::from_slice(response.body()).expect("JSON");
         assert!(response.status().is_success(), "{path}: {}", answer["value"]);
         answer["value"].clone()
     }
 
-    /// Goes to an address, and waits until the page is loaded.
+    /// Opens a URL, and waits until the page is loaded.
     pub async fn open(&self, url: &str) {
         self.call(Method::POST, "/url", &json!({"url": url})).await;
     }
 
-    /// Runs a function body in the page, and gives what it returns; of a promise, what it comes to.
+    /// Runs a function body in the page. Gives what it returns; of a promise, its result.
     pub async fn run(&self, script: &str, arguments: &[Value]) -> Value {
         self.call(Method::POST, "/execute/sync", &json!({"script": script, "args": arguments})).await
     }
 
-    /// Waits until an expression is true in the page, and gives its value.
+    /// Waits until an expression in the page is true, and gives its value.
     pub async fn wait_for(&self, expression: &str) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -134,13 +134,13 @@ impl Browser {
             }
             if Instant::now() >= until {
                 let page = self.run("return document.documentElement.outerHTML", &[]).await;
-                panic!("never true: {expression}\n{page}");
+                panic!("not true in time: {expression}\n{page}");
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     }
 
-    /// Presses keys, one after the other, on whatever has the focus. `\u{E004}` is Tab, `\u{E007}` Enter.
+    /// Presses keys one after the other. `\u{E004}` is Tab, `\u{E007}` Enter.
     pub async fn press(&self, keys: &str) {
         let actions = keys
             .chars()
@@ -149,7 +149,7 @@ impl Browser {
         self.call(Method::POST, "/actions", &actions).await;
     }
 
-    /// Clicks on the first element that a selector finds.
+    /// Clicks the first element that a selector finds.
     pub async fn click(&self, selector: &str) {
         let found = self.call(Method::POST, "/element", &json!({"using": "css selector", "value": selector})).await;
         let element = found.as_object().and_then(|element| element.values().next()).and_then(Value::as_str);
@@ -157,7 +157,7 @@ impl Browser {
         self.call(Method::POST, &path, &json!({})).await;
     }
 
-    /// Makes the page think that it is on such a screen.
+    /// Emulates a screen of this size and colour scheme.
     pub async fn screen(&self, width: u32, height: u32, dark: bool) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         let scheme = if dark { "dark" } else { "light" };
@@ -169,7 +169,7 @@ impl Browser {
         }
     }
 
-    /// What the browser complained of since it was asked last: errors of scripts, refused loads, violated policies.
+    /// The browser's messages since the last call: script errors, failed loads, violated policies.
     pub async fn complaints(&self) -> Vec<String> {
         let entries = self.call(Method::POST, "/se/log", &json!({"type": "browser"})).await;
         let entries = entries.as_array().cloned().unwrap_or_default();
@@ -190,7 +190,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends its browser too. That it has ended already is fine.
+        // This ends the browser too. An error means that it has ended already.
         drop(self.driver.kill());
         drop(self.driver.wait());
     }

@@ -1,27 +1,31 @@
-//! Legalesign's posts to a local stack.
+//! Legalesign's callbacks.
 
-use countersign::{
-    provider::Provider,
-    subject::{Subject, SubjectKind},
-};
-use countersign_cli::simulator::{
-    legalesign::posts::{self, Post},
-    signing::SigningKey,
+use countersign::domain::{Provider, Subject, SubjectKind};
+use countersign_cli::{
+    simulator::{
+        legalesign::posts::{self, Post},
+        signing::SigningKey,
+    },
+    stack::{Options, Secrets},
 };
 use serde_json::{Value, json};
 
-use crate::{Answer, World, subject};
+use crate::{Answer, LocalStack, subject};
 
-impl World {
-    /// The key that the stack's certificate belongs to.
-    #[must_use]
-    pub fn legalesign_key(&self) -> SigningKey {
-        self.stack.secrets.signing_key().expect("throw-away secrets")
+impl LocalStack {
+    /// A stack whose account has these groups.
+    pub async fn start_with_groups(groups: &[&str]) -> Self {
+        Self::start_with(|options: &mut Options| {
+            let mut proof = options.secrets.of(Provider::Legalesign).0.clone();
+            proof["groups"] = json!(groups);
+            options.secrets.set_proof(Provider::Legalesign, proof);
+        })
+        .await
     }
 
-    /// Sends a post with the right path token.
-    pub async fn send(&self, post: Post) -> Answer {
-        let mut url = self.stack.callback_url(post.route).expect("a path token");
+    /// Posts a callback with the right path token.
+    pub async fn post_legalesign(&self, post: Post) -> Answer {
+        let mut url = self.callback_url(post.route).expect("a path token");
         if let Some(query) = &post.query {
             url = format!("{url}?{query}");
         }
@@ -29,31 +33,37 @@ impl World {
         self.post_to(&url, &headers, post.body).await
     }
 
-    /// Sends a signed batch of these entries.
-    pub async fn batch(&self, entries: &[Value]) -> Answer {
-        self.batch_of(&json!(entries).to_string()).await
+    /// Posts a signed batch of these entries.
+    pub async fn post_batch(&self, entries: &[Value]) -> Answer {
+        self.post_batch_text(&json!(entries).to_string()).await
     }
 
-    /// Sends a signed batch whose `data` is this text.
-    pub async fn batch_of(&self, data: &str) -> Answer {
-        self.send(posts::batch(&self.legalesign_key(), data)).await
+    /// Posts a signed batch whose `data` is this text.
+    pub async fn post_batch_text(&self, data: &str) -> Answer {
+        self.post_legalesign(posts::batch(&signing_key(&self.secrets), data)).await
     }
 }
 
-/// An entry: that something has a status.
+/// The key that the simulated Legalesign signs with.
+#[must_use]
+pub fn signing_key(secrets: &Secrets) -> SigningKey {
+    secrets.signing_key().expect("throw-away secrets")
+}
+
+/// An entry of a batch: the status of a document or signer.
 #[must_use]
 pub fn status(kind: &str, id: &str, code: u32, time: &str) -> Value {
     let uri = format!("/api/v1/{kind}/{id}/");
     json!({"timestamp": time, "name": "status", "value": code.to_string(), "resource_uri": uri})
 }
 
-/// A Legalesign document.
+/// A document.
 #[must_use]
 pub fn document(id: &str) -> Subject {
     subject(Provider::Legalesign, SubjectKind::Document, id)
 }
 
-/// A Legalesign signer.
+/// A signer.
 #[must_use]
 pub fn signer(id: &str) -> Subject {
     subject(Provider::Legalesign, SubjectKind::Signer, id)

@@ -1,4 +1,4 @@
-//! HTTP by hand: what a browser of bad will sends, a well-behaved client doesn't.
+//! HTTP by hand, for requests that a well-behaved client doesn't send.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::PATIENCE;
 
-/// An answer, as it came.
+/// A response.
 #[derive(Debug)]
 pub struct RawAnswer {
     /// The status.
@@ -37,11 +37,9 @@ impl RawAnswer {
     }
 }
 
-/// Sends a request with exactly these headers, and reads until the connection ends. `Host` is one of the headers.
+/// Sends a request with exactly these headers (`Host` is one of them), and reads until the connection is closed.
 pub async fn send(base: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> RawAnswer {
-    let mut stream = open(base, method, path, headers, body).await;
-    let mut answer = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer in time").expect("an answer");
+    let answer = exchange(base, &request(method, path, headers, body)).await;
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("the head's end");
     let head = String::from_utf8(answer[..end].to_vec()).expect("text");
     let mut lines = head.lines();
@@ -54,10 +52,27 @@ pub async fn send(base: &str, method: &str, path: &str, headers: &[(&str, &str)]
     }
 }
 
-/// Sends a request, and leaves reading to the caller.
+/// Sends these bytes, and gives everything that is received until the connection is closed.
+pub async fn exchange(base: &str, request: &[u8]) -> Vec<u8> {
+    let mut stream = send_bytes(base, request).await;
+    let mut answer = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer in time").expect("an answer");
+    answer
+}
+
+/// Sends a request like [`send`], and leaves reading to the caller.
 pub async fn open(base: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
+    send_bytes(base, &request(method, path, headers, body)).await
+}
+
+async fn send_bytes(base: &str, request: &[u8]) -> TcpStream {
     let address = base.strip_prefix("http://").expect("an http URL");
     let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(request).await.expect("sent");
+    stream
+}
+
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
@@ -66,20 +81,19 @@ pub async fn open(base: &str, method: &str, path: &str, headers: &[(&str, &str)]
         request.push_str(&format!("content-length: {}\r\n", body.len()));
     }
     request.push_str(&format!("\r\n{body}"));
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    stream
+    request.into_bytes()
 }
 
-/// Reads from a stream until it has said something.
-pub async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
+/// Reads from a stream until the text occurs. Gives everything that was read.
+pub async fn read_until(stream: &mut TcpStream, text: &str) -> String {
     let mut read = Vec::new();
     loop {
-        let text = String::from_utf8_lossy(&read).into_owned();
-        if text.contains(wanted) {
-            return text;
+        let so_far = String::from_utf8_lossy(&read).into_owned();
+        if so_far.contains(text) {
+            return so_far;
         }
         let more = timeout(PATIENCE, stream.read_buf(&mut read)).await;
-        let more = more.unwrap_or_else(|_| panic!("never said {wanted}: {text}")).expect("more");
-        assert!(more > 0, "ended without {wanted}: {text}");
+        let more = more.unwrap_or_else(|_| panic!("{text} was not received: {so_far}")).expect("more");
+        assert!(more > 0, "closed before {text} was received: {so_far}");
     }
 }

@@ -1,23 +1,19 @@
-//! SignEasy for tests: the documented bodies, and a stack that knows their token.
+//! SignEasy's callbacks: the documented bodies, and a stack that knows their token.
 
 use std::{fs, path::Path};
 
 use bytes::Bytes;
 use countersign::{
-    delivery::Route,
+    domain::{Provider, Route, Subject, SubjectKind},
     ledger::ArchiveState,
-    provider::Provider,
-    subject::{Subject, SubjectKind},
     sweep::Sweep,
 };
 use countersign_cli::stack::Options;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::{Answer, World, subject};
+use crate::{Answer, LocalStack, from_now, harness::PATH_TOKEN, subject};
 
-/// The path token of the documented bodies' events.
-pub const PATH_TOKEN: &str = "local-path-token";
 /// The token in the documented bodies.
 pub const TOKEN: &str = "myloooooooongtokenbiggerthan12chars";
 
@@ -44,44 +40,43 @@ pub fn changed(case: &str, change: impl FnOnce(&mut Value)) -> Value {
     body
 }
 
-impl World {
+impl LocalStack {
     /// A stack that knows the token of the documented bodies, under this policy (`SIGNEASY_TOKEN`).
-    pub async fn signeasy_under(policy: &str) -> Self {
-        Self::with(|options| with_token(options, policy)).await
+    pub async fn start_with_signeasy_policy(policy: &str) -> Self {
+        Self::start_with(|options| set_token(options, policy)).await
     }
 
-    /// The same, with a token wherever one belongs.
-    pub async fn for_signeasy() -> Self {
-        Self::signeasy_under("if_present").await
+    /// The same under the policy `if_present`: a token may be missing.
+    pub async fn start_for_signeasy() -> Self {
+        Self::start_with_signeasy_policy("if_present").await
     }
 
     /// Posts a body.
-    pub async fn signeasy(&self, body: &Value) -> Answer {
-        self.signeasy_bytes(body.to_string()).await
+    pub async fn post_signeasy(&self, body: &Value) -> Answer {
+        self.post_signeasy_bytes(body.to_string()).await
     }
 
-    /// Posts bytes.
-    pub async fn signeasy_bytes(&self, body: impl Into<Bytes>) -> Answer {
+    /// Posts bytes as JSON.
+    pub async fn post_signeasy_bytes(&self, body: impl Into<Bytes>) -> Answer {
         self.post(Route::Signeasy, "application/json", body).await
     }
 
-    /// Does what the schedule does an hour later.
-    pub async fn sweep_later(&self) {
-        let later = Timestamp::now() + SignedDuration::from_hours(1);
-        let sweep = Sweep::new(self.ledger(), self.stack.settings.download_hosts.clone());
-        sweep.run(later).await.expect("a sweep");
+    /// Runs the sweep as if it were an hour later.
+    pub async fn sweep_an_hour_later(&self) {
+        let sweep = Sweep::new(&self.settings, &self.aws);
+        sweep.run(from_now(SignedDuration::from_hours(1))).await.expect("a sweep");
     }
 
-    /// Waits until a document's order waits for this reason.
-    pub async fn waits_because(&self, id: &str, reason: &str) {
-        let timeline = self.archive_is(&document(id), &[ArchiveState::Waiting]).await;
-        let archive = timeline.document.archive.expect("an order");
+    /// Waits until a document's archive job is waiting, and checks the reason.
+    pub async fn wait_until_waiting_for(&self, id: &str, reason: &str) {
+        let timeline = self.wait_for_archive(&document(id), &[ArchiveState::Waiting]).await;
+        let archive = timeline.document.archive.expect("an archive job");
         assert_eq!(archive.reason.as_deref(), Some(reason), "{id}");
     }
 }
 
-/// Gives a stack's options the token of the documented bodies.
-pub fn with_token(options: &mut Options, policy: &str) {
+/// Sets the token of the documented bodies, and the policy.
+pub fn set_token(options: &mut Options, policy: &str) {
     options.secrets.set_proof(Provider::Signeasy, json!({"url_tokens": [PATH_TOKEN], "tokens": [TOKEN]}));
     options.environment.insert("SIGNEASY_TOKEN".to_owned(), policy.to_owned());
 }

@@ -1,6 +1,6 @@
-//! Logs and answers carry no secret, token, e-mail address, person's name or signature; table and bucket no secret or
-//! token. Everything that a run over all events writes is searched: the events in `events/`, each also with a wrong path
-//! token, and what operators do afterwards. The functions write nothing to standard output but their log.
+//! Logs and answers contain no secret, token, e-mail address, person's name or signature; table and bucket contain no
+//! secret or token. Everything is searched that is written during a run over all requests in `events/`, each also with a
+//! wrong path token, and during operators' commands. Functions write nothing but their log to standard output.
 
 use std::{
     collections::BTreeSet,
@@ -11,23 +11,23 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use countersign::{
+    domain::{Provider, SubjectId},
     forget::forget,
-    provider::Provider,
     replay::{Replay, Selection},
-    subject::SubjectId,
     telemetry::JsonLines,
     time,
 };
-use countersign_cli::simulator::{Service, facts::Facts};
-use end_to_end::World;
+use countersign_cli::simulator::facts::Facts;
+use end_to_end::harness::deliveries;
+use end_to_end::{LocalStack, Stored};
 use reconcile::Task;
 use serde_json::Value;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 const PATH_TOKEN: &str = "local-path-token";
-const WRONG_TOKEN: &str = "a-wrong-path-token-of-somebody";
+const WRONG_TOKEN: &str = "a-wrong-path-token-of-a-sender";
 
-/// What was logged.
+/// Everything that was logged.
 type Log = Arc<Mutex<String>>;
 
 fn events() -> PathBuf {
@@ -57,7 +57,7 @@ fn body(event: &Value) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
 
-/// What must not be found, with what it is.
+/// Texts that must not occur, each with what it is.
 #[derive(Default)]
 struct Forbidden(BTreeSet<(String, &'static str)>);
 
@@ -68,7 +68,7 @@ impl Forbidden {
         }
     }
 
-    /// Every text in a secret that is long enough to be one.
+    /// Adds the texts in a secret that are long enough to be confidential.
     fn secret(&mut self, secret: &Value) {
         match secret {
             Value::String(text) if text.len() >= 12 && !text.starts_with("-----") => self.add(text, "a secret"),
@@ -80,7 +80,7 @@ impl Forbidden {
         }
     }
 
-    /// What a payload says of people, and its token.
+    /// Adds the personal data in a payload, and its token.
     fn payload(&mut self, payload: &Value) {
         let Value::Object(fields) = payload else {
             if let Value::Array(values) = payload {
@@ -134,17 +134,17 @@ fn texts(value: &AttributeValue, into: &mut String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_is_written_says_a_secret_and_no_log_or_answer_names_a_person() {
+async fn secrets_are_never_written_and_logs_and_answers_contain_no_personal_data() {
     let log = Log::default();
-    // As deployed, but finer: the code's own debug lines must not say more either.
+    // As deployed, but with the code's own debug lines, which must not contain more either.
     let ours = "countersign=debug,final_document=debug,reconcile=debug";
     let filter = EnvFilter::new(format!("info,{ours},{}", countersign_cli::stack::s3::LOG_DIRECTIVE));
     let written = Arc::clone(&log);
     let lines = JsonLines::new("stack".to_owned(), None, move |line: &str| written.lock().unwrap().push_str(line));
     tracing_subscriber::registry().with(lines).with(filter).init();
 
-    let world = World::with(|options| {
-        // The proofs that the events were made for.
+    let stack = LocalStack::start_with(|options| {
+        // The proofs that the events are made for.
         let set = events().join("env.json");
         let set = if set.exists() { json(&set) } else { Value::Null };
         for provider in Provider::ALL {
@@ -163,7 +163,7 @@ async fn nothing_that_is_written_says_a_secret_and_no_log_or_answer_names_a_pers
     let mut forbidden = Forbidden::default();
     forbidden.add(WRONG_TOKEN, "a token");
     for provider in Provider::ALL {
-        let (proof, api) = world.stack.secrets.of(provider);
+        let (proof, api) = stack.secrets.of(provider);
         forbidden.secret(proof);
         forbidden.secret(api);
     }
@@ -196,8 +196,8 @@ async fn nothing_that_is_written_says_a_secret_and_no_log_or_answer_names_a_pers
         let (route, _) = path.rsplit_once('/').unwrap();
         for token in [PATH_TOKEN, WRONG_TOKEN] {
             let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-            let url = format!("{}{route}/{token}{query}", world.stack.endpoints.http);
-            let answer = world.post_to(&url, &headers, body.clone()).await;
+            let url = format!("{}{route}/{token}{query}", stack.endpoints.http);
+            let answer = stack.post_to(&url, &headers, body.clone()).await;
             assert!(token == PATH_TOKEN || matches!(answer.status, 401 | 404), "{file}: {answer:?}");
             accepted += usize::from(answer.status == 200);
             answers.push_str(&format!("{answer:?}\n"));
@@ -205,44 +205,39 @@ async fn nothing_that_is_written_says_a_secret_and_no_log_or_answer_names_a_pers
     }
     assert!(accepted >= 8, "{answers}");
 
-    // What operators and schedules do.
-    world.stack.functions.reconcile.handle(Task::Sweep).await.unwrap();
-    world.stack.functions.reconcile.handle(Task::Ask).await.unwrap();
-    let replay = Replay::new(&world.stack.settings, &world.stack.aws);
+    // Operators' commands and schedules.
+    stack.functions.reconcile.handle(Task::Sweep).await.unwrap();
+    stack.functions.reconcile.handle(Task::Ask).await.unwrap();
+    let replay = Replay::new(&stack.settings, &stack.aws);
     for delivery in replay.stored(Selection::default()).await.unwrap() {
         replay.delivery(&delivery).await.unwrap();
     }
     for delivery in replay.quarantined(Selection::default()).await.unwrap() {
-        replay.refused(&delivery).await.unwrap();
+        replay.rejected(&delivery).await.unwrap();
     }
-    let documents = world.ledger().documents(None, None, None, 1000).await.unwrap().documents;
+    let documents = stack.ledger().documents(None, None, None, 1000).await.unwrap().documents;
     assert!(!documents.is_empty());
     for document in &documents {
-        let service = match document.provider {
-            Provider::Legalesign => Service::Legalesign,
-            Provider::Quicklysign => Service::Quicklysign,
-            Provider::Signeasy => Service::Signeasy,
-        };
-        for party in Facts::new(service, &document.id).parties() {
+        for party in Facts::new(document.provider, &document.id).parties() {
             forbidden.add(&party.name(), "a person");
             forbidden.add(&party.email, "a person");
         }
     }
 
     let mut stored = String::new();
-    for item in world.items().await {
+    for item in stack.items().await {
         item.into_attributes().values().for_each(|value| texts(value, &mut stored));
     }
-    for key in world.keys().await {
-        stored.push_str(&format!("{key}\n{}\n", String::from_utf8_lossy(&world.object(&key).await)));
+    for key in stack.keys().await {
+        stored.push_str(&format!("{key}\n{}\n", String::from_utf8_lossy(&stack.object(&key).await)));
     }
     forbidden.find_in("table and bucket", &stored, true);
     forbidden.find_in("an answer", &answers, false);
 
     let first = &documents[0];
-    // A worker may just be at it; only what is logged matters here.
+    // A worker may be running; only the log matters here.
     let id = SubjectId::parse(first.id.as_str()).unwrap();
-    drop(forget(&world.ledger(), first.provider, &id, time::now()).await);
+    drop(forget(&stack.ledger(), &deliveries::services(), first.provider, &id, time::now()).await);
     let log = log.lock().unwrap().clone();
     assert!(log.contains("\"message\":\"recorded\"") && log.contains("\"message\":\"refused\""), "{log}");
     forbidden.find_in("the log", &log, false);

@@ -1,4 +1,4 @@
-//! Calls, made of the JSON that was seen on the wire.
+//! DynamoDB calls, built from recorded JSON.
 
 use std::collections::HashMap;
 
@@ -18,12 +18,14 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
-/// As `CONCURRENT_WRITES` and `CONCURRENT_BATCHES` of the ledger.
-const SINGLE_AT_A_TIME: usize = 16;
-const BATCHES_AT_A_TIME: usize = 4;
+/// Concurrency of calls for single items and of calls for batches of items: the ledger's `CONCURRENT_WRITES` and
+/// `CONCURRENT_BATCHES`.
+const CONCURRENT_WRITES: usize = 16;
+const CONCURRENT_BATCHES: usize = 4;
 
-/// So many updates in a row are no longer one callback's few steps, each of which waits for the one before.
-const MANY: usize = 32;
+/// Longer stages of calls for single items run concurrently. Shorter ones are the steps of a small callback, each of
+/// which waits for the previous one.
+const MAX_SEQUENTIAL: usize = 32;
 
 enum Call {
     Get(GetItemFluentBuilder),
@@ -38,10 +40,10 @@ enum Call {
 pub struct Calls(Vec<Vec<Call>>);
 
 impl Calls {
-    /// Reads a file of JSON lines.
+    /// Reads a file of JSON lines, one line per event.
     ///
     /// # Errors
-    /// When it isn't what the bench writes.
+    /// When the text isn't in the bench's format.
     pub fn read(client: &Client, text: &str) -> Result<Vec<Self>> {
         let line = |line| {
             let calls: Vec<Value> = serde_json::from_str(line)?;
@@ -50,7 +52,7 @@ impl Calls {
         text.lines().map(line).collect()
     }
 
-    /// Calls of the same sort that follow each other are one stage.
+    /// Groups consecutive calls of the same kind into stages.
     fn staged(calls: Vec<Call>) -> Self {
         let mut stages: Vec<Vec<Call>> = Vec::new();
         for call in calls {
@@ -62,20 +64,20 @@ impl Calls {
         Self(stages)
     }
 
-    /// Makes them all; how many there were.
+    /// Makes all calls, stage by stage. Returns their number.
     ///
     /// # Errors
-    /// When DynamoDB doesn't take one. A condition that doesn't hold is an answer.
+    /// When a call fails. A failed condition is not an error.
     pub async fn make(self) -> Result<usize> {
         let mut done = 0;
         for stage in self.0 {
-            let at_a_time = match stage.as_slice() {
-                [Call::BatchGet(_) | Call::BatchWrite(_), ..] => BATCHES_AT_A_TIME,
-                stage if stage.len() > MANY => SINGLE_AT_A_TIME,
+            let concurrency = match stage.as_slice() {
+                [Call::BatchGet(_) | Call::BatchWrite(_), ..] => CONCURRENT_BATCHES,
+                stage if stage.len() > MAX_SEQUENTIAL => CONCURRENT_WRITES,
                 _ => 1,
             };
             done += stage.len();
-            let made: Vec<()> = stream::iter(stage).map(Call::make).buffer_unordered(at_a_time).try_collect().await?;
+            let made: Vec<()> = stream::iter(stage).map(Call::make).buffer_unordered(concurrency).try_collect().await?;
             drop(made);
         }
         Ok(done)
@@ -141,7 +143,7 @@ impl Call {
             "BatchWriteItem" => Self::BatchWrite(
                 client.batch_write_item().set_request_items(tables(&input["RequestItems"], write_requests)?),
             ),
-            other => bail!("{other} isn't known here"),
+            other => bail!("unknown operation {other}"),
         })
     }
 
@@ -157,22 +159,23 @@ impl Call {
 
     async fn make(self) -> Result<()> {
         match self {
-            Self::Get(call) => answered(call.send().await),
-            Self::Put(call) => answered(call.send().await),
-            Self::Update(call) => answered(call.send().await),
-            Self::Query(call) => answered(call.send().await),
-            Self::BatchGet(call) => answered(call.send().await),
-            Self::BatchWrite(call) => answered(call.send().await),
+            Self::Get(call) => check(call.send().await),
+            Self::Put(call) => check(call.send().await),
+            Self::Update(call) => check(call.send().await),
+            Self::Query(call) => check(call.send().await),
+            Self::BatchGet(call) => check(call.send().await),
+            Self::BatchWrite(call) => check(call.send().await),
         }
     }
 }
 
-fn answered<T, E, R>(answer: Result<T, SdkError<E, R>>) -> Result<()>
+/// Ignores the output and failed conditions.
+fn check<T, E, R>(response: Result<T, SdkError<E, R>>) -> Result<()>
 where
     E: std::error::Error + Send + Sync + aws_sdk_dynamodb::error::ProvideErrorMetadata + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    match answer {
+    match response {
         Err(error)
             if error.as_service_error().and_then(aws_sdk_dynamodb::error::ProvideErrorMetadata::code)
                 != Some("ConditionalCheckFailedException") =>
@@ -211,7 +214,7 @@ fn write_requests(value: &Value) -> Result<Vec<WriteRequest>> {
     value.as_array().context("write requests")?.iter().map(put).collect()
 }
 
-/// A map of attributes; `None` where there is none.
+/// A map of attributes; `None` if the value is absent.
 fn attributes(value: &Value) -> Result<Option<HashMap<String, AttributeValue>>> {
     let Some(members) = value.as_object() else { return Ok(None) };
     members.iter().map(|(name, value)| Ok((name.clone(), attribute(value)?))).collect::<Result<_>>().map(Some)
@@ -226,12 +229,12 @@ fn attribute(value: &Value) -> Result<AttributeValue> {
         "S" => AttributeValue::S(text()?),
         "N" => AttributeValue::N(text()?),
         "B" => AttributeValue::B(Blob::new(BASE64_STANDARD.decode(text()?)?)),
-        "BOOL" => AttributeValue::Bool(value.as_bool().context("a truth")?),
+        "BOOL" => AttributeValue::Bool(value.as_bool().context("a boolean")?),
         "NULL" => AttributeValue::Null(true),
         "SS" => AttributeValue::Ss(texts()?),
         "NS" => AttributeValue::Ns(texts()?),
         "L" => AttributeValue::L(value.as_array().context("a list")?.iter().map(attribute).collect::<Result<_>>()?),
         "M" => AttributeValue::M(attributes(value)?.context("a map")?),
-        other => bail!("an attribute of type {other} isn't known here"),
+        other => bail!("unknown attribute type {other}"),
     })
 }

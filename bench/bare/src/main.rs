@@ -1,9 +1,9 @@
-//! A function that makes the calls which another one was seen to make, by the same SDK, and does nothing else: what is
-//! left of the other when verification, parsing and building of items are taken away.
+//! A function that only repeats the recorded DynamoDB calls of another function, with the same SDK: the other function
+//! without verification, parsing and building of items.
 //!
-//! `BARE_CALLS` names a file of JSON lines; each is the list of calls of one event. The n-th event makes those of the
-//! n-th line, whatever it says. Calls of one item are made one after another, unless there are many in a row; those, and
-//! calls of many items, run as many at a time as in the ledger.
+//! `BARE_CALLS` is the path of a file of JSON lines; each line is the list of calls of one event. The n-th event makes
+//! the calls of the n-th line; its content is ignored. Calls for single items are made one after another, unless there
+//! are many in a row. Those, and calls for batches of items, run with the concurrency of the ledger.
 
 mod calls;
 
@@ -20,7 +20,7 @@ use crate::calls::Calls;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // As the functions do it, with the one client that is needed.
+    // Configured like the functions, but with only this client.
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(std::env::var("AWS_REGION")?))

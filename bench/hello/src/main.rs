@@ -1,4 +1,4 @@
-//! An empty function, built as the others are: what is left of them when they do nothing.
+//! An empty function, built like the others: the lower bound of their start, time and memory.
 
 use lambda_http::{Error, Request, Response, run, service_fn};
 

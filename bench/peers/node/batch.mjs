@@ -1,7 +1,8 @@
-// Legalesign's batch: verified over its bytes, every entry recorded once, a status for each subject.
+// Receives Legalesign's batches: verifies the signature over the bytes, records every entry once, and updates the status
+// of each subject.
 //
-// The usual way to do it: a conditional put for a few entries, BatchWriteItem under keys made of the content for many,
-// promises for what is many calls.
+// Implemented in the usual way: conditional puts for few entries, BatchWriteItem with keys derived from the content for
+// many, and promises for concurrent calls.
 
 import { X509Certificate, createHash, createVerify, randomUUID, timingSafeEqual } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
@@ -17,16 +18,16 @@ const RANKS = {
   document: { 10: 10, 30: 50, 40: 43, 50: 41 },
   signer: { 4: 0, 5: 0, 10: 10, 15: 20, 20: 20, 40: 30, 60: 41 },
 };
-const MOST_INLINE = 8 * 1024;
+const MAX_INLINE = 8 * 1024;
 const FEW = 10;
-const AT_A_TIME = 16;
+const CONCURRENCY = 16;
 const dynamodb = new DynamoDBClient({});
 
 function answer(statusCode, body) {
   return { statusCode, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
-// A form's fields as bytes: the signature is over them. Latin-1 keeps each byte as one character.
+// Decodes a form's field into bytes, because the signature is over bytes. Latin-1 represents each byte as one character.
 function decode(field) {
   const text = field.replaceAll("+", " ").replace(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
   return Buffer.from(text, "latin1");
@@ -54,7 +55,7 @@ async function unlessKnown(command) {
 
 async function keep(delivery, body) {
   const Item = { pk: { S: `DELIVERY#${delivery}` }, sk: { S: "DELIVERY" }, received_at: { N: `${Date.now()}` } };
-  if (body.length <= MOST_INLINE) {
+  if (body.length <= MAX_INLINE) {
     Item.body = { B: body };
   } else {
     const { PutObjectCommand, S3Client } = await import("@aws-sdk/client-s3");
@@ -105,13 +106,13 @@ function advance([subject, [rank, at]]) {
   );
 }
 
-// Does something for each of a list, a bounded number at a time.
+// Runs `work` for each element of a list, with bounded concurrency.
 async function forEach(list, work) {
   const iterator = list[Symbol.iterator]();
   const worker = async () => {
     for (const element of iterator) await work(element);
   };
-  await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 }
 
 run(async (event) => {

@@ -1,7 +1,8 @@
-"""Legalesign's batch: verified over its bytes, every entry recorded once, a status for each subject.
+"""Receives Legalesign's batches: verifies the signature over the bytes, records every entry once, and updates the
+status of each subject.
 
-The usual way to do it: a conditional put for a few entries, BatchWriteItem under keys made of the content for many,
-threads for what is many calls.
+Implemented in the usual way: conditional puts for few entries, BatchWriteItem with keys derived from the content for
+many, and threads for concurrent calls.
 """
 
 import base64
@@ -30,12 +31,12 @@ TABLE, BUCKET = os.environ["TABLE_NAME"], os.environ["ARCHIVE_BUCKET"]
 RANKS = {("document", "10"): 10, ("document", "30"): 50, ("document", "40"): 43, ("document", "50"): 41}
 RANKS |= {("signer", "4"): 0, ("signer", "5"): 0, ("signer", "10"): 10, ("signer", "15"): 20, ("signer", "20"): 20}
 RANKS |= {("signer", "40"): 30, ("signer", "60"): 41}
-MOST_INLINE = 8 * 1024
+MAX_INLINE = 8 * 1024
 FEW = 10
 
 dynamodb = boto3.client("dynamodb", config=Config(max_pool_connections=16))
 threads = concurrent.futures.ThreadPoolExecutor(16)
-refused = dynamodb.exceptions.ConditionalCheckFailedException
+condition_failed = dynamodb.exceptions.ConditionalCheckFailedException
 
 
 def answer(status, **body):
@@ -54,7 +55,7 @@ def verified(data, signature):
 
 def keep(delivery, body):
     item = {"pk": {"S": f"DELIVERY#{delivery}"}, "sk": {"S": "DELIVERY"}, "received_at": {"N": str(int(time.time()))}}
-    if len(body) <= MOST_INLINE:
+    if len(body) <= MAX_INLINE:
         item["body"] = {"B": body}
     else:
         key = f"deliveries/{delivery}"
@@ -81,7 +82,7 @@ def item_of(entry, position, delivery):
 def put(item):
     try:
         dynamodb.put_item(TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(pk)")
-    except refused:
+    except condition_failed:
         pass
 
 
@@ -105,7 +106,7 @@ def advance(subject, status):
             ConditionExpression="attribute_not_exists(progress) OR progress < :progress",
             ExpressionAttributeValues={":progress": {"S": f"{rank:02}#{at}"}, ":at": {"S": at}},
         )
-    except refused:
+    except condition_failed:
         pass
 
 

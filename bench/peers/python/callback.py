@@ -1,4 +1,4 @@
-"""A callback that a path token proves, recorded once: what `quicklysign-callback` is without everything else."""
+"""Receives callbacks with a path token as proof, and records each once: the minimum of `quicklysign-callback`."""
 
 import datetime
 import hashlib

@@ -1,4 +1,4 @@
-"""The Runtime API, as short as it gets: less than what Lambda's own client does at each start."""
+"""A minimal client of the Runtime API. It does less work at each start than Lambda's own client."""
 
 import http.client
 import json

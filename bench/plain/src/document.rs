@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 
-/// A document that is to be copied.
+/// A document to copy from a URL into a bucket.
 pub struct Document {
     url: String,
     bucket: String,
@@ -24,26 +24,26 @@ pub struct Document {
 }
 
 impl Document {
-    /// What is at `PLAIN_DOCUMENT`, for `ARCHIVE_BUCKET`.
+    /// The document at the URL `PLAIN_DOCUMENT`, for the bucket `ARCHIVE_BUCKET`.
     ///
     /// # Errors
-    /// When they aren't named.
+    /// When these variables aren't set.
     pub fn from_env(config: &SdkConfig) -> Result<Self> {
         let connector = Connector::builder()
             .connector_settings(HttpConnectorSettings::builder().build())
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
             .build();
-        let patience = TimeoutConfig::builder().operation_timeout(Duration::from_secs(240)).build();
-        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).timeout_config(patience);
+        let timeout = TimeoutConfig::builder().operation_timeout(Duration::from_secs(240)).build();
+        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).timeout_config(timeout);
         let s3 = aws_sdk_s3::Client::from_conf(s3.build());
         let (url, bucket) = (std::env::var("PLAIN_DOCUMENT")?, std::env::var("ARCHIVE_BUCKET")?);
         Ok(Self { url, bucket, connector: SharedHttpConnector::new(connector), s3 })
     }
 
-    /// Copies it; its size.
+    /// Copies the document. Returns its size in bytes.
     ///
     /// # Errors
-    /// When it can't be had or put.
+    /// When the download or the put fails.
     pub async fn copy(&self) -> Result<u64> {
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(self.url.as_str())?;
@@ -52,7 +52,7 @@ impl Document {
         }
         let response = self.connector.call(request).await.context("the download")?;
         if !response.status().is_success() {
-            bail!("the download was answered {}", response.status().as_u16());
+            bail!("the download was answered with {}", response.status().as_u16());
         }
         let mut body = response.into_body();
         let file = NamedTempFile::new()?;

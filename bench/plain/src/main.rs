@@ -1,5 +1,5 @@
-//! What archiving a document is at least: each event downloads `PLAIN_DOCUMENT` to a file, with `PLAIN_AUTHORIZATION`, and
-//! puts that into the bucket by the same SDK. No check, no hash, no record.
+//! The minimum work of archiving a document: each event downloads `PLAIN_DOCUMENT` to a file, with
+//! `PLAIN_AUTHORIZATION`, and puts the file into the bucket with the same SDK. No check, no hash, no record.
 
 mod document;
 

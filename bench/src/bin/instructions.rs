@@ -1,4 +1,5 @@
-//! Does one step once, for `bench/instructions` to count under callgrind; without an argument, lists the steps.
+//! Runs one step once, so that `bench/instructions` can count its instructions with callgrind. Without an argument,
+//! lists the steps.
 
 use std::process::ExitCode;
 
@@ -6,19 +7,19 @@ use countersign_bench::{Batch, SIZES, Step};
 
 #[expect(clippy::print_stdout, reason = "a list for a script")]
 fn main() -> ExitCode {
-    let wanted = std::env::args().nth(1);
+    let chosen = std::env::args().nth(1);
     for size in SIZES {
         for step in Step::ALL {
             let name = format!("{step:?}-{size}").to_lowercase();
-            match &wanted {
+            match &chosen {
                 None => println!("{name}"),
-                // Callgrind counts what happens within `measured`.
-                Some(wanted) if *wanted == name => return once(&Batch::of(size), step),
+                // Callgrind counts only within `measured`.
+                Some(chosen) if *chosen == name => return once(&Batch::of(size), step),
                 Some(_) => {}
             }
         }
     }
-    if wanted.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if chosen.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn once(batch: &Batch, step: Step) -> ExitCode {

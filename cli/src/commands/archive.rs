@@ -1,10 +1,9 @@
-//! `countersign archive`: what is stuck, and having it done again.
+//! `countersign archive`: lists archive jobs, and retries them.
 
 use clap::{Args, Subcommand};
 use countersign::{
-    ledger::{ArchiveState, Order},
-    provider::Provider,
-    subject::{Subject, SubjectId, SubjectKind},
+    domain::{Provider, Subject, SubjectId, SubjectKind},
+    ledger::{ArchiveJob, ArchiveState},
 };
 use serde_json::{Value, json};
 
@@ -18,19 +17,19 @@ use super::{
 
 #[derive(Debug, Subcommand)]
 pub enum Archive {
-    /// List archive orders by state
+    /// List archive jobs by state
     List(List),
-    /// Have the documents of a subject fetched again now
+    /// Fetch the PDFs of a document or pack again, now
     Retry(Retry),
 }
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// Only those of one state: due, waiting, archived, blocked, failed or foreign
+    /// Only jobs in this state: due, waiting, archived, blocked, failed or foreign
     #[arg(long, value_parser = state)]
     state: Option<ArchiveState>,
 
-    /// So many of each state at most
+    /// Maximum number of jobs per state
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
 
@@ -40,11 +39,11 @@ pub struct List {
 
 #[derive(Debug, Args)]
 pub struct Retry {
-    /// The service
+    /// The service: legalesign, quicklysign or signeasy
     #[arg(value_parser = provider)]
     provider: Provider,
 
-    /// The subject's id, as the service writes it
+    /// Id of the document or pack, as the service writes it
     id: String,
 
     #[command(flatten)]
@@ -52,7 +51,7 @@ pub struct Retry {
 }
 
 fn state(name: &str) -> Result<ArchiveState, String> {
-    ArchiveState::parse(name).ok_or_else(|| "not a state of an archive order".to_owned())
+    ArchiveState::parse(name).ok_or_else(|| "not a state of an archive job".to_owned())
 }
 
 impl Archive {
@@ -68,38 +67,37 @@ impl List {
     async fn run(self, globals: &Globals) -> Result<Output, Failure> {
         let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
-        let mut orders = Vec::new();
+        let mut jobs = Vec::new();
         for state in ArchiveState::ALL.into_iter().filter(|state| self.state.is_none_or(|wanted| wanted == *state)) {
-            orders.extend(ledger.orders(state, None, self.limit.into()).await?);
+            jobs.extend(ledger.jobs(state, None, self.limit.into()).await?);
         }
-        let rows = orders.iter().map(|order| {
+        let rows = jobs.iter().map(|job| {
             [
-                order.subject.provider.to_string(),
-                order.subject.id.to_string(),
-                order.state.as_str().to_owned(),
-                order.attempts.to_string(),
-                or_dash(order.not_before),
-                or_dash(order.reason.as_ref()),
+                job.subject.provider.to_string(),
+                job.subject.id.to_string(),
+                job.state.as_str().to_owned(),
+                job.attempts.to_string(),
+                or_dash(job.not_before),
+                or_dash(job.reason.as_ref()),
             ]
         });
-        let text = match orders.is_empty() {
-            true => "no archive orders\n".to_owned(),
-            false => table(["provider", "id", "state", "attempts", "again", "reason"], rows),
+        let text = match jobs.is_empty() {
+            true => "no archive jobs\n".to_owned(),
+            false => table(["provider", "id", "state", "attempts", "next attempt", "reason"], rows),
         };
-        Output::new(&json!({"orders": orders.iter().map(view).collect::<Vec<_>>()}), text)
+        Output::new(&json!({"orders": jobs.iter().map(view).collect::<Vec<_>>()}), text)
     }
 }
 
 impl Retry {
     async fn run(self, globals: &Globals) -> Result<Output, Failure> {
-        let nothing = || {
+        let not_found = || {
             let (provider, id) = (self.provider, &self.id);
-            let message = format!(
-                "there is no archive order of {provider} {id}: `countersign archive list` names those there are"
-            );
+            let message =
+                format!("there is no archive job for {provider} {id}: `countersign archive list` lists all jobs");
             Failure::not_found(message)
         };
-        let id = SubjectId::parse(self.id.as_str()).map_err(|_| nothing())?;
+        let id = SubjectId::parse(self.id.as_str()).map_err(|_| not_found())?;
         let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
         for kind in SubjectKind::ALL.into_iter().filter(|kind| kind.has_documents()) {
@@ -109,17 +107,17 @@ impl Retry {
                 return Output::new(&json!({"subject": subject, "state": ArchiveState::Due}), text);
             }
         }
-        Err(nothing())
+        Err(not_found())
     }
 }
 
-fn view(order: &Order) -> Value {
+fn view(job: &ArchiveJob) -> Value {
     json!({
-        "subject": order.subject,
-        "state": order.state,
-        "attempts": order.attempts,
-        "not_before": order.not_before,
-        "reason": order.reason,
-        "requests": order.requests,
+        "subject": job.subject,
+        "state": job.state,
+        "attempts": job.attempts,
+        "not_before": job.not_before,
+        "reason": job.reason,
+        "requests": job.requests,
     })
 }

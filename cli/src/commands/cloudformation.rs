@@ -1,7 +1,7 @@
-//! What a deployed stack is made of, as CloudFormation describes it.
+//! The outputs and parameters of a deployed stack, as CloudFormation describes them.
 //!
-//! One call, signed by hand. The SDK's crate for CloudFormation is the largest thing that this workspace would compile,
-//! for the sake of one answer with a few names in it.
+//! One call, signed by hand: the SDK's crate for CloudFormation would be the largest dependency of this workspace, for one
+//! response with a few names in it.
 
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -22,44 +22,47 @@ use quick_xml::{
 use super::output::Failure;
 use crate::deployment::Deployment;
 
-/// A stack's description is a few kilobytes.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// Longest response that is read, in bytes. A stack's description has a few kilobytes.
+const MAX_RESPONSE: usize = 1024 * 1024;
 
-/// Asks CloudFormation for a stack.
+/// Describes the stack of this name.
+///
+/// # Errors
+/// `no_credentials`, `no_answer`, `no_stack`, or `not_countersign` when it is another application's stack.
 pub async fn describe(config: &SdkConfig, region: &str, stack: &str) -> Result<Deployment, Failure> {
     let no_credentials = |why: String| {
-        let message = format!("no AWS credentials are to be had ({why}): set AWS_PROFILE, or give --profile");
+        let message = format!("no AWS credentials found ({why}): set AWS_PROFILE, or give --profile");
         Failure::new("no_credentials", message)
     };
     let provider = config.credentials_provider().ok_or_else(|| no_credentials("none are configured".to_owned()))?;
     let credentials = provider.provide_credentials().await.map_err(|problem| no_credentials(problem.to_string()))?;
-    let instead =
+    let override_url =
         ["AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
     let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let url = instead.clone().unwrap_or_else(|| format!("https://cloudformation.{region}.{suffix}/"));
-    let (policy, _) = UrlPolicy::only_host_of(&url, instead.is_some())
+    let url = override_url.clone().unwrap_or_else(|| format!("https://cloudformation.{region}.{suffix}/"));
+    let (policy, _) = UrlPolicy::only_host_of(&url, override_url.is_some())
         .map_err(|_| Failure::new("bad_url", format!("{url} is not the URL of an AWS endpoint")))?;
     let request = signed(&url, region, stack, credentials)?;
     let client = Client::new(policy, Timeouts::default());
-    let response = client.call(request, MAX_ANSWER).await.map_err(|error| {
-        let message = format!("CloudFormation in {region} can't be asked: {error}; is that a region?");
+    let response = client.call(request, MAX_RESPONSE).await.map_err(|error| {
+        let message = format!("CloudFormation in {region} can't be reached: {error}; is that a region?");
         Failure::new("no_answer", message)
     })?;
     let text = String::from_utf8_lossy(response.body()).into_owned();
     if !response.status().is_success() {
-        let said = |name| texts(&text, &[name]).next().map(|(_, said)| said);
-        let code = said("Code").unwrap_or_else(|| response.status().to_string());
-        let message = said("Message").unwrap_or_default();
+        let field = |name| texts(&text, &[name]).next().map(|(_, text)| text);
+        let code = field("Code").unwrap_or_else(|| response.status().to_string());
+        let message = field("Message").unwrap_or_default();
         let message = format!(
-            "CloudFormation in {region} doesn't tell of stack {stack}: {code} {message} — check --stack, --region and \
+            "CloudFormation in {region} can't describe stack {stack}: {code} {message} — check --stack, --region and \
              --profile, or give --table and --bucket"
         );
         return Err(Failure::new("no_stack", message));
     }
     read(&text).ok_or_else(|| {
         let message = format!(
-            "stack {stack} has no outputs TableName and ArchiveBucketName: is it one of Countersign? `aws cloudformation \
-             list-stacks` names the others"
+            "stack {stack} has no outputs TableName and ArchiveBucketName: is it a stack of Countersign? `aws \
+             cloudformation list-stacks` lists all stacks"
         );
         Failure::new("not_countersign", message)
     })
@@ -97,7 +100,7 @@ fn read(xml: &str) -> Option<Deployment> {
     Deployment::new(&pairs(xml, "OutputKey", "OutputValue"), &pairs(xml, "ParameterKey", "ParameterValue"))
 }
 
-/// The values by their keys; a key without a value is left out.
+/// The pairs of `key` and `value` elements. A key without a value is left out.
 fn pairs(xml: &str, key: &str, value: &str) -> BTreeMap<String, String> {
     let mut pairs = BTreeMap::new();
     let mut last = None;
@@ -111,7 +114,7 @@ fn pairs(xml: &str, key: &str, value: &str) -> BTreeMap<String, String> {
     pairs
 }
 
-/// The texts of all elements of these names, in order. An element without text counts, as an empty one.
+/// The names and texts of all elements with one of these names, in order. An empty element has an empty text.
 fn texts<'a>(xml: &'a str, names: &'a [&'a str]) -> impl Iterator<Item = (&'a str, String)> {
     let mut reader = Reader::from_str(xml);
     let mut text: Option<(&str, String)> = None;
@@ -147,7 +150,7 @@ fn texts<'a>(xml: &'a str, names: &'a [&'a str]) -> impl Iterator<Item = (&'a st
     })
 }
 
-/// The character that `&amp;`, `&#38;` and their like stand for.
+/// The character that an XML reference (`&amp;`, `&#38;`) stands for.
 fn character(reference: &BytesRef<'_>) -> Option<char> {
     if let Ok(Some(character)) = reference.resolve_char_ref() {
         return Some(character);
@@ -166,7 +169,7 @@ fn character(reference: &BytesRef<'_>) -> Option<char> {
 mod tests {
     use super::*;
 
-    /// As DescribeStacks answers, abridged:
+    /// A response of DescribeStacks, abridged:
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
     const ANSWER: &str = "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\">
         <DescribeStacksResult><Stacks><member><Outputs>

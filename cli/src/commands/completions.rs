@@ -1,4 +1,4 @@
-//! `countersign completions`: a script that completes commands and options in a shell.
+//! `countersign completions`: a shell script that completes commands and options.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;

@@ -1,5 +1,5 @@
-//! `countersign console`: the web page over a deployed stack's table and bucket, with the operator's own AWS
-//! credentials; or over the data folder, when no stack is named.
+//! `countersign console`: the web page over a deployed stack's table and bucket, with the operator's own AWS credentials;
+//! or over the data folder, if no stack is named.
 
 use std::{io::Write, time::Duration};
 
@@ -10,32 +10,32 @@ use super::{
     Globals,
     deployed::Deployed,
     output::{Failure, Output},
-    serve::told_to_end,
+    serve::interrupted,
     storage::Access,
 };
 use crate::console::{self, AccessKey};
 
-/// A page over AWS looks for news so often: each look is some sixty small queries.
+/// How often an open page is refreshed. Over AWS, a refresh is about 60 small queries.
 const POLL_AWS: Duration = Duration::from_secs(5);
 const POLL_FOLDER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub struct Console {
-    #[command(flatten)]
-    deployed: Deployed,
-
-    /// Let the page make archive orders due again and replay what was refused; without it nothing can be changed
+    /// Allow the page to retry archive jobs and replay rejected requests; it is read-only otherwise
     #[arg(long)]
     allow_retry: bool,
 
-    /// The port on 127.0.0.1; 0 for a free one
+    /// Port on 127.0.0.1; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
+
+    #[command(flatten)]
+    deployed: Deployed,
 }
 
 impl Console {
     pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
-        let told_to_end = told_to_end()?;
+        let interrupted = interrupted()?;
         let mut access = Access::open(globals, &self.deployed).await?;
         let settings = match self.allow_retry && access.has_settings() {
             true => Some(access.settings(None).await?),
@@ -45,7 +45,7 @@ impl Console {
         let (table, bucket) = access.names();
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.map_err(|problem| {
             let port = self.port;
-            Failure::new("port_in_use", format!("port {port} on 127.0.0.1: {problem}; --port 0 takes a free one"))
+            Failure::new("port_in_use", format!("port {port} on 127.0.0.1: {problem}; --port 0 picks a free one"))
         })?;
         let port = listener.local_addr()?.port();
         let key = AccessKey::new()?;
@@ -71,7 +71,7 @@ impl Console {
         let mut stopping = stopping;
         let shutdown = async move { drop(stopping.wait_for(|stop| *stop).await) };
         let served = tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(shutdown).into_future());
-        told_to_end.await;
+        interrupted.await;
         stop.send_replace(true);
         served.await??;
         Ok(Output::none())

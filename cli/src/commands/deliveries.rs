@@ -1,9 +1,9 @@
-//! `countersign deliveries`: what came in on a day, and what became of it.
+//! `countersign deliveries`: the deliveries of a day, with their outcomes.
 
 use clap::Args;
 use countersign::{
-    ledger::{DeliveryFilter, DeliveryPage, Outcome},
-    provider::Provider,
+    domain::{Outcome, Provider},
+    ledger::{DeliveryFilter, DeliveryPage},
     time,
 };
 use jiff::civil::Date;
@@ -18,24 +18,23 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct Deliveries {
-    /// The UTC day, as 2026-11-22; today unless given
+    /// UTC day, such as 2026-11-22 [default: today]
     #[arg(long, value_parser = day)]
     day: Option<Date>,
 
-    /// Only those of one service
+    /// Only deliveries of this service
     #[arg(long, value_parser = provider)]
     provider: Option<Provider>,
 
-    /// Only those with one outcome: recorded, duplicate, set_aside, or accepted (of any day: those that still have to be
-    /// recorded)
+    /// Only deliveries with this outcome: recorded, duplicate, set_aside, or accepted (not recorded yet, whatever the day)
     #[arg(long, value_parser = outcome)]
     outcome: Option<Outcome>,
 
-    /// So many at most
+    /// Maximum number of deliveries
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
 
-    /// Go on where a page ended: its `next`
+    /// Continue after a page: the `next` that it ended with
     #[arg(long, value_name = "NEXT")]
     after: Option<String>,
 
@@ -44,7 +43,7 @@ pub struct Deliveries {
 }
 
 fn day(text: &str) -> Result<Date, String> {
-    text.parse().map_err(|_| "a day is written 2026-11-22".to_owned())
+    text.parse().map_err(|_| "a day is written as in 2026-11-22".to_owned())
 }
 
 fn outcome(name: &str) -> Result<Outcome, String> {
@@ -76,7 +75,7 @@ fn text(page: &DeliveryPage) -> String {
     }
     let rows = page.deliveries.iter().map(|record| {
         let proof = match &record.certificate {
-            Some(certificate) => format!("signature {}", certificate.get(..8).unwrap_or(certificate)),
+            Some(certificate) => format!("signature {}", certificate.short()),
             None => format!("token {}", record.token + 1),
         };
         [

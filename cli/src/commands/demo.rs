@@ -1,4 +1,4 @@
-//! `countersign demo`: the whole main job, once, on a fresh stack: every documented callback in, PDFs in the archive.
+//! `countersign demo`: the whole workflow once, on a fresh stack: sends every documented callback, and archives the PDFs.
 
 use std::{
     collections::BTreeSet,
@@ -11,10 +11,8 @@ use anyhow::{Context, Result};
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use countersign::{
-    delivery::Route,
-    ledger::{ArchiveState, Document, Pdf},
-    provider::Provider,
-    subject::{Subject, SubjectId, SubjectKind},
+    domain::{Provider, Route, Subject, SubjectId, SubjectKind},
+    ledger::{ArchiveState, DocumentView, Pdf},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -23,21 +21,24 @@ use super::{
     documents::documents_table,
     output::{Failure, Output, or_dash, table},
     timeline::pdfs_table,
-    trigger::{self, Callback},
 };
-use crate::stack::{Folder, Options, Secrets, Stack};
+use crate::{
+    secrets::Secrets,
+    simulator::callbacks::Post,
+    stack::{Folder, Options, Stack},
+};
 
-/// An archive order is done within a second; a busy machine may need a multiple of that.
+/// Timeout for the archive. A job takes less than a second, but a busy machine may need far longer.
 const ARCHIVED_WITHIN: Duration = Duration::from_secs(60);
 
-/// A case of `events/`: its name, its callback, and the event that API Gateway makes of it.
+/// A case of `events/`: its name, its route, and the event that API Gateway makes of the callback.
 macro_rules! case {
     ($route:ident, $function:literal, $case:literal) => {
         ($case, Route::$route, include_str!(concat!("../../../events/", $function, "/", $case, ".json")))
     };
 }
 
-/// The callbacks that are sent: those of the services' own documentation.
+/// The callbacks that are sent: those in the services' own documentation.
 const CALLBACKS: [(&str, Route, &str); 24] = [
     case!(LegalesignBatch, "v1-batch", "other_key_order"),
     case!(LegalesignBatch, "v1-batch", "signed_and_completed"),
@@ -68,58 +69,58 @@ const CALLBACKS: [(&str, Route, &str); 24] = [
 /// Requests of SignEasy's examples whose signed files have ids of their own.
 const SIGNED_FILES: [(&str, &str); 2] = [("373340", "100002311"), ("2373543", "22342821")];
 
-/// The document of SignEasy's example that somebody signed alone, and its checksum there. It is replaced by that of the
+/// The self-signed document of SignEasy's example, and its checksum there, which is replaced by the checksum of the
 /// simulator's document.
-const SIGNED_ALONE: (&str, &str) = ("110565575", "eaae8847ba4b579f0c404cc51ea4aa0a2b4cc828099ead9c8ff9c68f0abd4e38");
+const SELF_SIGNED: (&str, &str) = ("110565575", "eaae8847ba4b579f0c404cc51ea4aa0a2b4cc828099ead9c8ff9c68f0abd4e38");
 
-/// With what the examples are proven, by the function's logical id.
+/// The environment of each function, by its logical id. Its proofs are those of the examples.
 const ENVIRONMENTS: &str = include_str!("../../../events/env.json");
 
-/// What the demo did.
+/// The result of the demo.
 #[derive(Debug, Serialize)]
 pub struct Demo {
-    /// Whether all went as it should.
+    /// Whether nothing failed.
     pub ok: bool,
-    /// The callbacks that were sent, and what was answered.
+    /// The callbacks that were sent, with their answers.
     pub deliveries: Vec<Exchange>,
-    /// How many events are recorded.
+    /// Number of recorded events.
     pub events: usize,
-    /// The documents that are known now.
-    pub documents: Vec<Document>,
-    /// The PDFs that are archived now.
+    /// The recorded documents.
+    pub documents: Vec<DocumentView>,
+    /// The archived PDFs.
     pub pdfs: Vec<ExportedPdf>,
-    /// What didn't go as it should.
+    /// What went wrong, one message each.
     pub failures: Vec<String>,
-    /// How long all of it took.
+    /// Duration of the demo.
     pub seconds: f64,
 }
 
-/// A callback that was sent.
+/// A callback that was sent, and its answer.
 #[derive(Debug, Serialize)]
 pub struct Exchange {
-    /// Which one.
+    /// Name of the callback's case.
     pub case: String,
-    /// Whose it is.
+    /// The service.
     pub provider: Provider,
     /// The answer's status.
     pub http_status: u16,
     /// The delivery's id.
     pub delivery: Option<String>,
-    /// What became of it.
+    /// Outcome in the answer.
     pub outcome: Option<String>,
-    /// How many events it held.
+    /// Number of events in it.
     pub events: u64,
-    /// Why, as a stable code.
+    /// Reason in the answer, a stable code.
     pub reason: Option<String>,
 }
 
-/// An archived PDF, and where it was copied to so that a reader can open it.
+/// An archived PDF, with a copy that a PDF reader can open.
 #[derive(Debug, Serialize)]
 pub struct ExportedPdf {
     /// The PDF.
     #[serde(flatten)]
     pub pdf: Pdf,
-    /// Its copy.
+    /// Path of the copy.
     pub file: String,
 }
 
@@ -127,7 +128,8 @@ pub async fn run(data: &Path, json: bool) -> Result<Output, Failure> {
     let started = Instant::now();
     let path = data.join("demo");
     fs::create_dir_all(&path).context("the demo's folder")?;
-    let folder = Folder::take(&path)?.map_err(|_| Failure::new("in_use", "another demo runs on this folder"))?;
+    let folder =
+        Folder::take(&path)?.free().ok_or_else(|| Failure::new("in_use", "another demo runs on this folder"))?;
     empty(&path)?;
     let mut secrets = Secrets::throw_away()?;
     let environments: Value = serde_json::from_str(ENVIRONMENTS)?;
@@ -148,7 +150,7 @@ pub async fn run(data: &Path, json: bool) -> Result<Output, Failure> {
     Ok(Output::new(&demo, text)?.failed_unless(ok))
 }
 
-/// Removes what an earlier demo left, but for the lock that is held.
+/// Removes what an earlier demo left, except for the lock, which is held.
 fn empty(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -199,7 +201,7 @@ async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Dem
         }
     }
     for (provider, id) in signers {
-        let signer = Subject { provider, kind: SubjectKind::Signer, id: SubjectId::parse(id)? };
+        let signer = Subject { provider, kind: SubjectKind::Signer, id: id.clone() };
         events += ledger.timeline(&signer).await?.map_or(0, |timeline| timeline.events.len());
     }
     for provider in Provider::ALL {
@@ -212,10 +214,10 @@ async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Dem
 }
 
 async fn send(stack: &Stack, case: &str, route: Route, event: &str) -> Result<Exchange, Failure> {
-    let (document, checksum) = SIGNED_ALONE;
+    let (document, checksum) = SELF_SIGNED;
     let event = event.replace(checksum, &stack.simulator.signed_checksum(document));
     let callback = callback(route, &serde_json::from_str(&event)?)?;
-    let (status, answer) = trigger::send(&stack.callback_url(route)?, callback).await?;
+    let (status, answer) = callback.send(&stack.callback_url(route)?).await?;
     let text = |name: &str| answer[name].as_str().map(str::to_owned);
     Ok(Exchange {
         case: case.to_owned(),
@@ -228,8 +230,8 @@ async fn send(stack: &Stack, case: &str, route: Route, event: &str) -> Result<Ex
     })
 }
 
-/// The request of which API Gateway makes this event.
-fn callback(route: Route, event: &Value) -> Result<Callback, Failure> {
+/// The request that API Gateway makes this event of.
+fn callback(route: Route, event: &Value) -> Result<Post, Failure> {
     let body = event["body"].as_str().unwrap_or_default();
     let body = match event["isBase64Encoded"].as_bool() {
         Some(true) => BASE64_STANDARD.decode(body)?.into(),
@@ -238,15 +240,15 @@ fn callback(route: Route, event: &Value) -> Result<Callback, Failure> {
     let query = event["rawQueryString"].as_str().filter(|query| !query.is_empty()).map(str::to_owned);
     let header = |name: &'static str| Some((name, event["headers"][name].as_str()?.to_owned()));
     let headers = ["content-type", "x-signed", "x-hmac-sha256", "x-signed-sha256"].into_iter().filter_map(header);
-    Ok(Callback { route, query, headers: headers.collect(), body })
+    Ok(Post { route, query, headers: headers.collect(), body })
 }
 
 async fn wait_for_archive(stack: &Stack, failures: &mut Vec<String>) -> Result<(), Failure> {
     let until = Instant::now() + ARCHIVED_WITHIN;
     let ledger = stack.ledger();
     loop {
-        let orders = ledger.documents(None, None, None, 1000).await?.documents;
-        let mut open = orders.iter().filter(|document| {
+        let documents = ledger.documents(None, None, None, 1000).await?.documents;
+        let mut open = documents.iter().filter(|document| {
             document.archive.as_ref().is_some_and(|archive| archive.state != ArchiveState::Archived)
         });
         let Some(first) = open.next() else { return Ok(()) };
@@ -260,7 +262,7 @@ async fn wait_for_archive(stack: &Stack, failures: &mut Vec<String>) -> Result<(
     }
 }
 
-/// Copies a PDF from the bucket to a file, after comparing it with the hash that was recorded.
+/// Copies a PDF from the bucket to a file, after comparing it with the recorded hash. Returns the file's path.
 async fn export(stack: &Stack, pdf: &Pdf, folder: &Path) -> Result<String> {
     let object = stack.aws.s3.get_object().bucket(&stack.endpoints.bucket).key(&pdf.key).send().await;
     let bytes =

@@ -1,4 +1,4 @@
-//! Which deployed stack a command works on, where it isn't the data folder: found by its name, with the operator's own AWS
+//! The deployed stack that a command works on instead of the data folder: found by its name, with the operator's own AWS
 //! credentials.
 
 use aws_config::SdkConfig;
@@ -15,28 +15,28 @@ use crate::deployment::Deployment;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Deployed stack")]
 pub struct Deployed {
-    /// Work on this deployed CloudFormation stack instead of a data folder
+    /// Work on this deployed CloudFormation stack instead of the data folder
     #[arg(long, value_name = "NAME", conflicts_with_all = ["table", "bucket"])]
     stack: Option<String>,
 
-    /// Its table, for credentials that may not describe the stack
+    /// Name of its DynamoDB table, for credentials that may not describe the stack
     #[arg(long, requires = "bucket")]
     table: Option<String>,
 
-    /// Its archive bucket
+    /// Name of its archive bucket, together with --table
     #[arg(long, requires = "table")]
     bucket: Option<String>,
 
-    /// The profile in the AWS configuration
+    /// Profile of the AWS configuration
     #[arg(long)]
     profile: Option<String>,
 
-    /// The AWS region
+    /// AWS region
     #[arg(long)]
     region: Option<String>,
 }
 
-/// A deployed stack that was found, and can be read.
+/// A deployed stack that exists and can be read.
 pub struct Found {
     /// Clients of its services.
     pub aws: Aws,
@@ -46,16 +46,16 @@ pub struct Found {
     pub bucket: String,
     /// What it is, for people: `stack prod · eu-west-1`.
     pub label: String,
-    /// What CloudFormation tells of it; nothing where only table and bucket were given.
+    /// Its outputs and parameters; `None` if only table and bucket were given.
     pub deployment: Option<Deployment>,
 }
 
 impl Deployed {
-    /// Whether a deployed stack is meant.
+    /// Whether the command works on a deployed stack. `with_data`: whether `--data` was given.
     ///
     /// # Errors
-    /// When options of one are given and none is named, or a data folder is as well.
-    pub fn is_meant(&self, with_data: bool) -> Result<bool, Failure> {
+    /// When options for a deployed stack are given without naming one, or a data folder is named as well.
+    pub fn is_named(&self, with_data: bool) -> Result<bool, Failure> {
         let is_named = self.stack.is_some() || self.table.is_some();
         if is_named && with_data {
             return Err(Failure::usage(
@@ -70,7 +70,7 @@ impl Deployed {
         Ok(is_named)
     }
 
-    /// The options that name it, for a command that people are told to run; nothing where none is named.
+    /// The options that name the stack, for a command line that is shown to people; empty if none is named.
     pub fn as_options(&self) -> String {
         let options = [
             ("stack", &self.stack),
@@ -83,7 +83,7 @@ impl Deployed {
         given.collect()
     }
 
-    /// Finds it, and checks that it can be read.
+    /// Finds the stack, and checks that its table can be read.
     pub async fn find(&self) -> Result<Found, Failure> {
         let config = self.config().await;
         let Some(region) = config.region().map(ToString::to_string) else {
@@ -99,9 +99,9 @@ impl Deployed {
             _ => return Err(Failure::usage(&"give --stack, or --table and --bucket")),
         };
         let aws = Aws::new(&config, aws::path_style());
-        // What every command needs is asked once, so that what is wrong is said in these words.
+        // Every command needs the table. One query beforehand gives a clearer error.
         let ledger = Ledger::new(&aws, &table, &bucket);
-        if let Err(problem) = ledger.count_orders(ArchiveState::Failed, 1).await {
+        if let Err(problem) = ledger.count_jobs(ArchiveState::Failed, 1).await {
             let message = format!(
                 "the table {table} in {region} can't be read ({problem}): check --region and --profile, and that the \
                  credentials may query it"

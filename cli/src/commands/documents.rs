@@ -1,10 +1,9 @@
-//! `countersign documents`: lists documents and packs.
+//! `countersign documents`: lists documents and document packs.
 
 use clap::Args;
 use countersign::{
-    event::Kind,
-    ledger::{Document, DocumentPage},
-    provider::Provider,
+    domain::{Kind, Provider},
+    ledger::{DocumentPage, DocumentView},
 };
 
 use super::{
@@ -17,19 +16,19 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct Documents {
-    /// Only those of one service
+    /// Only documents of this service
     #[arg(long, value_parser = provider)]
     provider: Option<Provider>,
 
-    /// Only those of one status: draft, sent, viewed, signed, expired, declined, voided, removed or completed
+    /// Only documents with this status: draft, sent, viewed, signed, expired, declined, voided, removed or completed
     #[arg(long, value_parser = status)]
     status: Option<Kind>,
 
-    /// So many at most
+    /// Maximum number of documents
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
 
-    /// Go on where a page ended: its `next`
+    /// Continue after a page: the `next` that it ended with
     #[arg(long, value_name = "NEXT")]
     after: Option<String>,
 
@@ -64,7 +63,7 @@ fn text(page: &DocumentPage) -> String {
 }
 
 /// Documents as a table.
-pub fn documents_table(documents: &[Document]) -> String {
+pub fn documents_table(documents: &[DocumentView]) -> String {
     let header = ["provider", "id", "status", "trust", "since", "events", "archive", "PDFs"];
     table(
         header,
@@ -78,9 +77,9 @@ pub fn documents_table(documents: &[Document]) -> String {
             }
             [
                 document.provider.to_string(),
-                document.id.clone(),
+                document.id.to_string(),
                 status,
-                or_dash(document.trust.map(countersign::event::Trust::as_str)),
+                or_dash(document.trust.map(countersign::domain::Trust::as_str)),
                 or_dash(document.occurred_at),
                 document.events.to_string(),
                 or_dash(document.archive.as_ref().map(|archive| archive.state.as_str())),

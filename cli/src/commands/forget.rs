@@ -1,7 +1,10 @@
-//! `countersign forget`: erases a subject's personal data where the law asks for it.
+//! `countersign forget`: erases the personal data of a subject (GDPR, Art. 17).
 
 use clap::Args;
-use countersign::{provider::Provider, subject::SubjectId, time};
+use countersign::{
+    domain::{Provider, SubjectId},
+    time,
+};
 
 use super::{
     Globals,
@@ -13,11 +16,11 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct Forget {
-    /// The service
+    /// The service: legalesign, quicklysign or signeasy
     #[arg(value_parser = provider)]
     provider: Provider,
 
-    /// The id of the document, pack or signer, as the service writes it
+    /// Id of the document, pack or signer, as the service writes it
     id: String,
 
     #[command(flatten)]
@@ -26,28 +29,29 @@ pub struct Forget {
 
 impl Forget {
     pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
-        let nothing = || {
+        let not_found = || {
             let (provider, id) = (self.provider, &self.id);
-            Failure::not_found(format!("nothing is known of {provider} {id}: `countersign documents` lists what is"))
+            Failure::not_found(format!("{provider} {id} is unknown: `countersign documents` lists what is stored"))
         };
-        let id = SubjectId::parse(self.id.as_str()).map_err(|_| nothing())?;
+        let id = SubjectId::parse(self.id.as_str()).map_err(|_| not_found())?;
         let access = Access::open(globals, &self.deployed).await?;
-        let forgotten = countersign::forget::forget(&access.ledger(), self.provider, &id, time::now()).await?;
-        let forgotten = forgotten.ok_or_else(nothing)?;
+        let forgotten =
+            countersign::forget::forget(&access.ledger(), &access.services(), self.provider, &id, time::now()).await?;
+        let forgotten = forgotten.ok_or_else(not_found)?;
         let mut text = format!(
-            "{} {id} is forgotten: erased the payloads of {} events, the bodies of {} deliveries, {} objects\n",
+            "{} {id} is erased: the payloads of {} events, the bodies of {} deliveries, {} objects\n",
             self.provider,
             forgotten.events,
             forgotten.deliveries.len(),
             forgotten.objects.len(),
         );
         for delivery in &forgotten.shared_deliveries {
-            text.push_str(&format!("kept: delivery {delivery}, which tells of others too\n"));
+            text.push_str(&format!("kept: delivery {delivery}, which is about other subjects too\n"));
         }
         for key in &forgotten.kept_objects {
-            text.push_str(&format!("kept: {key}, a version of which is locked or can't be deleted\n"));
+            text.push_str(&format!("kept: {key}, which has a version that is locked or can't be deleted\n"));
         }
-        text.push_str("copies outlive this for up to 35 days in DynamoDB's point-in-time recovery\n");
+        text.push_str("DynamoDB's point-in-time recovery keeps copies for up to 35 days\n");
         let complete = forgotten.kept_objects.is_empty();
         Ok(Output::new(&forgotten, text)?.failed_unless(complete))
     }

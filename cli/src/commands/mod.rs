@@ -1,4 +1,4 @@
-//! The commands. Each gives one [`Output`], which is printed as JSON or for people; logs go to standard error.
+//! The commands. Each returns one output, printed as JSON or as text; logs go to standard error.
 
 mod archive;
 mod cloudformation;
@@ -17,7 +17,7 @@ mod replay;
 mod serve;
 mod storage;
 mod timeline;
-pub mod trigger;
+mod trigger;
 mod verify;
 mod webhooks;
 
@@ -28,14 +28,14 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use countersign::provider::Provider;
+use countersign::domain::Provider;
 
 use output::Failure;
 use tracing_subscriber::{field::MakeExt, fmt::format};
 
-/// Receives, verifies, records and archives what e-signature services call back.
+/// Receives, verifies, records and archives the callbacks of e-signature services
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -44,10 +44,10 @@ struct Arguments {
     globals: Globals,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, Args)]
 struct Globals {
-    /// The local stack's data folder [default: ./.countersign]
+    /// Data folder of the local stack [default: ./.countersign]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 
@@ -64,46 +64,45 @@ impl Globals {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the local stack until it is told to end (this is what happens without a command)
+    /// Run the local stack until it is interrupted (the default command)
     Serve(serve::Serve),
-    /// Run the whole main job once on a fresh local stack: callbacks in, PDFs in the archive
+    /// Run the whole workflow once on a fresh local stack: send callbacks, archive the PDFs
     Demo,
-    /// Send a documented callback, properly proven
+    /// Send a callback as the service would, with valid proof
     Trigger(trigger::Trigger),
-    /// List the deliveries of a day
+    /// List a day's deliveries (received callbacks)
     Deliveries(deliveries::Deliveries),
-    /// List documents and packs
+    /// List documents and document packs with their status
     Documents(documents::Documents),
-    /// Show everything that is known of one document, pack or signer
+    /// Show the events, signers and PDFs of one document, pack or signer
     Timeline(timeline::Timeline),
-    /// Prove stored, signed deliveries again, offline
+    /// Verify the signatures of stored deliveries again, offline
     Verify(verify::Verify),
-    /// See archive orders, and have them done again
+    /// List and retry archive jobs
     #[command(subcommand)]
     Archive(archive::Archive),
-    /// See what was refused
+    /// Inspect rejected requests
     #[command(subcommand)]
     Quarantine(quarantine::Quarantine),
-    /// Take stored deliveries, or refused ones, through proof and recording again
+    /// Verify and record stored or quarantined deliveries again
     Replay(replay::Replay),
-    /// Erase a subject's personal data where the law asks for it
+    /// Erase the personal data of a document, pack or signer (GDPR)
     Forget(forget::Forget),
-    /// Finish what was left and ask the services for what their callbacks didn't tell
+    /// Finish interrupted work and query the services for missed callbacks
     ///
-    /// For the data folder. A deployed stack does it by itself, by the schedule of its function Reconcile; there is no
-    /// --stack here. To have it done now, invoke that function: its name is in the stack's resources, and docs/deploy.md
-    /// has the command.
+    /// Works on the data folder only. A deployed stack does this on the schedule of its function Reconcile. To run it there
+    /// at once, invoke that function: docs/deploy.md has the command.
     Reconcile(reconcile::Reconcile),
-    /// Have QuicklySign's packs tell Countersign of their changes
+    /// Manage QuicklySign's webhooks on document packs
     #[command(subcommand)]
     Webhooks(webhooks::Webhooks),
-    /// Show what is stored on a web page: of a deployed stack, or of the data folder
+    /// Serve a web page that shows a deployed stack or the data folder
     Console(console::Console),
-    /// Print a script that completes commands in a shell
+    /// Print a shell completion script
     Completions(completions::Completions),
 }
 
-/// Runs the process's command and says how it ended: 0 done, 1 failed, 2 usage, 3 not found.
+/// Runs the process's command. Exit codes: 0 done, 1 failed, 2 usage, 3 not found.
 pub async fn run() -> ExitCode {
     let given: Vec<OsString> = std::env::args_os().collect();
     let json = given.iter().any(|argument| argument == "--json");
@@ -142,7 +141,7 @@ pub async fn run() -> ExitCode {
     }
 }
 
-/// Logs go to standard error: everything that happens while serving, else only what is wrong.
+/// Logs to standard error: from INFO while serving, errors only otherwise.
 fn start_logging(command: &Command) {
     let ours = match command {
         Command::Serve(_) => "info",
@@ -154,7 +153,7 @@ fn start_logging(command: &Command) {
         "{others},countersign={ours},countersign_cli={ours},final_document={ours},{}",
         crate::stack::s3::LOG_DIRECTIVE
     );
-    // Metrics are for CloudWatch; a person reads the rest of the line.
+    // Metrics are for CloudWatch only.
     let fields = format::debug_fn(|writer, field, value| match field.name() {
         "message" => write!(writer, "{value:?}"),
         name if name.starts_with("metric.") => Ok(()),
@@ -168,7 +167,7 @@ fn start_logging(command: &Command) {
         .init();
 }
 
-/// Reads a provider's name from the command line.
+/// Parses a provider's name on the command line.
 fn provider(name: &str) -> Result<Provider, String> {
-    name.parse().map_err(|error: countersign::provider::UnknownProvider| error.to_string())
+    name.parse().map_err(|error: countersign::domain::UnknownProvider| error.to_string())
 }

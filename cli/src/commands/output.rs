@@ -1,11 +1,13 @@
-//! What a command gives: JSON for programs, tables for people, and errors with a stable code.
+//! The result of a command: JSON for programs, tables for people, errors with a stable code.
 
 use std::{fmt, io::Write, process::ExitCode};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use countersign::ledger::LedgerError;
+use countersign::domain::LedgerError;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::simulator::callbacks::CallbackError;
 
 /// A command's result, in both forms.
 pub struct Output {
@@ -15,12 +17,12 @@ pub struct Output {
 }
 
 impl Output {
-    /// The JSON document, and the same for people.
+    /// A JSON document, and the same as text for people.
     pub fn new(json: &impl Serialize, text: impl Into<String>) -> Result<Self, Failure> {
         Ok(Self { json: serde_json::to_value(json)?, text: harmless(&text.into()), ok: true })
     }
 
-    /// A text for another program, which is the same with `--json`.
+    /// A text for another program, printed as it is even with `--json`.
     pub fn text(text: String) -> Self {
         Self { json: Value::Null, text, ok: true }
     }
@@ -30,12 +32,12 @@ impl Output {
         Self { json: Value::Null, text: String::new(), ok: true }
     }
 
-    /// The command ran and found something wrong: it ends with 1.
+    /// Makes the command end with exit code 1 unless `ok`: it ran, and found something wrong.
     pub fn failed_unless(self, ok: bool) -> Self {
         Self { ok, ..self }
     }
 
-    /// Prints it to standard output and gives the exit code.
+    /// Prints it to standard output, and returns the exit code.
     pub fn print(self, json: bool) -> ExitCode {
         if json && !self.json.is_null() {
             write_out(&format!("{:#}\n", self.json));
@@ -46,8 +48,8 @@ impl Output {
     }
 }
 
-/// What a service named an event goes to somebody's terminal: nothing in it may move the cursor, change a colour or turn
-/// the direction of what follows.
+/// Text from a service, such as an event's name, goes to a terminal. Replaces the characters that could move the cursor,
+/// change colours or reverse the direction of the text that follows.
 fn harmless(text: &str) -> String {
     let steers = |c: char| match c {
         '\n' => false,
@@ -59,11 +61,11 @@ fn harmless(text: &str) -> String {
 }
 
 fn write_out(text: &str) {
-    // A reader that has gone (`| head`) isn't an error of ours.
+    // A reader that has closed the pipe (`| head`) isn't an error.
     drop(std::io::stdout().write_all(text.as_bytes()));
 }
 
-/// Why a command couldn't do it.
+/// Why a command failed.
 #[derive(Debug)]
 pub struct Failure {
     code: String,
@@ -72,22 +74,22 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Failed, for this reason.
+    /// A failure, exit code 1. `code` is stable.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into(), exit: 1 }
     }
 
-    /// There is no such thing.
+    /// Something doesn't exist: exit code 3.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self { code: "not_found".to_owned(), message: message.into(), exit: 3 }
     }
 
-    /// It was asked for in a way that can't be understood.
+    /// The command line is wrong: exit code 2.
     pub fn usage(error: &impl fmt::Display) -> Self {
         Self { code: "usage".to_owned(), message: error.to_string().trim_end().to_owned(), exit: 2 }
     }
 
-    /// Prints it and gives the exit code.
+    /// Prints it, and returns the exit code.
     pub fn print(self, json: bool) -> ExitCode {
         if json {
             write_out(&format!("{:#}\n", json!({"error": {"code": self.code, "message": self.message}})));
@@ -98,29 +100,25 @@ impl Failure {
     }
 }
 
-impl Failure {
-    /// What is wrong, for people.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        match error.downcast_ref::<LedgerError>() {
-            Some(problem) => Self::new(problem.code(), format!("{error:#}{}", next_step(problem))),
-            None => Self::new("failed", format!("{error:#}")),
+        if let Some(problem) = error.downcast_ref::<LedgerError>() {
+            return Self::new(problem.code(), format!("{error:#}{}", next_step(problem)));
         }
+        if let Some(problem) = error.downcast_ref::<CallbackError>() {
+            return Self::new(problem.code(), problem.to_string());
+        }
+        Self::new("failed", format!("{error:#}"))
     }
 }
 
-/// What to do about a table or bucket that doesn't answer as it should.
+/// What to do about a table or bucket that can't be used.
 fn next_step(problem: &LedgerError) -> &'static str {
     let LedgerError::Unavailable { code, .. } = problem else { return "" };
     match code.as_str() {
         "AccessDenied" | "AccessDeniedException" => {
-            ": the credentials don't allow it; docs/deploy.md says what an operator's role needs"
+            ": the credentials don't allow it; docs/deploy.md lists the permissions of an operator's role"
         }
         "ExpiredToken" | "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidClientTokenId" => {
             ": the credentials have expired or are wrong; log in again"
@@ -128,11 +126,11 @@ fn next_step(problem: &LedgerError) -> &'static str {
         "ResourceNotFoundException" | "NoSuchBucket" => {
             ": there is no such table or bucket; check the names and the region"
         }
-        _ => ": try again; what was done so far stays done",
+        _ => ": try again; what has been done so far is kept",
     }
 }
 
-/// A table for a terminal, as wide as it is.
+/// A table for people, fitted to the terminal's width.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
@@ -141,7 +139,7 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     format!("{table}\n")
 }
 
-/// What stands in a table where there is nothing.
+/// A table's cell: the value, or a dash.
 pub fn or_dash(value: Option<impl fmt::Display>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
@@ -150,23 +148,23 @@ pub fn or_dash(value: Option<impl fmt::Display>) -> String {
 mod tests {
     use super::*;
 
-    fn told(code: &str) -> Failure {
+    fn failure(code: &str) -> Failure {
         LedgerError::Unavailable { operation: "Query", code: code.to_owned() }.into()
     }
 
     #[test]
-    fn what_aws_refuses_is_told_with_what_to_do() {
+    fn an_error_of_aws_comes_with_the_next_step() {
         for (code, next) in [
             ("AccessDeniedException", "docs/deploy.md"),
             ("ExpiredTokenException", "log in again"),
             ("ResourceNotFoundException", "check the names"),
             ("timeout", "try again"),
         ] {
-            let failure = told(code);
+            let failure = failure(code);
             assert_eq!((failure.code.as_str(), failure.exit), ("unavailable", 1));
             assert!(failure.message.contains(code) && failure.message.contains(next), "{}", failure.message);
         }
-        // Wrapped, it is still that.
+        // A context around an error doesn't hide its code.
         let wrapped = anyhow::Error::from(LedgerError::Busy).context("while forgetting");
         assert_eq!(Failure::from(wrapped).code, "busy");
         assert_eq!(Failure::from(anyhow::anyhow!("else")).code, "failed");

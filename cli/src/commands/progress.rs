@@ -1,4 +1,4 @@
-//! Progress of commands that take long: on standard error, and only for people, at a terminal.
+//! The progress of long commands: on standard error, and only if that is a terminal.
 
 use std::{
     borrow::Cow,
@@ -10,11 +10,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Globals;
 
-/// A bar, or nothing. It goes away when it is dropped: what a command gives is all that stays on the terminal.
+/// A progress bar, or nothing. Dropping it clears it, so that only the command's result stays on the terminal.
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// Of so many things, each told by [`Self::step`].
+    /// A bar over `total` steps, each counted by [`Self::step`].
     pub fn of(globals: &Globals, doing: &'static str, total: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(total as u64), target(globals));
         bar.set_style(style("{msg} {wide_bar} {pos}/{len} {eta}"));
@@ -22,7 +22,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// Of things whose number nobody knows before.
+    /// A spinner, for work of unknown length.
     pub fn open_ended(globals: &Globals, doing: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, target(globals));
         bar.set_style(style("{spinner} {msg} {elapsed}"));
@@ -31,13 +31,13 @@ impl Progress {
         Self(bar)
     }
 
-    /// One more is done.
+    /// Counts one step.
     pub fn step(&self) {
         self.0.inc(1);
     }
 
-    /// What is done now.
-    pub fn say(&self, doing: impl Into<Cow<'static, str>>) {
+    /// Shows what is being done now.
+    pub fn show(&self, doing: impl Into<Cow<'static, str>>) {
         self.0.set_message(doing);
     }
 }

@@ -1,11 +1,10 @@
-//! `countersign quarantine`: what was refused.
+//! `countersign quarantine`: rejected requests.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use clap::{Args, Subcommand};
 use countersign::{
-    delivery::{Addressed, DeliveryId},
-    ledger::{Quarantined, RefusedEntry},
-    provider::Provider,
+    domain::{Addressed, DeliveryId, Provider},
+    ledger::{Quarantined, RejectedEntry},
 };
 use serde_json::json;
 
@@ -20,19 +19,19 @@ use crate::advice::next_step;
 
 #[derive(Debug, Subcommand)]
 pub enum Quarantine {
-    /// List what was refused though its path token was right, and what the rings remember of all else
+    /// List rejected requests: those with a valid path token in full, and a sample of all others
     List(List),
-    /// Show one refused request
+    /// Show one rejected request
     Show(Show),
 }
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// Only those of one service
+    /// Only requests to this service's routes
     #[arg(long, value_parser = provider)]
     provider: Option<Provider>,
 
-    /// So many at most
+    /// Maximum number of requests with a valid path token
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     limit: u16,
 
@@ -42,10 +41,10 @@ pub struct List {
 
 #[derive(Debug, Args)]
 pub struct Show {
-    /// Its id
+    /// Id of the request
     id: DeliveryId,
 
-    /// Its body too, which nobody has proven
+    /// Print the body as well; it is unverified and may be forged
     #[arg(long)]
     body: bool,
 
@@ -67,12 +66,12 @@ impl List {
         let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
         let kept = ledger.quarantine_list(self.provider, None, self.limit.into()).await?;
-        let mut refused: Vec<(Provider, RefusedEntry)> = Vec::new();
+        let mut refused: Vec<(Provider, RejectedEntry)> = Vec::new();
         for provider in Provider::ALL.into_iter().filter(|each| self.provider.is_none_or(|wanted| wanted == *each)) {
-            refused.extend(ledger.refused(provider).await?.into_iter().map(|entry| (provider, entry)));
+            refused.extend(ledger.rejected(provider).await?.into_iter().map(|entry| (provider, entry)));
         }
         let mut text = if kept.is_empty() {
-            "nothing is in quarantine\n".to_owned()
+            "no requests in quarantine\n".to_owned()
         } else {
             table(
                 ["id", "route", "received", "reason", "cause", "bytes", "until"],
@@ -84,19 +83,19 @@ impl List {
             )
         };
         if !kept.is_empty() {
-            text.push_str("`countersign quarantine show ID` says what to do about one\n");
+            text.push_str("`countersign quarantine show ID` tells what to do about a request\n");
         }
         if !refused.is_empty() {
-            text.push_str("refused without a right path token (a sample):\n");
+            text.push_str("rejected without a valid path token (a sample):\n");
             text.push_str(&table(
-                ["at", "route", "cause", "bytes", "refused"],
+                ["at", "route", "cause", "bytes", "rejected"],
                 refused.iter().map(|(_, entry)| {
                     let (route, cause) = (entry.route.to_owned(), entry.cause.clone());
                     [entry.at.to_string(), route, cause, entry.size.to_string(), entry.refused.to_string()]
                 }),
             ));
         }
-        let refused: Vec<&RefusedEntry> = refused.iter().map(|(_, entry)| entry).collect();
+        let refused: Vec<&RejectedEntry> = refused.iter().map(|(_, entry)| entry).collect();
         Output::new(&json!({"quarantine": kept, "refused": refused}), text)
     }
 }
@@ -105,8 +104,8 @@ impl Show {
     async fn run(self, globals: &Globals) -> Result<Output, Failure> {
         let access = Access::open(globals, &self.deployed).await?;
         let kept = access.ledger().quarantined(&self.id).await?;
-        let nothing = || format!("{} is not in quarantine: `countersign quarantine list` names what is", self.id);
-        let kept = kept.ok_or_else(|| Failure::not_found(nothing()))?;
+        let not_found = || format!("{} is not in quarantine: `countersign quarantine list` lists what is", self.id);
+        let kept = kept.ok_or_else(|| Failure::not_found(not_found()))?;
         let next = next_step(&kept.record);
         let envelope = kept.request.as_ref().map(Addressed::envelope);
         let mut json = json!({
@@ -141,7 +140,7 @@ impl Show {
     }
 }
 
-/// What is told of it, a line each.
+/// The facts about a rejected request, one per line.
 fn text(kept: &Quarantined) -> String {
     let record = &kept.record;
     let body = match (record.size, &record.sha256) {
@@ -149,7 +148,7 @@ fn text(kept: &Quarantined) -> String {
         _ => "not kept".to_owned(),
     };
     let mut text = format!(
-        "id        {}\nroute     {}\nreceived  {}\nrefused   {}: {}\nbody      {body}\nexpires   {}\n",
+        "id        {}\nroute     {}\nreceived  {}\nrejected  {}: {}\nbody      {body}\nexpires   {}\n",
         record.id, record.route, record.received_at, record.reason, record.cause, record.expires_at
     );
     if let Some(at) = record.taken_in_at {

@@ -1,11 +1,10 @@
-//! `countersign reconcile`: finishes what was left, and asks the services for what their callbacks didn't tell, now.
+//! `countersign reconcile`: finishes interrupted work, and queries the services for missed callbacks.
 
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use countersign::{
-    provider::Provider,
-    reconcile::{Reconcile as Asking, Reconciled},
+    reconcile::{Reconcile as Queries, Reconciled},
     sweep::{Sweep, Swept},
     time,
 };
@@ -20,12 +19,12 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct Reconcile {
-    /// The folder with the secrets, if it isn't the stack's own
+    /// Folder with the secrets [default: the stack's own]
     #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
 }
 
-/// What it came to.
+/// The result.
 #[derive(Debug, Serialize)]
 struct Done {
     #[serde(flatten)]
@@ -37,36 +36,26 @@ impl Reconcile {
     pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
         let mut access = Access::local(globals.data()).await?;
         let settings = access.settings(self.secrets.as_deref()).await?;
-        let progress = Arc::new(Progress::open_ended(globals, "finishing what was left"));
+        let progress = Arc::new(Progress::open_ended(globals, "finishing interrupted work"));
         let watching = Arc::clone(&progress);
-        let asking = Asking::new(&settings, &access.aws)
-            .watched(move |provider, asked| watching.say(format!("asking {}: {asked}", name(provider))));
-        let swept = Sweep::new(access.ledger(), settings.download_hosts).run(time::now()).await?;
-        progress.say("asking the services");
-        let asked = asking.run(time::now()).await?;
-        drop((asking, progress));
+        let queries = Queries::new(&settings, &access.aws)
+            .watched(move |provider, asked| watching.show(format!("querying {}: {asked}", provider.display_name())));
+        let swept = Sweep::new(&settings, &access.aws).run(time::now()).await?;
+        progress.show("querying the services");
+        let asked = queries.run(time::now()).await?;
+        drop((queries, progress));
         let mut text = format!(
-            "recorded {}, still unfinished {}, made due {}\n",
+            "deliveries: {} recorded, {} still unfinished; archive jobs: {} made due\n",
             swept.recorded + swept.taken_in,
             swept.still_unfinished,
             swept.made_due
         );
-        let services =
-            [("legalesign", &asked.legalesign), ("quicklysign", &asked.quicklysign), ("signeasy", &asked.signeasy)];
-        let rows = services.map(|(service, asked)| {
+        let rows = asked.iter().map(|(provider, asked)| {
             let [count, recorded, never_came, maybe_late] =
                 [asked.asked, asked.recorded, asked.never_came, asked.maybe_late].map(|number| number.to_string());
-            [service.to_owned(), count, recorded, never_came, maybe_late, or_dash(asked.stopped.as_ref())]
+            [provider.to_string(), count, recorded, never_came, maybe_late, or_dash(asked.stopped.as_ref())]
         });
-        text.push_str(&table(["service", "asked for", "recorded", "never came", "maybe late", "stopped"], rows));
+        text.push_str(&table(["service", "queried", "recorded", "missed", "maybe late", "stopped"], rows));
         Output::new(&Done { swept, asked }, text)
-    }
-}
-
-const fn name(provider: Provider) -> &'static str {
-    match provider {
-        Provider::Legalesign => "Legalesign",
-        Provider::Quicklysign => "QuicklySign",
-        Provider::Signeasy => "SignEasy",
     }
 }

@@ -1,12 +1,11 @@
-//! `countersign replay`: takes stored deliveries through proof and recording again, under their own ids.
+//! `countersign replay`: verifies and records stored deliveries again, under their own ids.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use countersign::{
-    delivery::DeliveryId,
+    domain::{DeliveryId, Provider},
     ledger::Ledger,
-    provider::Provider,
     replay::{Replay as Replayer, Replayed, Selection},
 };
 use jiff::Timestamp;
@@ -23,7 +22,7 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// The deliveries
+    /// Ids of the deliveries; with --quarantined, of the rejected requests
     #[arg(
         value_name = "DELIVERY",
         required_unless_present_any = ["since", "provider", "quarantined"],
@@ -31,19 +30,19 @@ pub struct Replay {
     )]
     deliveries: Vec<DeliveryId>,
 
-    /// All that came in from then on (RFC 3339)
+    /// All received since this time (RFC 3339)
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
 
-    /// All of one service
+    /// All of this service
     #[arg(long, value_parser = provider)]
     provider: Option<Provider>,
 
-    /// Refused deliveries instead of stored ones: take in what can be proven by now
+    /// Replay rejected requests: record those that can be verified by now
     #[arg(long)]
     quarantined: bool,
 
-    /// The folder with the secrets, if it isn't the stack's own
+    /// Folder with the secrets of the local stack [default: the stack's own]
     #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
 
@@ -66,34 +65,34 @@ impl Replay {
         let progress = Progress::of(globals, "replaying", ids.len());
         let mut replayed = Vec::with_capacity(ids.len());
         for id in ids {
-            let done = if self.quarantined { replayer.refused(&id).await? } else { replayer.delivery(&id).await? };
+            let done = if self.quarantined { replayer.rejected(&id).await? } else { replayer.delivery(&id).await? };
             match done {
                 Some(done) => replayed.push(done),
-                None if named => return Err(self.nothing(&access.ledger(), &id).await?),
-                // It expired since it was listed.
+                None if named => return Err(self.not_found(&access.ledger(), &id).await?),
+                // It has expired since it was listed.
                 None => {}
             }
             progress.step();
         }
         drop(progress);
-        // What still can't be proven was expected to be among the refused, unless it was named.
+        // Some rejected requests will always fail to verify. That counts as a failure only if they were named.
         let ok = replayed.iter().all(|done| done.problem.is_none()) || (self.quarantined && !named);
         Ok(Output::new(&json!({"replayed": replayed}), text(&replayed))?.failed_unless(ok))
     }
 }
 
 impl Replay {
-    /// That a delivery isn't there, and where it is instead.
-    async fn nothing(&self, ledger: &Ledger, id: &DeliveryId) -> Result<Failure, Failure> {
+    /// The failure for an id that isn't there; says where it is instead.
+    async fn not_found(&self, ledger: &Ledger, id: &DeliveryId) -> Result<Failure, Failure> {
         let message = if self.quarantined {
             match ledger.delivery_record(id).await? {
-                Some(_) => format!("{id} isn't in quarantine, but stored: replay it without --quarantined"),
-                None => format!("{id} isn't in quarantine: `countersign quarantine list` names what is"),
+                Some(_) => format!("{id} is stored, not in quarantine: replay it without --quarantined"),
+                None => format!("{id} isn't in quarantine: `countersign quarantine list` lists what is"),
             }
         } else {
             match ledger.quarantined(id).await? {
-                Some(_) => format!("{id} was refused and is in quarantine: replay it with --quarantined"),
-                None => format!("there is no delivery {id}: `countersign deliveries` lists those of a day"),
+                Some(_) => format!("{id} was rejected and is in quarantine: replay it with --quarantined"),
+                None => format!("there is no delivery {id}: `countersign deliveries` lists a day's deliveries"),
             }
         };
         Ok(Failure::not_found(message))

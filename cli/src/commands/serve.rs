@@ -1,4 +1,4 @@
-//! `countersign serve`: the local stack, until it is told to end.
+//! `countersign serve`: runs the local stack until it is interrupted.
 
 use std::{
     io::Write,
@@ -6,70 +6,130 @@ use std::{
 };
 
 use clap::Args;
-use countersign::delivery::Route;
+use countersign::domain::Route;
 
 use super::{
     output::{Failure, Output},
-    storage,
+    storage::{self, Owner},
 };
-use crate::stack::{self, Options, Secrets, Stack};
+use crate::{
+    local_console,
+    secrets::Secrets,
+    stack::{self, Containers, Host, Options, Stack},
+};
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// The port on 127.0.0.1; 0 for a free one
+    /// Port on 127.0.0.1; 0 picks a free one
     #[arg(long, default_value_t = 3000)]
     port: u16,
 
-    /// A folder with <provider>.json = {"proof": {…}, "api": {…}}; without it, throw-away secrets are made at the first
-    /// start
+    /// Folder with a <provider>.json = {"proof": {…}, "api": {…}} for each service [default: throw-away secrets in the data
+    /// folder, generated at the first start]
     #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
 
-    /// Only answer: no pipe, no queue, no schedule. For functions that run elsewhere, as under `sam local`
+    /// Only serve requests, without pipe, queue and schedules: for functions that run elsewhere, as under `sam local`
     #[arg(long)]
     manual: bool,
+
+    /// Let functions in containers reach the stack, and write DIR/sam-local.json for `sam local … --env-vars`
+    ///
+    /// HOST is how a container reaches this machine: a private address, on which DynamoDB, S3 and the simulated
+    /// services then listen besides loopback; or a name that leads to loopback, like Docker Desktop's
+    /// host.docker.internal, the default on macOS and Windows. On Linux the default is 172.17.0.1, Docker's bridge.
+    /// Whatever else reaches the address can read and change what is stored. The gateway and the console stay on
+    /// loopback.
+    #[arg(long, value_name = "HOST", num_args = 0..=1, default_missing_value = Host::DEFAULT)]
+    containers: Option<Host>,
 }
 
 impl Default for Serve {
     fn default() -> Self {
-        Self { port: 3000, secrets: None, manual: false }
+        Self { port: 3000, secrets: None, manual: false, containers: None }
     }
 }
 
 impl Serve {
     pub async fn run(self, data: &Path) -> Result<Output, Failure> {
         // Signals are caught before anything is started, so that an early one isn't lost.
-        let told_to_end = told_to_end()?;
-        let folder = storage::take(data).await?.map_err(|endpoints| {
-            let (pid, http) = (endpoints.pid, endpoints.http);
-            Failure::new("in_use", format!("process {pid} already serves {} at {http}", data.display()))
-        })?;
+        let interrupted = interrupted()?;
+        let folder = match storage::take(data).await? {
+            Owner::Us(folder) => folder,
+            Owner::Stack(endpoints) => {
+                let (pid, http) = (endpoints.pid, &endpoints.http);
+                let message = format!("process {pid} already serves {} at {http}", data.display());
+                return Err(Failure::new("in_use", message));
+            }
+        };
         let (secrets, ours) = match &self.secrets {
             Some(secrets) => (Secrets::read(secrets)?, false),
             None => (Secrets::of_data_folder(folder.path())?, true),
         };
         let environment = stack::process_environment();
-        let by_itself = !self.manual;
-        let options = Options { port: self.port, environment, secrets, scheduled: by_itself, piped: by_itself };
+        let automatic = !self.manual;
+        let options = Options {
+            port: self.port,
+            environment,
+            secrets,
+            scheduled: automatic,
+            piped: automatic,
+            console: Some(local_console::router),
+        };
         let stack = Stack::start(folder, options).await?;
+        let mut containers = None;
+        if let Some(host) = &self.containers {
+            match stack.admit_containers(host, ours).await {
+                Ok(admitted) => containers = Some(admitted),
+                Err(problem) => {
+                    stack.stop().await;
+                    return Err(problem.into());
+                }
+            }
+        }
         if ours {
-            // Only throw-away tokens are ever printed.
+            // Throw-away tokens are the only ones that are ever printed.
             let mut stderr = std::io::stderr();
             for route in Route::ALL {
                 drop(writeln!(stderr, "callback URL: {}", stack.callback_url(route)?));
             }
         }
+        if let (Some(host), Some(containers)) = (&self.containers, &containers) {
+            drop(writeln!(std::io::stderr(), "{}", explain(host, containers, ours)));
+        }
         let mut stdout = std::io::stdout();
         writeln!(stdout, "listening on {}", stack.endpoints.http)?;
         stdout.flush()?;
-        told_to_end.await;
+        interrupted.await;
+        drop(containers);
         stack.stop().await;
         Ok(Output::none())
     }
 }
 
+/// Explains what `--containers` opened, and how to use it.
+fn explain(host: &Host, containers: &Containers, with_secrets: bool) -> String {
+    let opened = match host {
+        Host::Address(address) => format!(
+            "warning: DynamoDB, S3 and the simulated services listen on {address} too. Every container on this \
+             machine, and every machine that can route packets to that address, can read and change what is stored."
+        ),
+        Host::Name(name) => format!("containers reach DynamoDB, S3 and the simulated services through {name}"),
+    };
+    let secrets = if with_secrets {
+        ""
+    } else {
+        "\nThe secrets of --secrets are not in that file: set <P>_PROOF and <P>_API in the environment of `sam`."
+    };
+    format!(
+        "{opened}\nfor functions in containers: sam local invoke … --env-vars {}{secrets}",
+        containers.env_file.display()
+    )
+}
+
+/// Catches the signals to end from now on. The future resolves at the first one.
 #[cfg(unix)]
-pub(super) fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+pub(super) fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -82,6 +142,6 @@ pub(super) fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
 }
 
 #[cfg(not(unix))]
-pub(super) fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+pub(super) fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }

@@ -1,4 +1,4 @@
-//! What is stored: in a data folder, whether a stack runs on it or not, or in a deployed stack.
+//! Access to what is stored: in a data folder, whether a stack runs on it or not, or in a deployed stack.
 
 use std::{
     collections::HashMap,
@@ -6,7 +6,12 @@ use std::{
     time::Duration,
 };
 
-use countersign::{aws::Aws, ledger::Ledger, settings::Settings};
+use countersign::{
+    aws::Aws,
+    ledger::Ledger,
+    providers::{self, Services},
+    settings::Settings,
+};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
@@ -14,9 +19,12 @@ use super::{
     deployed::{Deployed, Found},
     output::Failure,
 };
-use crate::stack::{self, BUCKET, Endpoints, Folder, InUse, Options, Secrets, Storage, TABLE};
+use crate::{
+    secrets::Secrets,
+    stack::{self, BUCKET, Endpoints, Folder, Options, Storage, TABLE, Taken},
+};
 
-/// Another command holds the folder only for as long as it runs.
+/// How long to wait for another command that holds the folder: it does so only while it runs.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(10);
 
 /// Access to a table and a bucket.
@@ -26,44 +34,44 @@ pub struct Access {
     source: Source,
 }
 
-/// Who serves them.
+/// Where the table and the bucket are.
 enum Source {
-    /// The stack that runs on the folder.
+    /// In the stack that runs on the folder.
     Running { data: PathBuf, endpoints: Box<Endpoints> },
-    /// This process. With these go the lock and the embedded services.
+    /// In this process, which holds the folder's lock and runs the embedded services until it is dropped.
     Opened { folder: Folder, parts: JoinSet<()>, stop: watch::Sender<bool> },
-    /// AWS.
+    /// In AWS.
     Deployed(Box<Found>),
 }
 
 impl Access {
-    /// Finds the deployed stack where one is named; else asks the stack that runs on the data folder, or opens that.
+    /// Access to the deployed stack, if one is named; to the data folder otherwise.
     pub async fn open(globals: &Globals, deployed: &Deployed) -> Result<Self, Failure> {
-        if !deployed.is_meant(globals.data.is_some())? {
+        if !deployed.is_named(globals.data.is_some())? {
             return Self::local(globals.data()).await;
         }
         let found = deployed.find().await?;
         Ok(Self { aws: found.aws.clone(), source: Source::Deployed(Box::new(found)) })
     }
 
-    /// Asks the stack that runs on the folder, or opens the folder.
+    /// Access to a data folder: by way of the stack that runs on it, or opened in this process.
     pub async fn local(data: &Path) -> Result<Self, Failure> {
         match take(data).await? {
-            Ok(folder) => {
+            Owner::Us(folder) => {
                 let (stop, stopping) = watch::channel(false);
                 let mut parts = JoinSet::new();
                 let storage = Storage::open(folder.path(), &mut parts, &stopping).await?;
                 Ok(Self { aws: storage.aws, source: Source::Opened { folder, parts, stop } })
             }
-            Err(endpoints) => {
+            Owner::Stack(endpoints) => {
                 let aws = stack::clients(&endpoints.dynamodb, &endpoints.s3).await;
                 let data = data.to_owned();
-                Ok(Self { aws, source: Source::Running { data, endpoints: Box::new(endpoints) } })
+                Ok(Self { aws, source: Source::Running { data, endpoints } })
             }
         }
     }
 
-    /// The table's and the bucket's name.
+    /// Names of the table and the bucket.
     pub fn names(&self) -> (&str, &str) {
         match &self.source {
             Source::Running { .. } | Source::Opened { .. } => (TABLE, BUCKET),
@@ -71,13 +79,18 @@ impl Access {
         }
     }
 
-    /// The ledger in them.
+    /// The ledger in the table and the bucket.
     pub fn ledger(&self) -> Ledger {
         let (table, bucket) = self.names();
         Ledger::new(&self.aws, table, bucket)
     }
 
-    /// What it is, and where, for people.
+    /// The services without settings, to read stored deliveries with.
+    pub fn services(&self) -> Services {
+        Services::without_settings(&self.aws)
+    }
+
+    /// A label and a place, for people.
     pub fn label(&self) -> (String, String) {
         let folder = |path: &Path| ("data folder".to_owned(), path.display().to_string());
         match &self.source {
@@ -92,7 +105,7 @@ impl Access {
         matches!(self.source, Source::Deployed(_))
     }
 
-    /// Whether [`Self::settings`] can be known: of a deployed stack not, where only its table and bucket were named.
+    /// Whether [`Self::settings`] are known. Not if only the table and bucket of a deployed stack are.
     pub const fn has_settings(&self) -> bool {
         match &self.source {
             Source::Running { .. } | Source::Opened { .. } => true,
@@ -100,9 +113,9 @@ impl Access {
         }
     }
 
-    /// The settings of the deployed stack's functions; or those of the stack that runs on the folder, or that one would
-    /// have, with the secrets as they are now, in `secrets` where it is given. The services' simulator runs as long as
-    /// this does, if no stack's does.
+    /// The settings of the functions: of the deployed stack, of the stack that runs on the folder, or as a stack on the
+    /// folder would have them. A local stack's secrets are read anew, from the folder `secrets` if given. If no stack runs,
+    /// the simulated services are started, and run until this is dropped.
     pub async fn settings(&mut self, secrets: Option<&Path>) -> Result<Settings, Failure> {
         let (environment, secrets, simulator, http) = match &mut self.source {
             Source::Running { endpoints, .. } => {
@@ -124,42 +137,50 @@ impl Access {
             }
             Source::Deployed(_) if secrets.is_some() => {
                 return Err(Failure::usage(
-                    &"--secrets is for a data folder: a deployed stack's are in Secrets Manager",
+                    &"--secrets is for a data folder: the secrets of a deployed stack are in Secrets Manager",
                 ));
             }
             Source::Deployed(found) => {
                 let Some(deployment) = &found.deployment else {
-                    let message = "which secrets and settings the functions have is told by the stack: give --stack \
+                    let message = "the functions' secrets and settings are known only from the stack: give --stack \
                                    instead of --table and --bucket";
                     return Err(Failure::usage(&message));
                 };
-                return Ok(Settings::read(|name| deployment.environment().get(name).cloned())?);
+                return Ok(providers::settings(|name| deployment.environment().get(name).cloned())?);
             }
         };
-        let options = Options { port: 0, environment, secrets, scheduled: false, piped: false };
+        let options = Options { port: 0, environment, secrets, scheduled: false, piped: false, console: None };
         let environment: HashMap<String, String> = stack::environment(&options, &simulator, &http);
-        Ok(Settings::read(|name| environment.get(name).cloned())?)
+        Ok(providers::settings(|name| environment.get(name).cloned())?)
     }
 }
 
-/// Takes the folder, or says where the stack is that has it. Waits for commands that have it for a moment.
-pub async fn take(data: &Path) -> Result<Result<Folder, Endpoints>, Failure> {
+/// Who has a data folder.
+pub enum Owner {
+    /// This process, which has just locked it.
+    Us(Folder),
+    /// A running stack.
+    Stack(Box<Endpoints>),
+}
+
+/// Locks the folder, unless a stack runs on it. Waits for other commands, which hold it briefly.
+pub async fn take(data: &Path) -> Result<Owner, Failure> {
     let started = std::time::Instant::now();
     loop {
         match Folder::take(data)? {
-            Ok(folder) => return Ok(Ok(folder)),
-            Err(InUse { endpoints: Some(endpoints) }) => return Ok(Err(endpoints)),
-            Err(InUse { endpoints: None }) if started.elapsed() < WAIT_FOR_OTHERS => {
+            Taken::Free(folder) => return Ok(Owner::Us(folder)),
+            Taken::InUse(Some(endpoints)) => return Ok(Owner::Stack(endpoints)),
+            Taken::InUse(None) if started.elapsed() < WAIT_FOR_OTHERS => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            Err(InUse { endpoints: None }) => {
+            Taken::InUse(None) => {
                 return Err(Failure::new("in_use", format!("another process uses the data folder {}", data.display())));
             }
         }
     }
 }
 
-/// The stack that runs on the folder.
+/// The endpoints of the stack that runs on the folder.
 pub async fn running(data: &Path) -> Result<Endpoints, Failure> {
     let no_stack = || {
         let data = data.display();
@@ -168,5 +189,8 @@ pub async fn running(data: &Path) -> Result<Endpoints, Failure> {
     if !data.is_dir() {
         return Err(no_stack());
     }
-    take(data).await?.err().ok_or_else(no_stack)
+    match take(data).await? {
+        Owner::Us(_) => Err(no_stack()),
+        Owner::Stack(endpoints) => Ok(*endpoints),
+    }
 }

@@ -1,11 +1,9 @@
-//! `countersign timeline`: everything that is known of one subject.
+//! `countersign timeline`: the events, signers and PDFs of one subject.
 
 use clap::Args;
 use countersign::{
-    event::Kind,
+    domain::{Kind, Provider, Subject, SubjectId, SubjectKind},
     ledger::{Pdf, Timeline as View},
-    provider::Provider,
-    subject::{Subject, SubjectId, SubjectKind},
 };
 
 use super::{
@@ -19,14 +17,14 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct Timeline {
-    /// The service
+    /// The service: legalesign, quicklysign or signeasy
     #[arg(value_parser = provider)]
     provider: Provider,
 
-    /// The subject's id, as the service writes it
+    /// Id of the document, pack or signer, as the service writes it
     id: String,
 
-    /// What it is: document, signer or document_pack; whatever is found under the id unless given
+    /// Kind of subject: document, signer or document_pack [default: the first that has this id]
     #[arg(long, value_parser = kind)]
     kind: Option<SubjectKind>,
 
@@ -35,16 +33,16 @@ pub struct Timeline {
 }
 
 fn kind(name: &str) -> Result<SubjectKind, String> {
-    name.parse().map_err(|error: countersign::subject::UnknownSubjectKind| error.to_string())
+    name.parse().map_err(|error: countersign::domain::UnknownSubjectKind| error.to_string())
 }
 
 impl Timeline {
     pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
-        let nothing = || {
+        let not_found = || {
             let (provider, id) = (self.provider, &self.id);
-            Failure::not_found(format!("nothing is known of {provider} {id}: `countersign documents` lists what is"))
+            Failure::not_found(format!("{provider} {id} is unknown: `countersign documents` lists what is stored"))
         };
-        let id = SubjectId::parse(self.id.as_str()).map_err(|_| nothing())?;
+        let id = SubjectId::parse(self.id.as_str()).map_err(|_| not_found())?;
         let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
         let kinds = [SubjectKind::Document, SubjectKind::DocumentPack, SubjectKind::Signer];
@@ -55,7 +53,7 @@ impl Timeline {
                 return Output::new(&timeline, text);
             }
         }
-        Err(nothing())
+        Err(not_found())
     }
 }
 
@@ -66,13 +64,13 @@ fn text(timeline: &View) -> String {
     {
         let (state, reason) = (archive.state.as_str(), or_dash(archive.reason.as_ref()));
         text.push_str(&format!(
-            "archive: {state}, {reason}, attempts {}, again {}\n",
+            "archive: {state}, {reason}, attempts {}, next attempt {}\n",
             archive.attempts,
             or_dash(archive.not_before)
         ));
     }
     text.push_str(&table(
-        ["occurred", "event", "value", "kind", "trust", "time is", "deliveries", "delivery"],
+        ["occurred", "event", "value", "kind", "trust", "time source", "deliveries", "delivery"],
         timeline.events.iter().map(|event| {
             [
                 event.occurred_at.to_string(),
@@ -82,7 +80,7 @@ fn text(timeline: &View) -> String {
                 event.trust.as_str().to_owned(),
                 event.time_source.as_str().to_owned(),
                 event.deliveries.to_string(),
-                event.delivery.clone().unwrap_or_else(|| event.source.clone()),
+                event.delivery.as_ref().map_or_else(|| event.source.clone(), ToString::to_string),
             ]
         }),
     ));
@@ -92,7 +90,8 @@ fn text(timeline: &View) -> String {
         }
     }
     if !timeline.signers.is_empty() {
-        let rows = timeline.signers.iter().map(|signer| [signer.id.clone(), or_dash(signer.status.map(Kind::as_str))]);
+        let rows =
+            timeline.signers.iter().map(|signer| [signer.id.to_string(), or_dash(signer.status.map(Kind::as_str))]);
         text.push_str(&table(["signer", "status"], rows));
     }
     if !timeline.pdfs.is_empty() {

@@ -1,9 +1,8 @@
-//! `countersign verify`: proves stored deliveries' signatures again, offline.
+//! `countersign verify`: verifies the signatures of stored deliveries again, offline.
 
 use clap::Args;
 use countersign::{
-    delivery::DeliveryId,
-    provider::Provider,
+    domain::{DeliveryId, Provider},
     replay::Selection,
     verify::{Verification, VerifyError, verify},
 };
@@ -21,12 +20,12 @@ use super::{
     storage::Access,
 };
 
-/// Deliveries that are read and proven at the same time.
+/// Deliveries that are verified at the same time.
 const CONCURRENT: usize = 8;
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The deliveries' ids, as the callbacks' answers and `timeline` have them
+    /// Ids of the deliveries, as in `timeline` and in the answers to callbacks
     #[arg(
         value_name = "DELIVERY",
         value_parser = id,
@@ -35,15 +34,15 @@ pub struct Verify {
     )]
     deliveries: Vec<DeliveryId>,
 
-    /// All that are signed
+    /// All signed deliveries
     #[arg(long)]
     all: bool,
 
-    /// All signed ones that came in from then on (RFC 3339)
+    /// All signed deliveries received since this time (RFC 3339)
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
 
-    /// All signed ones of one service
+    /// All signed deliveries of this service
     #[arg(long, value_parser = provider)]
     provider: Option<Provider>,
 
@@ -51,7 +50,7 @@ pub struct Verify {
     deployed: Deployed,
 }
 
-/// What it came to for one of several deliveries.
+/// The result for one of several deliveries.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Verified {
@@ -68,20 +67,21 @@ enum Verified {
 }
 
 fn id(text: &str) -> Result<DeliveryId, String> {
-    text.parse().map_err(|error: countersign::delivery::InvalidDeliveryId| error.to_string())
+    text.parse().map_err(|error: countersign::domain::InvalidDeliveryId| error.to_string())
 }
 
 impl Verify {
     pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
         let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
+        let services = access.services();
         if let [delivery] = self.deliveries.as_slice() {
-            return match verify(&ledger, delivery).await {
+            return match verify(&ledger, &services, delivery).await {
                 Ok(verification) => Output::new(&verification, text(&verification)),
                 Err(VerifyError::Ledger(problem)) => Err(problem.into()),
                 Err(VerifyError::NotFound) => {
                     let message =
-                        format!("there is no delivery {delivery}: `countersign deliveries` lists those of a day");
+                        format!("there is no delivery {delivery}: `countersign deliveries` lists a day's deliveries");
                     Err(Failure::not_found(message))
                 }
                 Err(error) => Err(Failure::new(error.code(), error.to_string())),
@@ -95,10 +95,10 @@ impl Verify {
             self.deliveries
         };
         let progress = Progress::of(globals, "verifying", ids.len());
-        let (ledger, progress) = (&ledger, &progress);
+        let (ledger, services, progress) = (&ledger, &services, &progress);
         let mut results = stream::iter(ids)
             .map(async |id| {
-                let result = verify(ledger, &id).await;
+                let result = verify(ledger, services, &id).await;
                 progress.step();
                 (id, result)
             })
@@ -107,7 +107,7 @@ impl Verify {
         while let Some((delivery, result)) = results.next().await {
             verified.push(match result {
                 Ok(verification) => Verified::Proven { verification: Box::new(verification), problem: () },
-                // Nothing is said of a delivery that couldn't be read this time.
+                // A delivery that couldn't be read this time has no result.
                 Err(VerifyError::Ledger(problem)) if problem.is_temporary() => return Err(problem.into()),
                 Err(error) => Verified::NotProven { delivery, problem: error.code(), message: error.to_string() },
             });
@@ -123,7 +123,7 @@ fn text(verification: &Verification) -> String {
     let Verification { delivery, received_at, route, size, sha256, certificate } = verification;
     let validity = match (certificate.not_before, certificate.not_after) {
         (Some(from), Some(to)) => format!("valid from {from} to {to}"),
-        _ => "a public key, without an end".to_owned(),
+        _ => "a public key, which doesn't expire".to_owned(),
     };
     format!(
         "delivery {delivery}\nreceived {received_at} at {route}\nbody     {size} bytes, SHA-256 {sha256}\n\

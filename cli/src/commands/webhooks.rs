@@ -1,23 +1,25 @@
 //! `countersign webhooks`: QuicklySign's webhooks, each on one document pack.
 //!
-//! Credentials come from where the functions have them: `QUICKLYSIGN_API` or `QUICKLYSIGN_API_SECRET_ID` in the
-//! environment, else the stack that runs on the data folder. Nothing is read from the command line that could be left
-//! out of it: in `--callback`, `{token}` stands for the path token.
+//! Credentials come from where the functions have theirs: `QUICKLYSIGN_API` or `QUICKLYSIGN_API_SECRET_ID` in the
+//! environment, else the stack that runs on the data folder. No secret needs to be on the command line: in `--callback`,
+//! `{token}` stands for the path token.
 
 use std::path::Path;
 
 use clap::{Args, Subcommand};
 use countersign::{
     aws::Aws,
-    delivery::Route,
-    provider::Provider,
-    providers::quicklysign::{
-        api::ApiError,
-        subscribe::{SubscribeError, Subscriber},
-        webhooks::{CallbackLog, Logs, Webhook, Webhooks as Client},
+    domain::{Provider, Route, SubjectId},
+    ledger::Ledger,
+    providers::{
+        self,
+        quicklysign::{
+            api::ApiError,
+            subscribe::{SubscribeError, Subscriber},
+            webhooks::{CallbackLog, Logs, Webhook, Webhooks as Client},
+        },
     },
     settings::{SecretSource, Settings},
-    subject::SubjectId,
 };
 use serde_json::json;
 
@@ -25,44 +27,47 @@ use super::{
     output::{Failure, Output, or_dash, table},
     storage::{self, Access},
 };
-use crate::stack::{BUCKET, Endpoints, Secrets, TABLE};
+use crate::{
+    secrets::Secrets,
+    stack::{self, BUCKET, Endpoints, TABLE},
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Webhooks {
-    /// Have a pack's changes told to Countersign, unless they are already
+    /// Create a webhook on a document pack, unless there is one already
     Create(Create),
-    /// List the webhooks of the account, or of one pack
+    /// List the webhooks of the account, or of one document pack
     List(List),
     /// Show one webhook
     Get(Get),
-    /// End one webhook, or all of a pack
+    /// Delete one webhook, or all webhooks of a document pack
     Delete(Delete),
-    /// Show the calls that were made to webhooks
+    /// Show QuicklySign's log of calls to webhooks
     Logs(ShowLogs),
 }
 
 #[derive(Debug, Args)]
 pub struct Create {
-    /// The document pack's key
+    /// Key of the document pack
     #[arg(long, value_name = "KEY", value_parser = key)]
     entity_key: SubjectId,
 
-    /// What is to be called; {token} stands for the first path token. QUICKLYSIGN_CALLBACK_URL unless given, or the
-    /// running local stack
+    /// URL that QuicklySign is to call; {token} stands for the first path token [default: QUICKLYSIGN_CALLBACK_URL, or the
+    /// local stack's]
     #[arg(long, value_name = "URL")]
     callback: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// Only those on this document pack
+    /// Only webhooks on this document pack
     #[arg(long, value_name = "KEY", value_parser = key)]
     entity_key: Option<SubjectId>,
 }
 
 #[derive(Debug, Args)]
 pub struct Get {
-    /// The webhook's key
+    /// Key of the webhook
     #[arg(value_parser = key)]
     key: SubjectId,
 }
@@ -70,11 +75,11 @@ pub struct Get {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct Delete {
-    /// The webhook's key
+    /// Key of the webhook
     #[arg(value_parser = key)]
     key: Option<SubjectId>,
 
-    /// All that are on this document pack
+    /// All webhooks on the document pack with this key
     #[arg(long, value_name = "KEY", value_parser = key)]
     entity_key: Option<SubjectId>,
 }
@@ -82,11 +87,11 @@ pub struct Delete {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub struct ShowLogs {
-    /// Only those about this document pack
+    /// Only calls about this document pack
     #[arg(long, value_name = "KEY", value_parser = key)]
     entity_key: Option<SubjectId>,
 
-    /// Only those of this webhook
+    /// Only calls of this webhook
     #[arg(long, value_name = "KEY", value_parser = key)]
     webhook_key: Option<SubjectId>,
 }
@@ -101,12 +106,12 @@ impl Webhooks {
         match self {
             Self::Create(create) => create.run(site, data).await,
             Self::List(list) => {
-                let webhooks = site.client().await.list(list.entity_key.as_ref()).await.map_err(refused)?;
+                let webhooks = site.client().await.list(list.entity_key.as_ref()).await.map_err(api_failure)?;
                 let text = if webhooks.is_empty() { "no webhooks\n".to_owned() } else { webhooks_table(&webhooks) };
                 Output::new(&json!({"webhooks": webhooks}), text)
             }
             Self::Get(get) => {
-                let webhook = site.client().await.get(&get.key).await.map_err(refused)?;
+                let webhook = site.client().await.get(&get.key).await.map_err(api_failure)?;
                 let text = webhooks_table(std::slice::from_ref(&webhook));
                 Output::new(&json!({"webhook": webhook}), text)
             }
@@ -117,7 +122,7 @@ impl Webhooks {
                     (None, Some(key)) => Logs::OfWebhook(key),
                     (None, None) => Logs::All,
                 };
-                let logs = site.client().await.callback_logs(&which).await.map_err(refused)?;
+                let logs = site.client().await.callback_logs(&which).await.map_err(api_failure)?;
                 let text = if logs.is_empty() { "no calls\n".to_owned() } else { logs_table(&logs) };
                 Output::new(&json!({"logs": logs}), text)
             }
@@ -127,7 +132,7 @@ impl Webhooks {
 
 impl Create {
     async fn run(self, site: Site, data: &Path) -> Result<Output, Failure> {
-        // Held while the ledger is needed.
+        // Held while the ledger is in use.
         let access;
         let aws = if site.deployed_table {
             Aws::from_env().await
@@ -141,11 +146,12 @@ impl Create {
             None => subscriber.callback().await,
         };
         let callback = callback.map_err(not_subscribed)?;
-        let subscribed = subscriber.subscribe(&self.entity_key, &callback).await.map_err(not_subscribed)?;
-        let (webhook, done) = (&subscribed.webhook, if subscribed.created { "created" } else { "is there already" });
+        let ledger = Ledger::new(&aws, &site.settings.table, &site.settings.bucket);
+        let subscribed = subscriber.subscribe(&self.entity_key, &callback, &ledger).await.map_err(not_subscribed)?;
+        let (webhook, done) = (&subscribed.webhook, if subscribed.created { "created" } else { "exists already" });
         let mut text = format!("webhook {} on {}: {done}, calls {}\n", webhook.key, self.entity_key, webhook.callback);
         if subscribed.replaced > 0 {
-            text.push_str(&format!("ended {} with an older path token\n", subscribed.replaced));
+            text.push_str(&format!("deleted {} with an older path token\n", subscribed.replaced));
         }
         Output::new(&subscribed, text)
     }
@@ -162,20 +168,20 @@ impl Delete {
                 let json = json!({"deleted": {"entity_key": key}});
                 (client.delete_of_entity(&key).await, json, format!("webhooks on {key}: deleted\n"))
             }
-            (None, None) => return Err(Failure::usage(&"the webhook's key or --entity-key is needed")),
+            (None, None) => return Err(Failure::usage(&"give the webhook's key or --entity-key")),
         };
         deleted.map_err(|error| match &error {
-            ApiError::Answered(answered) if !answered.in_envelope && matches!(answered.status, 404 | 405) => Failure::new(
+            ApiError::Response(answered) if !answered.in_envelope && matches!(answered.status, 404 | 405) => Failure::new(
                 "no_such_path",
-                format!("{error}, not in its own form: if its paths of DELETE are spelt differently, QUICKLYSIGN_DELETE_PATHS=plural helps"),
+                format!("{error}, not in QuicklySign's own form: its DELETE paths may be spelt differently; try QUICKLYSIGN_DELETE_PATHS=plural"),
             ),
-            _ => refused(error),
+            _ => api_failure(error),
         })?;
         Output::new(&json, text)
     }
 }
 
-/// Which account is asked, and with what.
+/// The QuicklySign account, and the settings to reach it.
 struct Site {
     settings: Settings,
     /// Whether the environment names a table in AWS.
@@ -183,11 +189,11 @@ struct Site {
 }
 
 impl Site {
-    /// The environment's account, else that of the stack that runs on the data folder.
+    /// The account in the environment, else that of the stack that runs on the data folder.
     async fn find(data: &Path) -> Result<Self, Failure> {
         let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         if environment("QUICKLYSIGN_API").or_else(|| environment("QUICKLYSIGN_API_SECRET_ID")).is_some() {
-            let settings = Settings::read(|name| environment(name).or_else(|| local_name(name)))?;
+            let settings = providers::settings(|name| environment(name).or_else(|| local_name(name)))?;
             return Ok(Self { settings, deployed_table: environment("TABLE_NAME").is_some() });
         }
         let Ok(endpoints) = storage::running(data).await else {
@@ -196,20 +202,20 @@ impl Site {
         };
         let secrets = Secrets::read(&endpoints.secrets)?;
         let local = |name: &str| of_stack(name, &endpoints, &secrets).or_else(|| local_name(name));
-        let settings = Settings::read(|name| local(name).or_else(|| environment(name)))?;
+        let settings = providers::settings(|name| local(name).or_else(|| environment(name)))?;
         Ok(Self { settings, deployed_table: false })
     }
 
     async fn client(&self) -> Client {
-        Client::of(&self.settings, &self.aws().await)
+        Client::new(&self.settings, &self.aws().await)
     }
 
-    /// AWS, as far as the credentials are there.
+    /// Clients of AWS if the credentials are there, and unused ones otherwise.
     async fn aws(&self) -> Aws {
-        match &self.settings.provider(Provider::Quicklysign).api {
+        match &self.settings.service(Provider::Quicklysign).api {
             SecretSource::SecretsManager(_) => Aws::from_env().await,
-            // Never asked: looking for a region and credentials would take seconds where there are none.
-            _ => crate::stack::clients("http://127.0.0.1", "http://127.0.0.1").await,
+            // Never used. Looking for a region and credentials would take seconds if there are none.
+            _ => stack::clients("http://127.0.0.1", "http://127.0.0.1").await,
         }
     }
 }
@@ -235,19 +241,19 @@ fn of_stack(name: &str, endpoints: &Endpoints, secrets: &Secrets) -> Option<Stri
     }
 }
 
-/// The API's own code and message, where it gave them.
-fn refused(error: ApiError) -> Failure {
+/// A failure with the API's own code and message, if it gave them.
+fn api_failure(error: ApiError) -> Failure {
     let message = error.to_string();
     match &error {
-        ApiError::Answered(answered) if answered.status == 404 && answered.in_envelope => Failure::not_found(message),
-        ApiError::Answered(answered) => Failure::new(answered.code.clone().unwrap_or_else(|| error.code()), message),
+        ApiError::Response(answered) if answered.status == 404 && answered.in_envelope => Failure::not_found(message),
+        ApiError::Response(answered) => Failure::new(answered.code.clone().unwrap_or_else(|| error.code()), message),
         _ => Failure::new(error.code(), message),
     }
 }
 
 fn not_subscribed(error: SubscribeError) -> Failure {
     match error {
-        SubscribeError::Api(error) => refused(error),
+        SubscribeError::Api(error) => api_failure(error),
         SubscribeError::InvalidCallback(error) => Failure::usage(&error),
         _ => Failure::new(error.code(), error.to_string()),
     }

@@ -1,8 +1,8 @@
-//! What the console's buttons do: make an archive order due again, take a refused request in that can be proven by now,
-//! and send a documented callback to the local stack.
+//! The actions of the console's buttons: retry an archive job, replay a rejected request, and send a documented
+//! callback to the local stack.
 //!
-//! A form is answered with the address to go to, as browsers expect; the script asks for the same and stays where it
-//! is, so both see what came of it.
+//! The answer to a form is a redirect to the result's page, as browsers expect. The script sends the same request,
+//! ignores the redirect and stays on its page, so that both see the outcome.
 
 use axum::{
     Form,
@@ -10,7 +10,10 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use countersign::{delivery::DeliveryId, provider::Provider, replay::Replay as Replayer, subject::SubjectId};
+use countersign::{
+    domain::{DeliveryId, Provider, SubjectId},
+    replay::Replay as Replayer,
+};
 use serde::Deserialize;
 
 use super::{
@@ -34,10 +37,10 @@ pub async fn retry(State(console): State<Console>, Form(form): Form<Retry>) -> R
 async fn do_retry(console: &Console, form: &Retry) -> Result<String, Problem> {
     check_may_change(console)?;
     check_form_token(console, &form.form_token)?;
-    const NOTHING: Problem = Problem::NotFound("There is no archive order of this document.");
-    let subject = view::subject(&form.provider, &form.kind, &form.id).ok_or(NOTHING)?;
+    const NO_JOB: Problem = Problem::NotFound("This document has no archive job.");
+    let subject = view::subject(&form.provider, &form.kind, &form.id).ok_or(NO_JOB)?;
     if !console.ledger.retry(&subject).await? {
-        return Err(NOTHING);
+        return Err(NO_JOB);
     }
     Ok(view::timeline_path(subject.provider, subject.kind, subject.id.as_str()))
 }
@@ -56,16 +59,16 @@ pub async fn replay(State(console): State<Console>, Form(form): Form<Replay>) ->
 async fn do_replay(console: &Console, form: &Replay) -> Result<String, Problem> {
     check_may_change(console)?;
     let Some(settings) = &console.options.settings else {
-        return Err(Problem::Forbidden("This console doesn't know the stack's secrets; start it with --stack."));
+        return Err(Problem::Forbidden("This console doesn't have the stack's secrets. Start it with --stack."));
     };
     check_form_token(console, &form.form_token)?;
     const NOTHING: Problem = Problem::NotFound("No such request is in quarantine.");
     let id: DeliveryId = form.id.parse().map_err(|_| NOTHING)?;
     // Made anew each time: a secret that was corrected a moment ago is to count.
-    let replayed = Replayer::new(settings, &console.options.aws).refused(&id).await?.ok_or(NOTHING)?;
+    let replayed = Replayer::new(settings, &console.options.aws).rejected(&id).await?.ok_or(NOTHING)?;
     match replayed.problem {
         None => Ok(format!("/deliveries/{id}")),
-        Some(problem) => Err(Problem::Refused(format!("It still can't be proven: {problem}."))),
+        Some(problem) => Err(Problem::Rejected(format!("The request still can't be proven: {problem}."))),
     }
 }
 
@@ -88,7 +91,7 @@ async fn do_trigger(console: &Console, form: &Trigger) -> Result<String, Problem
         return Err(Problem::Forbidden("Callbacks can be sent to a local stack only."));
     };
     check_form_token(console, &form.form_token)?;
-    let provider: Provider = form.provider.parse().map_err(|_| Problem::BadRequest("there is no such service"))?;
+    let provider: Provider = form.provider.parse().map_err(|_| Problem::BadRequest("unknown service"))?;
     let id = match form.id.trim() {
         "" => None,
         id => Some(
@@ -104,7 +107,7 @@ fn check_may_change(console: &Console) -> Result<(), Problem> {
     if console.options.allow_retry {
         Ok(())
     } else {
-        Err(Problem::Forbidden("This console is read-only; start it with --allow-retry to retry and replay."))
+        Err(Problem::Forbidden("This console is read-only. Start it with --allow-retry to retry and replay."))
     }
 }
 
@@ -112,12 +115,12 @@ fn check_form_token(console: &Console, given: &str) -> Result<(), Problem> {
     if console.guard.is_form_token(given) {
         Ok(())
     } else {
-        Err(Problem::Forbidden("This page is from before the console was started: load it again."))
+        Err(Problem::Forbidden("The console was restarted after this page was loaded. Reload the page."))
     }
 }
 
-fn answer(console: &Console, done: Result<String, Problem>) -> Response {
-    match done {
+fn answer(console: &Console, result: Result<String, Problem>) -> Response {
+    match result {
         Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
         Err(problem) => pages::problem(console, &problem),
     }

@@ -1,4 +1,4 @@
-//! The console's own files, from the binary. There is no build step, and nothing comes from elsewhere.
+//! The console's static files, embedded in the binary. They need no build step, and load nothing from other hosts.
 
 use axum::{
     extract::Path,

@@ -1,10 +1,10 @@
-//! Who may talk to the console: a browser on this machine, on the console's own behalf.
+//! Access control: only a browser on this machine may use the console, and only from the console's own pages.
 //!
-//! Listening on loopback isn't enough. Any site that is open in the same browser can send requests here, and one that
-//! points its own name at 127.0.0.1 (DNS rebinding) could read the answers. So the name that a request was sent to
-//! must be one of ours; what another site asks for is refused; and what changes anything must come from our own
-//! origin and carry a secret that only our own pages show. Over a deployed stack, other users of this machine are kept
-//! out as well, by a key in the address that the command prints.
+//! Listening on loopback isn't enough. Any site that is open in the same browser can send requests here, and a site
+//! that points its own name at 127.0.0.1 (DNS rebinding) could read the responses. Therefore the `Host` of a request
+//! must be one of the console's own names, requests from other sites are rejected, and requests that change anything
+//! must come from the console's own origin, with a secret that only its own pages contain. For a deployed stack, other
+//! users of this machine are kept out as well, by a key in the URL that the command prints.
 
 use anyhow::{Result, anyhow};
 use aws_lc_rs::{constant_time, digest, rand};
@@ -18,44 +18,44 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use super::Console;
 
-/// Only our own script, style sheet, images and connections; no inline script, no frame, no form to elsewhere.
+/// Allows only the console's own script, style sheet, images, connections and forms; no inline script and no frames.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The header with which a browser says whose page asks.
+/// A browser's header for the relation between the requesting page's site and this one.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// The header with which a browser says what for.
+/// A browser's header for the purpose of the request, such as a page or an image.
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// 128 random bits as text. There is no `Debug`: they are secret.
+/// 128 random bits as text. Doesn't implement `Debug`, because they are secret.
 #[derive(Clone)]
 pub struct AccessKey(String);
 
 impl AccessKey {
-    /// A new one.
+    /// Generates a new key.
     ///
     /// # Errors
-    /// When the operating system gives no random numbers.
+    /// When the operating system provides no random numbers.
     pub fn new() -> Result<Self> {
         let mut bytes = [0; 16];
-        rand::fill(&mut bytes).map_err(|_| anyhow!("the operating system gives no random numbers"))?;
+        rand::fill(&mut bytes).map_err(|_| anyhow!("the operating system provides no random numbers"))?;
         Ok(Self(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
     }
 
-    /// The text, to be shown to whoever may use it.
+    /// The key's text, for an authorised user.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether `given` is it. Digests are compared, so that the time taken says nothing.
-    fn is(&self, given: &str) -> bool {
+    /// Whether `given` is this key. Compares digests in constant time.
+    fn matches(&self, given: &str) -> bool {
         let digest = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
         constant_time::verify_slices_are_equal(digest(&self.0).as_ref(), digest(given).as_ref()).is_ok()
     }
 }
 
-/// What a request is judged by.
+/// The values against which requests are checked.
 #[derive(Clone)]
 pub(super) struct Guard {
     port: u16,
@@ -74,30 +74,31 @@ impl Guard {
         Ok(Self { port, hosts, form_token: AccessKey::new()?, key })
     }
 
-    /// What a form has to carry.
+    /// The secret that every form must contain.
     pub(super) fn form_token(&self) -> &str {
         self.form_token.reveal()
     }
 
-    /// Whether a form carries it.
+    /// Whether `given` is the form token.
     pub(super) fn is_form_token(&self, given: &str) -> bool {
-        self.form_token.is(given)
+        self.form_token.matches(given)
     }
 
-    fn judge(&self, method: &Method, head: &HeaderMap) -> Result<(), &'static str> {
-        let host = only(head, &header::HOST).filter(|host| self.hosts.iter().any(|ours| ours == host));
+    /// Checks that the request is for this console, and comes from its own pages. Returns the reason of a rejection.
+    fn check_source(&self, method: &Method, head: &HeaderMap) -> Result<(), &'static str> {
+        let host = single_value(head, &header::HOST).filter(|host| self.hosts.iter().any(|own| own == host));
         let Some(host) = host else {
-            return Err("The console answers only at its own address on this machine.");
+            return Err("The console can be used only at its own address on this machine.");
         };
         let site = head.get(FETCH_SITE).map(HeaderValue::as_bytes);
         if matches!(*method, Method::GET | Method::HEAD) {
-            // Following a link from elsewhere is fine; using a page or file of ours as part of another page isn't.
+            // Another site may link to the console, but not embed its pages or files in its own page.
             let is_foreign = matches!(site, Some(b"cross-site" | b"same-site"));
             let is_page = head.get(FETCH_DEST).is_some_and(|dest| dest == "document");
-            return if is_foreign && !is_page { Err("Another site asked for this.") } else { Ok(()) };
+            return if is_foreign && !is_page { Err("Other sites can't load this.") } else { Ok(()) };
         }
-        let is_ours = only(head, &header::ORIGIN).and_then(|origin| origin.strip_prefix("http://")) == Some(host);
-        if is_ours && site.is_none_or(|site| site == b"same-origin") {
+        let origin = single_value(head, &header::ORIGIN).and_then(|origin| origin.strip_prefix("http://"));
+        if origin == Some(host) && site.is_none_or(|site| site == b"same-origin") {
             Ok(())
         } else {
             Err("Only the console's own pages may do this.")
@@ -105,7 +106,7 @@ impl Guard {
     }
 
     fn cookie_name(&self) -> String {
-        // Cookies don't know of ports: two consoles on one machine must not overwrite each other's.
+        // Cookies are shared by all ports of a host: two consoles on one machine must not overwrite each other's.
         format!("countersign-console-{}", self.port)
     }
 
@@ -114,15 +115,15 @@ impl Guard {
         let cookies = head.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let name = self.cookie_name();
         let given = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-        given.into_iter().any(|(given_name, value)| given_name == name && key.is(value))
+        given.into_iter().any(|(given_name, value)| given_name == name && key.matches(value))
     }
 
-    /// For an address with the right key: the answer that gives the browser the key, and the address without it.
+    /// The response to a URL with the correct key: sets a cookie with the key, and redirects to the URL without it.
     fn admit(&self, request: &Request) -> Option<Response> {
         let key = self.key.as_ref()?;
         let query = request.uri().query()?.as_bytes();
         let (_, given) = url::form_urlencoded::parse(query).find(|(name, _)| name == "key")?;
-        if request.method() != Method::GET || !key.is(&given) {
+        if request.method() != Method::GET || !key.matches(&given) {
             return None;
         }
         let cookie = format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie_name(), key.reveal());
@@ -131,22 +132,22 @@ impl Guard {
     }
 }
 
-/// A header's value, if it is there once.
-fn only<'a>(head: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+/// A header's value, if the header occurs exactly once.
+fn single_value<'a>(head: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = head.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())?.to_str().ok()
 }
 
-/// Lets a request through, or answers it; and sets on every answer what a browser may do with it.
+/// Passes a request on, or rejects it, and sets the security headers of every response.
 pub(super) async fn check(State(console): State<Console>, request: Request, next: Next) -> Response {
     let guard = &console.guard;
-    let mut response = match guard.judge(request.method(), request.headers()) {
+    let mut response = match guard.check_source(request.method(), request.headers()) {
         Err(reason) => (StatusCode::FORBIDDEN, reason).into_response(),
         Ok(()) => match guard.admit(&request) {
             Some(admitted) => admitted,
             None if guard.has_key(request.headers()) => next.run(request).await,
             None => {
-                let reason = "Open the address that `countersign console` printed: it ends with this console's key.";
+                let reason = "Open the URL that `countersign console` printed, which ends with this console's key.";
                 (StatusCode::UNAUTHORIZED, reason).into_response()
             }
         },
@@ -158,7 +159,7 @@ pub(super) async fn check(State(console): State<Console>, request: Request, next
     set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::X_FRAME_OPTIONS, "DENY");
-    // With `no-referrer`, a browser would send `Origin: null` with our own forms.
+    // With `no-referrer`, a browser would send `Origin: null` with the console's own forms.
     set(header::REFERRER_POLICY, "same-origin");
     set(header::CACHE_CONTROL, "no-store");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");

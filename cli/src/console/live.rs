@@ -1,8 +1,9 @@
-//! Live updates: `GET /live?view=<path and query>` sends the view again, over server-sent events, whenever it differs
-//! from what was sent before.
+//! Live updates: `GET /live?view=<path and query>` sends the view over server-sent events, and again whenever its
+//! content has changed.
 //!
-//! In the local stack the pipe, which reads the table's stream anyway, tells when something was written. Elsewhere, and
-//! for what only time changes, the view is rendered again every now and then; nobody watching costs nothing.
+//! In the local stack the pipe, which reads the table's stream anyway, notifies of each write. For other stacks, and
+//! for content that changes only with time, the view is also rendered at a fixed interval. Without open pages nothing
+//! is rendered.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -23,8 +24,8 @@ use super::{
     view::{Problem, View},
 };
 
-/// A callback is several writes: they are waited for a little, and shown at once.
-const GATHER: Duration = Duration::from_millis(60);
+/// Delay after the first notification of a change. A callback makes several writes, which appear in one update.
+const DEBOUNCE: Duration = Duration::from_millis(60);
 
 #[derive(Deserialize)]
 pub struct Parameters {
@@ -43,13 +44,13 @@ struct Watched {
 
 /// `GET /live`
 pub async fn serve(State(console): State<Console>, Query(parameters): Query<Parameters>) -> Response {
-    let view = parameters.view.parse::<Uri>().map_err(|_| Problem::NotFound("There is no such page."));
+    let view = parameters.view.parse::<Uri>().map_err(|_| Problem::NotFound("Page not found."));
     let view = match view.and_then(|uri| View::parse(&uri)) {
         Ok(view) => view,
         Err(problem) => return (problem.status(), problem.to_string()).into_response(),
     };
     let Ok(place) = console.live.clone().try_acquire_owned() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many pages are open").into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many open pages").into_response();
     };
     let (changes, stopping) = (console.options.changes.clone(), console.options.stopping.clone());
     let watched = Watched { console, view, sent: None, changes, stopping, is_first: true, _place: place };
@@ -61,7 +62,7 @@ pub async fn serve(State(console): State<Console>, Query(parameters): Query<Para
 }
 
 impl Watched {
-    /// The next event; `None` when the console ends.
+    /// The next event; `None` when the console shuts down.
     async fn next(&mut self) -> Option<Event> {
         loop {
             if !std::mem::take(&mut self.is_first) && !self.wait().await {
@@ -70,7 +71,7 @@ impl Watched {
             if let Some(changes) = &mut self.changes {
                 changes.mark_unchanged();
             }
-            // JSON, so that a line end in what came from outside can't end an event's line.
+            // JSON, so that a line break in external data can't end the event's line.
             let event = match self.view.render(&self.console).await {
                 Ok(page) => {
                     let html = page.live.into_string();
@@ -90,19 +91,19 @@ impl Watched {
         }
     }
 
-    /// Waits until it is worthwhile to look again; `false` when the console ends.
+    /// Waits for a change or the polling interval; `false` when the console shuts down.
     async fn wait(&mut self) -> bool {
         let (poll, changes) = (self.console.options.poll, &mut self.changes);
         let changed = async {
-            let told = match changes {
+            let notified = match changes {
                 Some(changes) => changes.changed().await.is_ok(),
                 None => false,
             };
-            // Nobody tells, or no longer: the pipe has ended, and with it the stack.
-            if !told {
+            // There is no source of notifications, or it has ended because the stack shuts down.
+            if !notified {
                 return std::future::pending().await;
             }
-            tokio::time::sleep(GATHER).await;
+            tokio::time::sleep(DEBOUNCE).await;
         };
         tokio::select! {
             () = changed => true,

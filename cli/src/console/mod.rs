@@ -1,13 +1,14 @@
-//! The console: a web page over a table and a bucket, for a person at a browser on this machine.
+//! The console: a web interface to a table and a bucket, for an operator with a browser on this machine.
 //!
-//! `countersign serve` has it at `/`, beside its gateway; `countersign console` has it alone, over a deployed stack.
-//! Pages are rendered here, whole, with every value escaped by the template. What changes while a page is open comes
-//! as the same page rendered again, over server-sent events ([`live`]); a small script puts in only what differs, so
-//! that focus, scroll and open details stay. Without the script everything works but that.
+//! `countersign serve` serves it at `/`, next to its gateway; `countersign console` serves it alone, for a deployed
+//! stack. Pages are rendered on the server, and the template escapes every value. While a page is open, it is rendered
+//! again on changes and sent over server-sent events ([`live`]). A small script patches only the differences into the
+//! page, so that focus, scroll position and open details stay. Without the script everything works except these
+//! updates.
 //!
-//! It shows documents and can ask for work, so [`guard`] lets in only this machine's browser: it listens on loopback,
-//! answers to its own names only (another site may point its name here), and its buttons want a secret that only its
-//! own pages have.
+//! The console shows documents and can change the state of the stack, so [`guard`] admits only a browser on this
+//! machine: the console listens on loopback, accepts only its own host names (another site may point its name here),
+//! and its forms need a secret that only its own pages contain.
 
 mod actions;
 mod assets;
@@ -30,19 +31,19 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use countersign::{aws::Aws, ledger::Ledger, settings::Settings};
+use countersign::{aws::Aws, ledger::Ledger, providers::Services, settings::Settings};
 use tokio::sync::{Semaphore, watch};
 
-use crate::stack::Secrets;
+use crate::secrets::Secrets;
 
 pub use guard::AccessKey;
 use guard::Guard;
 use summaries::Summaries;
 
-/// Open pages that are kept up to date at the same time. A browser opens six connections to a host at most.
+/// Maximum number of pages with live updates. A browser opens at most six connections to a host.
 const MAX_LIVE: usize = 32;
 
-/// What a console shows, and what it may do.
+/// Options of a console: its data and its permissions.
 pub struct Options {
     /// Clients of the table and the bucket.
     pub aws: Aws,
@@ -50,25 +51,25 @@ pub struct Options {
     pub table: String,
     /// The bucket.
     pub bucket: String,
-    /// What it is that is shown, for the page's head.
+    /// The stack's name in the page header.
     pub label: String,
-    /// Where that is, for who points at it: a folder, a table and a bucket.
+    /// The tooltip of the label: a folder, or a table and a bucket.
     pub place: String,
-    /// Whether archive orders may be made due again, and refused requests replayed.
+    /// Whether archive jobs may be retried and rejected requests replayed.
     pub allow_retry: bool,
-    /// With what refused requests are proven again, where they may be.
+    /// The settings with which rejected requests are verified again. `None`: they can't be replayed.
     pub settings: Option<Settings>,
-    /// Where callbacks can be sent to, where any can.
+    /// The gateway to which callbacks can be sent. `None` for deployed stacks.
     pub gateway: Option<Gateway>,
-    /// The port that it listens on, which is part of its own names.
+    /// The port on which the console listens. It is part of the console's host names.
     pub port: u16,
-    /// What a browser has to show; `None` where everybody on this machine may look.
+    /// The key that a browser must present. `None`: all users of this machine have access.
     pub key: Option<AccessKey>,
-    /// How often to look for news where nobody tells of them.
+    /// Interval at which open pages are rendered again without a notification from `changes`.
     pub poll: Duration,
-    /// Changes whenever the table does, where somebody knows.
+    /// Notifies of each change of the table, if there is a source of such notifications.
     pub changes: Option<watch::Receiver<u64>>,
-    /// Turns true when the console is to end.
+    /// Becomes true when the console shuts down.
     pub stopping: watch::Receiver<bool>,
 }
 
@@ -76,7 +77,7 @@ pub struct Options {
 pub struct Gateway {
     /// Its base URL.
     pub url: String,
-    /// With what its callbacks are proven.
+    /// The secrets with which its callbacks are proven.
     pub secrets: Secrets,
 }
 
@@ -87,6 +88,8 @@ struct Console(Arc<Inner>);
 struct Inner {
     options: Options,
     ledger: Ledger,
+    /// To read stored deliveries with.
+    services: Services,
     guard: Guard,
     live: Arc<Semaphore>,
     summaries: Summaries,
@@ -109,13 +112,15 @@ impl FromRef<Console> for Guard {
 /// The console's routes.
 ///
 /// # Errors
-/// When the operating system gives no random numbers.
+/// When the operating system provides no random numbers.
 pub fn router(options: Options) -> Result<Router> {
     let ledger = Ledger::new(&options.aws, &options.table, &options.bucket);
     let guard = Guard::new(options.port, options.key.clone())?;
+    let services = Services::without_settings(&options.aws);
     let console = Console(Arc::new(Inner {
         options,
         ledger,
+        services,
         guard,
         live: Arc::new(Semaphore::new(MAX_LIVE)),
         summaries: Summaries::default(),

@@ -1,5 +1,5 @@
-//! Archived PDFs, streamed from the bucket. A file is named by its subject and hash, and its key is looked up in the
-//! manifest: no key comes from an address.
+//! Archived PDFs, streamed from the bucket. The URL names a file by its subject and hash; the object's key comes from
+//! the manifest, never from the URL.
 
 use axum::{
     body::{Body, Bytes},
@@ -18,7 +18,7 @@ use super::{
 
 #[derive(Deserialize)]
 pub struct Parameters {
-    /// Anything: to be saved, not shown.
+    /// If present, the browser saves the file instead of showing it. The value doesn't matter.
     download: Option<String>,
 }
 
@@ -38,31 +38,31 @@ pub async fn serve(
 }
 
 async fn find(console: &Console, provider: &str, kind: &str, id: &str, sha256: &str) -> Result<Pdf, Problem> {
-    const NOTHING: Problem = Problem::NotFound("No such PDF is in the archive.");
-    let subject = subject(provider, kind, id).ok_or(NOTHING)?;
-    let timeline = console.ledger.timeline(&subject).await?.ok_or(NOTHING)?;
-    timeline.pdfs.into_iter().find(|pdf| pdf.sha256 == sha256).ok_or(NOTHING)
+    const NOT_FOUND: Problem = Problem::NotFound("The archive doesn't have this PDF.");
+    let subject = subject(provider, kind, id).ok_or(NOT_FOUND)?;
+    let timeline = console.ledger.timeline(&subject).await?.ok_or(NOT_FOUND)?;
+    timeline.pdfs.into_iter().find(|pdf| pdf.sha256 == sha256).ok_or(NOT_FOUND)
 }
 
 async fn open(console: &Console, pdf: &Pdf, download: bool) -> Result<Response, Problem> {
-    let answer = console.options.aws.s3.get_object().bucket(&console.options.bucket).key(&pdf.key).send().await;
-    let object = answer.map_err(|error| match error.as_service_error() {
+    let response = console.options.aws.s3.get_object().bucket(&console.options.bucket).key(&pdf.key).send().await;
+    let object = response.map_err(|error| match error.as_service_error() {
         Some(error) if error.is_no_such_key() => {
-            Problem::NotFound("The manifest names this PDF, but it isn't in the bucket.")
+            Problem::NotFound("The manifest lists this PDF, but it isn't in the bucket.")
         }
-        _ => Problem::Failed("the bucket can't be asked at the moment".to_owned()),
+        _ => Problem::Failed("the bucket is unavailable at the moment".to_owned()),
     })?;
     let length = object.content_length.and_then(|length| u64::try_from(length).ok());
     if length.is_some_and(|length| length != pdf.size) {
-        return Err(Problem::Failed("the PDF in the bucket is not of the size that the manifest says".to_owned()));
+        return Err(Problem::Failed("the PDF in the bucket doesn't have the size that the manifest states".to_owned()));
     }
     let mut stopping = console.options.stopping.clone();
     let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
     let pieces = stream::unfold(object.body, |mut body| async move {
         let piece: Result<Bytes, _> = body.next().await?;
-        Some((piece.map_err(|_| std::io::Error::other("the bucket's answer broke off")), body))
+        Some((piece.map_err(|_| std::io::Error::other("the download from the bucket failed")), body))
     });
-    // A reader that stalls must not keep the stack from ending.
+    // A stalled client must not delay the shutdown.
     let body = Body::from_stream(Box::pin(pieces.take_until(Box::pin(stopped))));
     let disposition = if download { "attachment" } else { "inline" };
     let name: String = format!("{}-{}", pdf.document, pdf.role.as_str())
@@ -70,12 +70,12 @@ async fn open(console: &Console, pdf: &Pdf, download: bool) -> Result<Response, 
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
         .collect();
     let disposition = HeaderValue::from_str(&format!("{disposition}; filename=\"{name}.pdf\""))
-        .map_err(|_| Problem::Failed("the PDF has no name".to_owned()))?;
+        .map_err(|_| Problem::Failed("the PDF has no valid file name".to_owned()))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/pdf")),
         (header::CONTENT_LENGTH, HeaderValue::from(pdf.size)),
         (header::CONTENT_DISPOSITION, disposition),
-        // The browser's own viewer needs styles of its own; a PDF has nothing else to load.
+        // The browser's PDF viewer needs inline styles. A PDF loads nothing else.
         (
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(

@@ -1,46 +1,46 @@
-//! The documented callbacks, as buttons.
+//! The documented callbacks that the console's buttons send.
 
-use countersign::{provider::Provider, subject::SubjectId};
+use countersign::domain::{Provider, SubjectId};
 
 use super::{Gateway, view::Problem};
-use crate::commands::trigger;
+use crate::simulator::callbacks::{self, Payload};
 
-/// The services' documented events, in the services' own words, and what each means.
+/// The services' documented events: each name in the service's own words, and its meaning.
 pub const EVENTS: [(Provider, &[(&str, &str)]); 3] = [
     (
         Provider::Legalesign,
         &[
-            ("batch", "everything that changed in six minutes, signed"),
+            ("batch", "all changes of six minutes, signed"),
             ("sent", "a document was sent"),
-            ("signed", "everybody signed"),
-            ("rejected", "a signer refused"),
-            ("realtime", "one document changed, the JSON form"),
+            ("signed", "all parties have signed"),
+            ("rejected", "a signer declined"),
+            ("realtime", "a document changed (JSON webhook)"),
         ],
     ),
     (
         Provider::Quicklysign,
         &[
-            ("final_document_generated", "everybody signed: the final PDFs are ready"),
+            ("final_document_generated", "all parties have signed, and the final PDFs are ready"),
             ("document_status_changed", "the status changed"),
             ("document_updated", "a document changed"),
             ("signatory_updated", "a signatory changed"),
-            ("entity_updated", "something changed"),
+            ("entity_updated", "an entity changed"),
             ("audit_trail_updated", "the audit trail changed"),
         ],
     ),
     (
         Provider::Signeasy,
         &[
-            ("rs.initiated", "a request was made"),
+            ("rs.initiated", "a signature request was created"),
             ("rs.link_sent", "the signing link was sent"),
-            ("rs.viewed", "a signer looked"),
+            ("rs.viewed", "a signer viewed the document"),
             ("rs.signed", "a signer signed"),
             ("rs.reminded", "a signer was reminded"),
-            ("rs.declined", "a signer refused"),
-            ("rs.voided", "the sender took it back"),
-            ("rs.expired", "its time ran out"),
-            ("rs.completed", "everybody signed"),
-            ("document.signed", "a document was signed by its owner alone"),
+            ("rs.declined", "a signer declined"),
+            ("rs.voided", "the sender withdrew the request"),
+            ("rs.expired", "the request expired"),
+            ("rs.completed", "all parties have signed"),
+            ("document.signed", "the owner signed a document alone"),
         ],
     ),
 ];
@@ -48,17 +48,17 @@ pub const EVENTS: [(Provider, &[(&str, &str)]); 3] = [
 /// The providers and events that this stack can send.
 pub fn offered(gateway: &Gateway) -> Vec<(Provider, Vec<(&'static str, &'static str)>)> {
     let secrets = &gateway.secrets;
-    // Legalesign's callbacks are signed, and only a throw-away key is at hand here.
-    let signed = |provider| provider != Provider::Legalesign || secrets.signing_key().is_ok();
-    let can = |provider| secrets.url_token(provider).is_ok() && signed(provider);
+    // Legalesign's callbacks must be signed, which works only with the stack's own throw-away key.
+    let can_sign = |provider| provider != Provider::Legalesign || secrets.signing_key().is_ok();
+    let can_send = |provider| secrets.url_token(provider).is_ok() && can_sign(provider);
     EVENTS
         .into_iter()
-        .filter(|(provider, _)| can(*provider))
+        .filter(|(provider, _)| can_send(*provider))
         .map(|(provider, events)| (provider, events.to_vec()))
         .collect()
 }
 
-/// Sends a callback to the stack's own gateway; gives the id of the delivery that was kept.
+/// Sends a callback to the stack's own gateway. Returns the id of the stored delivery, if it was stored.
 pub async fn send(
     gateway: &Gateway,
     provider: Provider,
@@ -69,21 +69,22 @@ pub async fn send(
         .into_iter()
         .any(|(offered, events)| offered == provider && events.iter().any(|(name, _)| *name == event));
     if !known {
-        return Err(Problem::BadRequest("this stack can't send such a callback"));
+        return Err(Problem::BadRequest("this stack can't send this callback"));
     }
     let failed = |problem: &dyn std::fmt::Display| Problem::Failed(problem.to_string());
     let id = match id {
         Some(id) => id,
-        None => trigger::new_id(provider).map_err(|problem| failed(&problem.message()))?,
+        None => callbacks::new_id(provider).map_err(|problem| failed(&problem))?,
     };
-    let callback = trigger::callback(provider, event, trigger::Payload::default(), &id, Some(&gateway.secrets))
-        .map_err(|problem| failed(&problem.message()))?;
+    let proof = gateway.secrets.callback_proof();
+    let callback = callbacks::callback(provider, event, Payload::default(), &id, &proof);
+    let callback = callback.map_err(|problem| failed(&problem))?;
     let token = gateway.secrets.url_token(provider).map_err(|problem| failed(&problem))?;
     let url = format!("{}{}", gateway.url, callback.route.path().replace("{token}", &token));
-    let (status, answer) = trigger::send(&url, callback).await.map_err(|problem| failed(&problem.message()))?;
+    let (status, answer) = callback.send(&url).await.map_err(|problem| failed(&problem))?;
     if !status.is_success() {
         let reason = answer["reason"].as_str().unwrap_or("no reason given");
-        return Err(Problem::Failed(format!("the callback was answered {}: {reason}", status.as_u16())));
+        return Err(Problem::Failed(format!("the callback was answered with {}: {reason}", status.as_u16())));
     }
     Ok(answer["delivery"].as_str().map(str::to_owned))
 }

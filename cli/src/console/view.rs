@@ -1,14 +1,11 @@
-//! Views: what a page shows, read from its address. A page and its live updates are one view, rendered twice.
+//! Views: the content of a page, determined by its URL. A page and its live updates are renderings of the same view.
 
 use std::collections::HashMap;
 
 use axum::http::{StatusCode, Uri};
 use countersign::{
-    delivery::DeliveryId,
-    event::Kind,
-    ledger::{ArchiveState, DeliveryFilter, LedgerError, Outcome},
-    provider::Provider,
-    subject::{Subject, SubjectId, SubjectKind},
+    domain::{DeliveryId, Kind, LedgerError, Outcome, Provider, Subject, SubjectId, SubjectKind},
+    ledger::{ArchiveState, DeliveryFilter},
     time,
 };
 use jiff::civil::Date;
@@ -16,12 +13,12 @@ use maud::Markup;
 
 use super::{Console, pages};
 
-/// What a page shows.
+/// The content of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum View {
     /// A day's deliveries.
     Deliveries {
-        /// The UTC day; today, whichever that is, when none is given.
+        /// The day in UTC. `None`: today, at the time of rendering.
         day: Option<Date>,
         filter: DeliveryFilter,
         after: Option<String>,
@@ -32,11 +29,11 @@ pub enum View {
     Documents { provider: Option<Provider>, status: Option<Kind>, after: Option<String> },
     /// One subject's timeline.
     Timeline(Subject),
-    /// Archive orders; those that aren't done when no state is given.
+    /// Archive jobs in this state. `None`: all that aren't archived.
     Archive(Option<ArchiveState>),
-    /// What was refused.
+    /// Rejected requests.
     Quarantine(Option<Provider>),
-    /// One refused request that is kept.
+    /// One rejected request in quarantine.
     Quarantined(DeliveryId),
     /// The buttons that send callbacks.
     Trigger,
@@ -46,42 +43,42 @@ pub enum View {
 pub struct Page {
     /// Its title.
     pub title: String,
-    /// What stays as it is while the page is open.
+    /// The part that never changes while the page is open.
     pub head: Markup,
-    /// What is rendered again when something changed.
+    /// The part that is rendered again on changes.
     pub live: Markup,
 }
 
-/// Why there is no page.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// There is nothing at this address.
+    /// The URL leads to nothing.
     #[error("{0}")]
     NotFound(&'static str),
-    /// The address can't be understood.
+    /// The URL or a form's field is invalid.
     #[error("{0}")]
     BadRequest(&'static str),
-    /// It was tried, and is refused for what it is.
+    /// A replayed request was rejected again.
     #[error("{0}")]
-    Refused(String),
-    /// The console may not do that.
+    Rejected(String),
+    /// The console isn't allowed to do this.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// The table or the bucket can't be asked.
-    #[error("the table or the bucket can't be asked at the moment: {0}")]
+    /// The table or the bucket can't be read or written.
+    #[error("the table or the bucket is unavailable at the moment: {0}")]
     Ledger(#[from] LedgerError),
-    /// Something else went wrong.
+    /// Any other failure.
     #[error("{0}")]
     Failed(String),
 }
 
 impl Problem {
-    /// The status of an answer that says so.
+    /// The HTTP status of the response.
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Refused(_) => StatusCode::CONFLICT,
+            Self::Rejected(_) => StatusCode::CONFLICT,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::BAD_GATEWAY,
@@ -89,7 +86,7 @@ impl Problem {
     }
 }
 
-/// A filter's value that is absent or empty is no filter: a form sends all its fields.
+/// The value of a filter. An absent or empty value means no filter, because a form sends all its fields.
 fn read<T>(
     query: &HashMap<String, String>,
     name: &str,
@@ -97,17 +94,17 @@ fn read<T>(
 ) -> Result<Option<T>, Problem> {
     match query.get(name).map(String::as_str) {
         None | Some("") => Ok(None),
-        Some(text) => parse(text).map(Some).ok_or(Problem::BadRequest("a filter in this address has no such value")),
+        Some(text) => parse(text).map(Some).ok_or(Problem::BadRequest("a filter in this URL has an invalid value")),
     }
 }
 
-/// A subject in an address: `<provider>/<kind>/<id>`.
+/// A subject from a URL: `<provider>/<kind>/<id>`.
 pub fn subject(provider: &str, kind: &str, id: &str) -> Option<Subject> {
     Some(Subject { provider: provider.parse().ok()?, kind: kind.parse().ok()?, id: SubjectId::parse(id).ok()? })
 }
 
 impl View {
-    /// The view at an address: its path and query.
+    /// The view at a URL. Only path and query matter.
     pub fn parse(uri: &Uri) -> Result<Self, Problem> {
         let query: HashMap<String, String> =
             url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
@@ -120,9 +117,7 @@ impl View {
                 filter: DeliveryFilter { provider: provider()?, outcome: read(&query, "outcome", Outcome::parse)? },
                 after: text("after")?,
             }),
-            ["deliveries", id] => {
-                id.parse().map(Self::Delivery).map_err(|_| Problem::NotFound("There is no such delivery."))
-            }
+            ["deliveries", id] => id.parse().map(Self::Delivery).map_err(|_| Problem::NotFound("Delivery not found.")),
             ["documents"] => Ok(Self::Documents {
                 provider: provider()?,
                 status: read(&query, "status", |name| Kind::parse(name).filter(|kind| kind.rank().is_some()))?,
@@ -130,23 +125,23 @@ impl View {
             }),
             ["documents", provider, kind, id] => subject(provider, kind, id)
                 .map(Self::Timeline)
-                .ok_or(Problem::NotFound("Nothing is known of such a document, pack or signer.")),
+                .ok_or(Problem::NotFound("Document, pack or signer not found.")),
             ["archive"] => Ok(Self::Archive(read(&query, "state", ArchiveState::parse)?)),
             ["quarantine"] => Ok(Self::Quarantine(provider()?)),
             ["quarantine", id] => {
-                id.parse().map(Self::Quarantined).map_err(|_| Problem::NotFound("No such request is in quarantine."))
+                id.parse().map(Self::Quarantined).map_err(|_| Problem::NotFound("This request isn't in quarantine."))
             }
             ["trigger"] => Ok(Self::Trigger),
-            _ => Err(Problem::NotFound("There is no such page.")),
+            _ => Err(Problem::NotFound("Page not found.")),
         }
     }
 
-    /// Renders it from what is stored now.
+    /// Renders the view with the current data.
     pub async fn render(&self, console: &Console) -> Result<Page, Problem> {
         match self {
             Self::Deliveries { day, filter, after } => {
                 let today: Option<Date> = time::format(time::now())[..10].parse().ok();
-                let day = day.or(today).ok_or(Problem::BadRequest("a day is written 2026-11-22"))?;
+                let day = day.or(today).ok_or(Problem::BadRequest("a day must be in the format 2026-11-22"))?;
                 pages::deliveries::render(console, day, today, *filter, after.as_deref()).await
             }
             Self::Delivery(id) => pages::delivery::render(console, id).await,
@@ -161,12 +156,12 @@ impl View {
         }
     }
 
-    /// Whether it changes while it is looked at.
+    /// Whether its content can change while the page is open.
     pub const fn is_live(&self) -> bool {
         !matches!(self, Self::Trigger)
     }
 
-    /// Which entry of the navigation it belongs to.
+    /// The path of its entry in the navigation.
     pub const fn tab(&self) -> &'static str {
         match self {
             Self::Deliveries { .. } | Self::Delivery(_) => "/",
@@ -178,9 +173,9 @@ impl View {
     }
 }
 
-/// The address of a subject's timeline.
+/// The path of a subject's timeline.
 pub fn timeline_path(provider: Provider, kind: SubjectKind, id: &str) -> String {
-    // An id that came from outside and isn't fit for a path leads nowhere, rather than somewhere else.
+    // Encoded, so that an external id with special characters leads to no page instead of to another page.
     let id = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
     let id = id.to_string().replace("%2D", "-").replace("%5F", "_");
     format!("/documents/{provider}/{}/{id}", kind.as_str())
@@ -195,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_names_one_view() {
+    fn valid_urls_are_parsed() {
         assert_eq!(parse("/?outcome=&provider=").unwrap(), parse("/").unwrap());
         assert_eq!(
             parse("/?day=2026-11-22&outcome=set_aside&provider=signeasy").unwrap(),
@@ -215,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_is_refused() {
+    fn invalid_urls_are_rejected() {
         for (uri, status) in [
             ("/?day=yesterday", 400),
             ("/?outcome=lost", 400),
@@ -233,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_stays_one_segment() {
+    fn an_id_is_encoded_as_one_path_segment() {
         let path = timeline_path(Provider::Legalesign, SubjectKind::Signer, "../a?b#c%/é");
         assert_eq!(path.matches('/').count(), 4, "{path}");
         assert!(!path.contains(['?', '#', '.']), "{path}");

@@ -1,4 +1,4 @@
-//! What a subject can be made to do. Tests say it through a [`super::Script`].
+//! The scripted behaviour of a subject. Tests set it through a [`super::Script`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -8,68 +8,33 @@ use jiff::Timestamp;
 
 use super::facts::Facts;
 
-/// One of the services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Service {
-    /// Legalesign: single documents.
-    Legalesign,
-    /// QuicklySign: document packs.
-    Quicklysign,
-    /// SignEasy: signature requests and documents that one person signs alone.
-    Signeasy,
-}
-
-impl Service {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Legalesign, Self::Quicklysign, Self::Signeasy];
-
-    /// The name in paths and settings.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Legalesign => "legalesign",
-            Self::Quicklysign => "quicklysign",
-            Self::Signeasy => "signeasy",
-        }
-    }
-
-    /// The name as the service writes it.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Legalesign => "Legalesign",
-            Self::Quicklysign => "QuicklySign",
-            Self::Signeasy => "SignEasy",
-        }
-    }
-}
-
 /// How far a subject has come. Each service has its own words for it, see its module.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Status {
-    /// Not sent to anybody.
+    /// Not sent yet.
     Setup,
-    /// Sent; somebody has yet to sign.
+    /// Sent; at least one signature is missing.
     Awaiting,
-    /// Every field is filled in, and a signature or approval is still missing (Legalesign's 20; elsewhere as awaiting).
+    /// Every field is filled in, but a signature or approval is missing. Legalesign's code 20; the other services have
+    /// no word of their own for it.
     Filled,
-    /// Everybody has signed.
+    /// All parties have signed.
     #[default]
     Complete,
-    /// A signer refused.
+    /// A signer declined to sign.
     Declined,
-    /// The sender took it back.
+    /// The sender withdrew it.
     Voided,
-    /// Nobody signed in time.
+    /// It wasn't signed in time.
     Expired,
-    /// The service could not convert what was uploaded (QuicklySign).
+    /// The service couldn't convert the uploaded file (QuicklySign).
     Failed,
 }
 
-/// An answer of the API instead of the documented one.
+/// A scripted response of the API, in place of the documented one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The id is not known: 404.
+    /// The id is unknown: 404.
     Unknown,
     /// The credentials are not accepted for it: 401.
     Unauthorised,
@@ -78,74 +43,75 @@ pub enum Answer {
         /// Seconds.
         retry_after: u32,
     },
-    /// Any other HTTP status, with the service's form of an error.
+    /// Any other HTTP status, with an error body in the service's format.
     Status(u16),
-    /// HTTP 200, while the status in QuicklySign's envelope says this. The other services have no envelope and
-    /// answer with the status itself.
+    /// HTTP 200, with this status in QuicklySign's envelope. The other services have no envelope; they use it as the
+    /// HTTP status.
     Envelope(u16),
-    /// This text, as JSON, with HTTP 200.
+    /// HTTP 200 with this text, declared as JSON.
     Json(String),
 }
 
-/// What comes from where a PDF should come from.
+/// The response to the download of a PDF.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Download {
     /// The PDF.
     #[default]
     Pdf,
-    /// The PDF, under this content type.
+    /// The PDF, declared as this content type.
     ContentType(String),
-    /// These bytes, declared to be a PDF.
+    /// These bytes, declared as a PDF.
     Bytes(Bytes),
     /// A sign-in page with HTTP 200.
     Html,
-    /// No bytes at all, declared to be a PDF.
+    /// An empty body, declared as a PDF.
     Empty,
-    /// The first half of the PDF as an answer complete in itself: only the file's trailer is missing.
+    /// The first half of the PDF, in a response that is complete and correct as HTTP: only the file's second half with
+    /// its trailer is missing.
     NoTrailer,
-    /// The full `Content-Length`, half of the bytes, and the end of the connection.
+    /// The full `Content-Length`, but the connection ends after half of the bytes.
     Truncated,
-    /// A PDF's head, then bytes without end and without `Content-Length`.
+    /// The PDF, then an endless stream of spaces, without `Content-Length`.
     Endless,
-    /// A PDF's head, then silence.
+    /// The first 1,024 bytes of the PDF; then the connection stays open without data.
     Stall,
     /// The PDF, one byte at a time.
     Drip {
-        /// The pause before each byte.
+        /// Pause before each byte.
         every: Duration,
     },
-    /// A redirect (302) to a location that has the PDF and refuses credentials.
+    /// A redirect (302) to a location that serves the PDF, and rejects requests with credentials.
     Moved,
-    /// A redirect (302) to this location, which may be a path or any URL.
+    /// A redirect (302) to this location, a path or a URL.
     Redirect(String),
-    /// This HTTP status; 429 and 503 bring a `Retry-After`.
+    /// This HTTP status; 429 and 503 with a `Retry-After`.
     Status(u16),
-    /// Legalesign's 201: the document comes back from cold storage within four hours.
+    /// Legalesign's 201: the document is being restored from cold storage, available within four hours.
     Dearchiving,
 }
 
 /// A file of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// A signed document, counted from 0. The final PDF of Legalesign and the merged one of SignEasy are 0.
+    /// A signed document by its position, from 0. Legalesign's final PDF and SignEasy's merged PDF have position 0.
     Document(usize),
     /// The audit log or certificate.
     Record,
 }
 
-/// What Legalesign's `hash_value` says of the final PDF.
+/// The content of Legalesign's `hash_value`, relative to the final PDF.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Promise {
     /// Its SHA-256.
     #[default]
     Right,
-    /// The SHA-256 of something else.
+    /// The SHA-256 of another file.
     Wrong,
-    /// Nothing.
+    /// `null`.
     Missing,
 }
 
-/// Everything scripted about one subject.
+/// The script of one subject. An unscripted subject has the default.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
     pub status: Status,
@@ -200,7 +166,7 @@ impl Default for Subject {
 }
 
 impl Subject {
-    /// Whether the final PDF can be had.
+    /// Whether the final PDF is available.
     pub fn finished(&self) -> bool {
         self.status == Status::Complete && self.ready
     }
@@ -213,19 +179,19 @@ impl Subject {
         self.documents.unwrap_or_else(|| facts.documents())
     }
 
-    /// How often the document at this position was made anew.
+    /// How many times the document at this position was regenerated.
     pub fn version_of(&self, position: usize) -> u32 {
         self.version + self.document_versions.get(&position).copied().unwrap_or(0)
     }
 
-    /// When the document at this position last changed: each new version is a second younger than the one before.
+    /// When the document at this position last changed. Each version is one second later than the previous one.
     pub fn updated(&self, facts: &Facts, position: usize) -> Timestamp {
         let first = self.modified.unwrap_or_else(|| facts.completed());
         let updated = first.as_second() + i64::from(self.version_of(position));
         Timestamp::from_second(updated).unwrap_or(first)
     }
 
-    /// When anything of it last changed.
+    /// When any of its documents last changed.
     pub fn last_updated(&self, facts: &Facts) -> Timestamp {
         let newest = self.document_versions.iter().max_by_key(|(_, version)| **version);
         self.updated(facts, newest.map_or(0, |(position, _)| *position))

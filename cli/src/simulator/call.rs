@@ -1,4 +1,4 @@
-//! What every request passes: it is written down, may have to fail, and gets its links from the right base URL.
+//! Common steps of every request: it is recorded, fails if a failure is scripted, and gets the base URL of its links.
 
 use std::convert::Infallible;
 
@@ -11,34 +11,34 @@ use url::form_urlencoded;
 
 use super::Simulator;
 
-/// Seconds in the `Retry-After` of scripted 429 and 503 answers that name none of their own.
+/// `Retry-After` of scripted 429 and 503 responses that don't set their own. In seconds.
 pub(super) const RETRY_AFTER: u32 = 7;
 
-/// A request as the log keeps it: enough to count downloads and to see credentials that went astray, and none of
-/// the credentials themselves.
+/// A recorded request: enough to count downloads and to detect credentials sent to the wrong place, without the
+/// credentials themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// `GET`, `POST`, …
     pub method: String,
-    /// The path, as it was sent.
+    /// The path as sent.
     pub path: String,
-    /// The query's fields in their order. `client_id` and `client_secret` have lost their values.
+    /// The query's fields in their order. The values of `client_id` and `client_secret` are removed.
     pub query: Vec<(String, String)>,
     /// The names of the headers, in lower case.
     pub headers: Vec<String>,
-    /// Whether there was an `authorization` or an `access_token` header.
+    /// Whether the request had an `authorization` or an `access_token` header.
     pub credentials: bool,
 }
 
 impl Request {
-    /// The value of this field of the query.
+    /// The value of this query field.
     #[must_use]
     pub fn query(&self, field: &str) -> Option<&str> {
         find(&self.query, field)
     }
 }
 
-/// Writes the request down, and answers it right here if it was scripted to fail.
+/// Records the request, and responds to it right here if a failure is scripted for it.
 pub(super) async fn gate(State(simulator): State<Simulator>, request: axum::extract::Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut query = fields(request.uri().query());
@@ -66,12 +66,12 @@ pub(super) async fn gate(State(simulator): State<Simulator>, request: axum::extr
     }
 }
 
-/// What a path gets that no service documents.
+/// The response for paths that no service documents.
 pub(super) async fn no_such_route() -> Response {
     plain(404)
 }
 
-/// A bare answer with this status; 429 and 503 say when to come back.
+/// A plain text response with this status; 429 and 503 with a `Retry-After`.
 pub(super) fn plain(status: u16) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let reason = status.canonical_reason().unwrap_or("scripted");
@@ -83,27 +83,27 @@ pub(super) fn plain(status: u16) -> Response {
     }
 }
 
-/// Whether the request carries a credential of one of the services.
+/// Whether the request has a header with credentials of one of the services.
 pub(super) fn has_credentials(headers: &HeaderMap) -> bool {
     headers.contains_key(header::AUTHORIZATION) || headers.contains_key("access_token")
 }
 
-/// What a handler needs of its request, the body aside.
+/// The parts of a request that handlers need, except the body.
 pub(super) struct Call {
     pub simulator: Simulator,
     pub headers: HeaderMap,
-    /// Such as `http://127.0.0.1:3000`.
+    /// Base URL of links in the response, such as `http://127.0.0.1:3000`.
     pub base: String,
     query: Vec<(String, String)>,
 }
 
 impl Call {
-    /// The value of this field of the query.
+    /// The value of this query field.
     pub fn query(&self, field: &str) -> Option<&str> {
         find(&self.query, field)
     }
 
-    /// The value of this header, if it is text.
+    /// The value of this header, if it is visible ASCII.
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }

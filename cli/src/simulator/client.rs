@@ -1,5 +1,5 @@
-//! A small HTTP client for the simulator's tests: one request per connection, so that what a server did to the
-//! connection can be seen too.
+//! A small HTTP client for the simulator's tests. It makes one request per connection, so that a test can see how the
+//! server ended the connection.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::{Credentials, Simulator, serve};
 
-/// A simulator behind a listener on loopback.
+/// A simulator that listens on loopback.
 pub(super) struct Server {
     pub simulator: Simulator,
     pub host: String,
@@ -20,13 +20,13 @@ pub(super) struct Server {
     task: JoinHandle<std::io::Result<()>>,
 }
 
-/// An answer as it came over the wire.
+/// A response.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub status: StatusCode,
     pub headers: http::HeaderMap,
     pub body: Vec<u8>,
-    /// Whether the body was as long as announced, or ended as a chunked one should.
+    /// Whether the body is complete: as long as its `Content-Length`, or with the end of its chunked encoding.
     pub whole: bool,
 }
 
@@ -47,24 +47,24 @@ impl Server {
         Self { simulator, host, stop: Some(stop), task }
     }
 
-    /// Ends the server, and waits for that.
+    /// Shuts the server down, and waits until it has ended.
     pub async fn stop(mut self) {
         self.stop.take().unwrap().send(()).unwrap();
         self.task.await.unwrap().unwrap();
     }
 
-    /// Without a body and without headers of its own.
+    /// Sends a GET request without body and additional headers.
     pub async fn get(&self, path: &str) -> Reply {
         self.send("GET", path, &[], "").await
     }
 
-    /// `headers` are whole lines.
+    /// Sends a request. `headers` are whole lines.
     pub async fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Reply {
         let stream = self.open(method, path, headers, body).await;
         receive(stream, usize::MAX).await
     }
 
-    /// Sends a request, and reads no answer.
+    /// Sends a request without reading the response.
     pub async fn open(&self, method: &str, path: &str, headers: &[&str], body: &str) -> TcpStream {
         let path = path.strip_prefix(&format!("http://{}", self.host)).unwrap_or(path);
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.host);
@@ -93,25 +93,25 @@ impl Reply {
     }
 }
 
-/// Reads until the connection ends, or until there are `most` bytes. A server that does neither fails the test
-/// after a minute instead of hanging it.
-pub(super) async fn receive(mut stream: TcpStream, most: usize) -> Reply {
+/// Reads until the connection ends or `limit` bytes have arrived. A test fails after a minute if neither happens,
+/// instead of hanging.
+pub(super) async fn receive(mut stream: TcpStream, limit: usize) -> Reply {
     let mut bytes = Vec::new();
     let mut buffer = [0; 8192];
     let reading = async {
-        while bytes.len() < most {
+        while bytes.len() < limit {
             match stream.read(&mut buffer).await {
                 Ok(0) | Err(_) => break,
                 Ok(size) => bytes.extend_from_slice(&buffer[..size]),
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("an end of the answer");
+    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("the end of the response");
     parse(&bytes)
 }
 
 fn parse(bytes: &[u8]) -> Reply {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("the end of the headers");
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();

@@ -1,4 +1,4 @@
-//! Sends a file the way the script says: as it is, or as the bad day of a service or the work of somebody hostile.
+//! Sends a file as scripted: correctly, or as a failing service or an attacker would.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ pub(super) fn routes() -> Router<Simulator> {
     Router::new().route("/files/{name}", get(location))
 }
 
-/// `GET /files/{name}`: a short-lived location. It stands for the storage host that a real service redirects to,
-/// which knows nothing of the service's credentials; some refuse requests that carry any, and this one does, with 400.
+/// `GET /files/{name}`: a short-lived location. It plays the storage host that a real service redirects to. Such hosts
+/// don't know the service's credentials, and some reject requests that carry any; this one does, with 400.
 async fn location(State(simulator): State<Simulator>, Path(name): Path<String>, headers: HeaderMap) -> Response {
     let found = {
         let state = simulator.state();
@@ -38,7 +38,7 @@ async fn location(State(simulator): State<Simulator>, Path(name): Path<String>, 
     }
 }
 
-/// The answer to a request for this file. Redirects to a new location are paths, which any client resolves.
+/// The response to a request for this file. A redirect to a new location is a path, relative to the request's host.
 pub(super) fn respond(simulator: &Simulator, download: Download, paper: Paper) -> Response {
     match download {
         Download::Pdf => send(paper.render(simulator)),
@@ -65,7 +65,7 @@ pub(super) fn respond(simulator: &Simulator, download: Download, paper: Paper) -
         Download::Truncated => {
             let file = paper.render(simulator);
             let half = first(file.pieces, file.size / 2).map(Ok);
-            // The pause lets the half go out before the error takes the connection down.
+            // Yields so that the half is sent before the error ends the connection.
             let end = stream::once(async {
                 tokio::task::yield_now().await;
                 Err(std::io::Error::other("the connection ends here"))
@@ -97,11 +97,11 @@ pub(super) fn respond(simulator: &Simulator, download: Download, paper: Paper) -
     }
 }
 
-/// 302 to this location, which may be a path.
+/// A redirect (302) to this location, a path or a URL.
 pub(super) fn redirect(to: &str) -> Response {
     match header::HeaderValue::from_str(to) {
         Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
-        // A script asked for a location that no header can hold.
+        // The scripted location isn't a valid header value.
         Err(_) => plain(500),
     }
 }
@@ -122,7 +122,7 @@ fn streamed(length: Option<u64>, pieces: impl Stream<Item = Piece> + Send + 'sta
     response
 }
 
-/// The first so many bytes.
+/// Cuts the pieces off after this number of bytes.
 fn first(pieces: impl Iterator<Item = Bytes> + Send, bytes: u64) -> impl Iterator<Item = Bytes> + Send {
     let mut left = bytes;
     pieces.map_while(move |piece| {
@@ -142,14 +142,14 @@ fn drip(pieces: impl Iterator<Item = Bytes> + Send, every: Duration) -> impl Str
     })
 }
 
-/// A body that may never end by itself, and ends with the server.
+/// Ends a possibly endless body with an error when the server shuts down.
 fn until_closed(
     simulator: &Simulator,
     pieces: impl Stream<Item = Piece> + Send + 'static,
 ) -> impl Stream<Item = Piece> + Send + 'static {
     let simulator = simulator.clone();
     let closed = Box::pin(async move { simulator.closed().await });
-    pieces.take_until(closed).chain(stream::once(future::ready(Err(std::io::Error::other("the server ends")))))
+    pieces.take_until(closed).chain(stream::once(future::ready(Err(std::io::Error::other("the server shuts down")))))
 }
 
 #[cfg(test)]

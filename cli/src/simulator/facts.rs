@@ -1,12 +1,11 @@
-//! What is true of a subject nobody has scripted: drawn from a hash of its id, so that it is the same for every
-//! request and after every restart, without anything being stored.
+//! The data of unscripted subjects, derived from a hash of the id: the same for every request and after every restart,
+//! without any storage.
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::domain::Provider;
 use jiff::Timestamp;
-
-use super::Service;
 
 /// 2025-01-06T07:00:00Z; the simulated world's documents were finished in the 280 days after it.
 const FIRST_DAY: i64 = 1_736_146_800;
@@ -42,14 +41,14 @@ const PEOPLE: [(&str, &str); 8] = [
     ("Thomas", "Whitfield"),
 ];
 
-/// Somebody who signed.
+/// A person who signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Party {
     /// First name.
     pub first: &'static str,
     /// Last name.
     pub last: &'static str,
-    /// An address in `example.com`, so that nobody is ever written to.
+    /// An address at `example.com`, which is reserved (RFC 2606), so that no e-mail ever reaches a person.
     pub email: String,
 }
 
@@ -61,27 +60,27 @@ impl Party {
     }
 }
 
-/// The facts about one subject.
+/// The generated data of one subject.
 #[derive(Debug, Clone)]
 pub struct Facts {
     seed: String,
-    service: Service,
+    service: Provider,
 }
 
 impl Facts {
-    /// The facts of the subject that this service knows by this id.
+    /// The data of the subject with this id at this service.
     #[must_use]
-    pub fn new(service: Service, id: &str) -> Self {
-        Self { seed: format!("{}/{id}", service.name()), service }
+    pub fn new(service: Provider, id: &str) -> Self {
+        Self { seed: format!("{}/{id}", service), service }
     }
 
-    /// What the agreement is called.
+    /// The agreement's title.
     #[must_use]
     pub fn title(&self) -> &'static str {
         pick(&AGREEMENTS, self.draw("title"))
     }
 
-    /// The name of the document at this position (the first has the agreement's own name).
+    /// The name of the document at this position. The first one has the agreement's title.
     #[must_use]
     pub fn document_name(&self, position: usize) -> &'static str {
         match position {
@@ -90,19 +89,19 @@ impl Facts {
         }
     }
 
-    /// How many documents there are: a QuicklySign pack has two or three, a SignEasy request one or two sources, and
-    /// Legalesign knows no packs.
+    /// The number of documents: two or three in a QuicklySign pack, one or two sources in a SignEasy request, and
+    /// always one at Legalesign, which has no packs.
     #[must_use]
     pub fn documents(&self) -> usize {
         let odd = self.draw("documents") % 2 == 1;
         match self.service {
-            Service::Quicklysign => 2 + usize::from(odd),
-            Service::Signeasy => 1 + usize::from(odd),
-            Service::Legalesign => 1,
+            Provider::Quicklysign => 2 + usize::from(odd),
+            Provider::Signeasy => 1 + usize::from(odd),
+            Provider::Legalesign => 1,
         }
     }
 
-    /// The two who signed; never the same person twice.
+    /// The two parties, always different people.
     #[must_use]
     pub fn parties(&self) -> Vec<Party> {
         let people = PEOPLE.len() as u64;
@@ -111,7 +110,7 @@ impl Facts {
         [first, second].map(|index| party(pick(&PEOPLE, index))).to_vec()
     }
 
-    /// When the last of them signed, to the second.
+    /// When the last party signed, in whole seconds.
     #[must_use]
     pub fn completed(&self) -> Timestamp {
         let since = self.draw("completed") % (DAYS * 24 * 3600);
@@ -119,20 +118,20 @@ impl Facts {
         Timestamp::from_second(FIRST_DAY + since).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// An opaque key for a part of the subject, 24 characters of base64url behind `ah`, in the manner of QuicklySign.
+    /// An opaque key for a part of the subject, in QuicklySign's style: `ah` and 24 characters of base64url.
     #[must_use]
     pub fn key(&self, part: &str) -> String {
         let bytes = self.digest(part);
         format!("ah{}", URL_SAFE_NO_PAD.encode(&bytes.as_ref()[..18]))
     }
 
-    /// An eight-digit number for a part of the subject, in the manner of SignEasy.
+    /// An eight-digit number for a part of the subject, in SignEasy's style.
     #[must_use]
     pub fn number(&self, part: &str) -> u64 {
         10_000_000 + self.draw(part) % 90_000_000
     }
 
-    /// A number drawn for a purpose; other purposes draw other numbers.
+    /// A pseudo-random number. Different purposes give independent numbers.
     fn draw(&self, purpose: &str) -> u64 {
         let bytes = self.digest(purpose);
         bytes.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
@@ -163,7 +162,8 @@ mod tests {
 
     #[test]
     fn the_same_id_has_the_same_facts() {
-        let (one, again) = (Facts::new(Service::Quicklysign, "a-Pack_1"), Facts::new(Service::Quicklysign, "a-Pack_1"));
+        let (one, again) =
+            (Facts::new(Provider::Quicklysign, "a-Pack_1"), Facts::new(Provider::Quicklysign, "a-Pack_1"));
         assert_eq!(one.title(), again.title());
         assert_eq!(one.parties(), again.parties());
         assert_eq!(one.completed(), again.completed());
@@ -173,16 +173,16 @@ mod tests {
     #[test]
     fn a_restart_or_a_new_build_must_not_change_them() {
         // Pinned, because an archive that was made yesterday is compared with what the simulator says today.
-        let facts = Facts::new(Service::Quicklysign, "a-Pack_1");
+        let facts = Facts::new(Provider::Quicklysign, "a-Pack_1");
         assert_eq!(facts.key("0"), "ahxYZZ9qcPjdW8i-bGKIxmgRxN");
         assert_eq!(facts.completed().to_string(), "2025-04-06T09:11:10Z");
     }
 
     #[test]
-    fn ids_differ_in_number_of_documents_and_parties_never_sign_with_themselves() {
+    fn packs_have_two_or_three_documents_and_two_different_parties() {
         let mut counts = std::collections::BTreeSet::new();
         for number in 0..40 {
-            let facts = Facts::new(Service::Quicklysign, &number.to_string());
+            let facts = Facts::new(Provider::Quicklysign, &number.to_string());
             counts.insert(facts.documents());
             let parties = facts.parties();
             assert_ne!(parties[0], parties[1]);
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_same_id_at_another_service_is_another_subject() {
-        let keys = Service::ALL.map(|service| Facts::new(service, "235649").key("0"));
+        let keys = Provider::ALL.map(|service| Facts::new(service, "235649").key("0"));
         assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
     }
 }

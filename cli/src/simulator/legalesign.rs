@@ -1,14 +1,15 @@
-//! Legalesign's API, V1: documents, their state, their PDFs, and why somebody refused. Subscriptions are in
-//! [`super::subscriptions`].
+//! Legalesign's API, V1: documents, their status, their PDFs, and the reasons of signers who declined. Subscriptions
+//! are in [`super::subscriptions`].
 //!
-//! Confirmed by Legalesign's OpenAPI specification and API pages: `Authorization: ApiKey username:secret`; that paths end
-//! in `/`; the status codes of documents and signers; `download_final` and `hash_value`; the answers of `/pdf/` (200,
-//! 201 while being de-archived, 302 to a short-lived location that must not get the credentials); `/status/`'s fields; the
-//! nested arrays of `signers`; paging by `limit` (default 20), `offset` and `meta`; `group` being required. Inferred:
-//! the fields of `signer_objects` (they are the realtime webhook's), `Retry-After`, 404 for unknown ids, the body of errors, the form of
-//! `meta.next`, the order of lists, and that an expired document counts as removed.
+//! Confirmed by Legalesign's OpenAPI specification and API pages: `Authorization: ApiKey username:secret`; that paths
+//! end in `/`; the status codes of documents and signers; `download_final` and `hash_value`; the responses of `/pdf/`
+//! (200, 201 while being de-archived, 302 to a short-lived location that must not get the credentials); the fields of
+//! `/status/`; the nested arrays of `signers`; paging by `limit` (default 20), `offset` and `meta`; that `group` is
+//! required. Inferred: the fields of `signer_objects` (those of the realtime webhook), `Retry-After`, 404 for unknown
+//! ids, the body of errors, the format of `meta.next`, the order of lists, and that an expired document counts as
+//! removed.
 //!
-//! [`list`] answers what reconciliation asks.
+//! [`list`] has the list of documents, which reconciliation queries.
 
 use axum::Json;
 use axum::Router;
@@ -16,11 +17,12 @@ use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use countersign::domain::Provider;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Simulator;
-use super::behaviour::{Answer, Download, Part, Promise, Service, Status, Subject};
+use super::behaviour::{Answer, Download, Part, Promise, Status, Subject};
 use super::call::{Call, plain};
 use super::download::{redirect, respond};
 use super::facts::{Facts, Party};
@@ -31,7 +33,7 @@ use super::state::well_formed;
 mod list;
 pub mod posts;
 
-const SERVICE: Service = Service::Legalesign;
+const SERVICE: Provider = Provider::Legalesign;
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
@@ -44,18 +46,18 @@ pub(super) fn routes() -> Router<Simulator> {
 }
 
 impl Simulator {
-    /// The slug of the group that Legalesign's documents belong to unless scripted otherwise (`simulator` at first).
+    /// Sets the slug of the group that unscripted Legalesign documents belong to. Default: `simulator`.
     pub fn set_group(&self, slug: &str) {
         self.state().group = slug.to_owned();
     }
 
-    /// Why this signer refused. A signer nobody spoke of has a reason too.
+    /// Sets this signer's reason for declining. Unscripted signers have a default reason.
     pub fn reject(&self, signer_id: &str, reason: &str) {
         self.state().rejections.insert(signer_id.to_owned(), reason.to_owned());
     }
 }
 
-/// A document with everything that its answers need.
+/// A document with all data for responses about it.
 struct Document {
     id: String,
     group: String,
@@ -70,13 +72,13 @@ impl Document {
     }
 
     /// The document, or the answer that has to be given instead of one about it.
-    fn find(call: &Call, id: &str) -> Result<Self, Refusal> {
+    fn find(call: &Call, id: &str) -> Result<Self, Rejection> {
         if !authorised(call) {
-            return Err(Refusal(Answer::Unauthorised));
+            return Err(Rejection(Answer::Unauthorised));
         }
         let subject = call.simulator.subject(SERVICE, id);
         match subject.answer {
-            Some(answer) => Err(Refusal(answer)),
+            Some(answer) => Err(Rejection(answer)),
             None => Ok(Self::new(&call.simulator, id, subject)),
         }
     }
@@ -101,7 +103,7 @@ impl Document {
         }
     }
 
-    /// The final PDF, which is made once per version; before that a draft.
+    /// The final PDF, or a draft until the document is finished. Rendered once per version, so that its hash is stable.
     fn paper(&self) -> Paper {
         let kind = if self.subject.finished() { Kind::Contract } else { Kind::Draft };
         Paper { size: self.subject.size, stable: true, ..Paper::new(vec![self.sheet(kind)]) }
@@ -116,7 +118,7 @@ impl Document {
         self.subject.finished().then(|| paper.sha256())
     }
 
-    /// What `/status/` says; [`Self::to_json`] says more.
+    /// The body of `/status/`: a subset of [`Self::to_json`].
     fn to_status(&self) -> Value {
         json!({
             "resource_uri": format!("/api/v1/status/{}/", self.id),
@@ -149,7 +151,7 @@ impl Document {
         document
     }
 
-    /// A signer as the nested array and as the object.
+    /// A signer in both forms: the array in `signers`, and the object in `signer_objects`.
     fn signer(&self, order: usize, party: &Party) -> (Value, Value) {
         let id = signer_id(&self.facts, order);
         let (uri, status) = (format!("/api/v1/signer/{id}/"), signer_code(self.subject.status, order));
@@ -169,25 +171,25 @@ impl Document {
 }
 
 /// `GET /document/{id}/`. Confirmed.
-async fn document(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn document(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let document = Document::find(&call, &id)?;
     Ok(Json(document.to_json()).into_response())
 }
 
 /// `GET /status/{id}/`, the quicker one. Confirmed.
-async fn status(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn status(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let document = Document::find(&call, &id)?;
     Ok(Json(document.to_status()).into_response())
 }
 
 /// `GET /pdf/{id}/`. Confirmed: draft or final PDF, whichever there is, by 302, 200 or 201. That the short-lived
 /// location refuses an `Authorization` header is inferred from "do not use Legalesign authentication".
-async fn pdf(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn pdf(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let document = Document::find(&call, &id)?;
     let simulator = &call.simulator;
     let download = simulator.download(SERVICE, &id, Part::Document(0));
-    let here = matches!(download, Download::Redirect(_) | Download::Status(_) | Download::Dearchiving);
-    if here || document.subject.inline {
+    let direct = matches!(download, Download::Redirect(_) | Download::Status(_) | Download::Dearchiving);
+    if direct || document.subject.inline {
         return Ok(respond(simulator, download, document.paper()));
     }
     let path = simulator.state().new_location(download, document.paper());
@@ -195,7 +197,7 @@ async fn pdf(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
 }
 
 /// `GET /document/{id}/auditlog/`. Confirmed: a PDF. Every download renders it anew.
-async fn audit_log(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn audit_log(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let document = Document::find(&call, &id)?;
     let download = call.simulator.download(SERVICE, &id, Part::Record);
     let paper = Paper::new(vec![document.sheet(Kind::AuditLog)]);
@@ -203,24 +205,24 @@ async fn audit_log(call: Call, Path(id): Path<String>) -> Result<Response, Refus
 }
 
 /// `GET /signer/{id}/rejection/`. Confirmed: `{status, reason}`.
-async fn rejection(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn rejection(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     if !authorised(&call) {
-        return Err(Refusal(Answer::Unauthorised));
+        return Err(Rejection(Answer::Unauthorised));
     }
     if !well_formed(&id) {
-        return Err(Refusal(Answer::Unknown));
+        return Err(Rejection(Answer::Unknown));
     }
     let reason = call.simulator.state().rejections.get(&id).cloned();
     let reason = reason.unwrap_or_else(|| "Clause 2 is not what we agreed on.".to_owned());
     Ok(Json(json!({ "status": 60, "reason": reason })).into_response())
 }
 
-/// The id of the signer at this place.
+/// The id of the signer at this position, from 0.
 fn signer_id(facts: &Facts, order: usize) -> String {
     facts.key(&format!("signer {order}"))
 }
 
-/// A document's status code. 10 is everything that is under way.
+/// A document's status code. 10 stands for every unfinished state but [`Status::Filled`].
 fn code(status: Status) -> u64 {
     match status {
         Status::Setup | Status::Awaiting | Status::Failed => 10,
@@ -231,7 +233,8 @@ fn code(status: Status) -> u64 {
     }
 }
 
-/// A signer's status code. While a document is awaited the first has signed and the second has looked.
+/// A signer's status code. While a document is awaiting signatures, the first signer has signed and the second has
+/// viewed it.
 fn signer_code(status: Status, order: usize) -> u64 {
     match (status, order) {
         (Status::Setup, _) => 4,
@@ -243,7 +246,7 @@ fn signer_code(status: Status, order: usize) -> u64 {
     }
 }
 
-/// Legalesign's times have no zone; they are taken for UTC here.
+/// A time in Legalesign's format, which has no time zone. The simulator uses UTC.
 fn local(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
@@ -255,9 +258,9 @@ pub(super) fn authorised(call: &Call) -> bool {
 }
 
 /// An answer instead of the documented one.
-struct Refusal(Answer);
+struct Rejection(Answer);
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         match self.0 {
             Answer::Unknown => plain(404),

@@ -1,18 +1,18 @@
-//! The three e-signature services, played on loopback.
+//! A simulator of the three e-signature services, on loopback.
 //!
-//! An archive needs a service to fetch its PDFs from, and an account there takes days. This module answers the
-//! documented APIs of QuicklySign, Legalesign and SignEasy inside the local stack's own process, so that a newcomer
-//! sees an archive at once, and so that tests can make a service misbehave on purpose.
+//! Archiving needs a service to download PDFs from, and getting an account there takes days. This module implements
+//! the documented APIs of QuicklySign, Legalesign and SignEasy inside the local stack's own process. A new user sees an
+//! archive at once, and tests can make a service misbehave on purpose.
 //!
-//! Left alone, it knows every well-formed id: whatever a callback names is a finished document, pack or request, and
-//! its names, parties and number of documents follow from a hash of the id ([`facts`]). Nothing needs to be kept, so
-//! an id means the same after a restart. A test changes that subject by subject ([`Simulator::pack`],
-//! [`Simulator::document`], [`Simulator::request`], see [`Script`]) or for the next requests
-//! ([`Simulator::fail_next`]), and reads afterwards what was asked ([`Simulator::requests`]).
+//! Without a script, every well-formed id is known: it is a finished document, pack or request, whose names, parties
+//! and number of documents follow from a hash of the id ([`facts`]). Nothing needs to be stored, so an id gives the
+//! same data after a restart. A test can script single subjects ([`Simulator::pack`], [`Simulator::document`],
+//! [`Simulator::request`], see [`Script`]) or the next requests ([`Simulator::fail_next`]), and read the requests
+//! afterwards ([`Simulator::requests`]).
 //!
-//! Where a fact about a service is not its own documentation's, the handler's comment says so: **confirmed** is the
-//! vendor's page, specification or a recorded exchange, **third party** is other people's code, **inferred** is a
-//! guess that the product must not lean on.
+//! Comments state the source of each fact about a service: **confirmed** is the vendor's page, its specification or a
+//! recorded exchange, **third party** is the code of other programs, **inferred** is a guess that the product must not
+//! rely on.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,12 +23,13 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-pub use behaviour::{Answer, Download, Part, Promise, Service, Status};
+pub use behaviour::{Answer, Download, Part, Promise, Status};
 pub use call::Request;
 pub use script::Script;
 
 mod behaviour;
 mod call;
+pub mod callbacks;
 mod download;
 pub mod facts;
 pub mod legalesign;
@@ -50,9 +51,9 @@ mod tests;
 
 use state::State;
 
-/// What the product has to present to each service: the same JSON as its `…_API` settings.
+/// The credentials that each service accepts, in the same JSON format as the `…_API` settings.
 ///
-/// There is no `Debug`: a derived one would print the secrets.
+/// Doesn't implement `Debug`, because a derived one would print the secrets.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Credentials {
@@ -73,7 +74,7 @@ pub struct LegalesignCredentials {
     pub secret: String,
 }
 
-/// What an access token is asked for with; the first two also go with every webhook call.
+/// The credentials for requesting an access token. The first two are also sent with every webhook call.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct QuicklysignCredentials {
     /// The client's id.
@@ -98,19 +99,19 @@ pub struct Simulator(Arc<Inner>);
 struct Inner {
     credentials: Credentials,
     state: Mutex<State>,
-    /// Turns true when the server ends, so that bodies that would never end do.
+    /// Becomes true when the server shuts down, which ends bodies that are endless.
     closing: watch::Sender<bool>,
 }
 
 impl Simulator {
-    /// Services that accept exactly these credentials, with nothing scripted.
+    /// Unscripted services that accept exactly these credentials.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
         Self(Arc::new(Inner { credentials, state: Mutex::new(State::default()), closing: watch::Sender::new(false) }))
     }
 
-    /// All three services, under `/quicklysign/v1/…`, `/legalesign/api/v1/…` and `/signeasy/v3/…`, and `/files/…`,
-    /// where some of their downloads are redirected to.
+    /// The routes of all three services: `/quicklysign/v1/…`, `/legalesign/api/v1/…` and `/signeasy/v3/…`, and
+    /// `/files/…`, the target of redirected downloads.
     pub fn router(&self) -> Router {
         Router::new()
             .merge(quicklysign::routes())
@@ -124,52 +125,51 @@ impl Simulator {
             .with_state(self.clone())
     }
 
-    /// The URL that links in answers start with, such as `http://127.0.0.1:3000`. Without it they follow the
-    /// request's own `Host` header.
+    /// Sets the base URL of links in responses, such as `http://127.0.0.1:3000`. Default: the request's own `Host`.
     pub fn set_base_url(&self, url: &str) {
         self.state().base_url = Some(url.trim_end_matches('/').to_owned());
     }
 
-    /// The next `times` requests whose path starts with `prefix` are answered with this HTTP status and a plain text
-    /// body, as a proxy in front of the service would, before any credential is looked at. 429 and 503 bring a
-    /// `Retry-After`. Later calls for the same prefix queue up behind earlier ones.
+    /// Makes the next `times` requests whose path starts with `prefix` fail with this HTTP status and a plain text
+    /// body, before credentials are checked, as a proxy in front of the service would. 429 and 503 come with a
+    /// `Retry-After`. Failures of several calls for the same prefix happen in the order of the calls.
     pub fn fail_next(&self, times: usize, prefix: &str, status: u16) {
         self.state().fail_next(times, prefix, status);
     }
 
-    /// What was asked so far, oldest first. The newest 10,000 requests are kept.
+    /// The requests so far, oldest first. Only the latest 10,000 are kept.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.state().requests.iter().cloned().collect()
     }
 
-    /// Those of [`Self::requests`] whose path starts with `prefix`.
+    /// The [`Self::requests`] whose path starts with `prefix`.
     #[must_use]
     pub fn requests_to(&self, prefix: &str) -> Vec<Request> {
         let state = self.state();
-        let asked = state.requests.iter();
-        asked.filter(|request| request.path.starts_with(prefix)).cloned().collect()
+        let requests = state.requests.iter();
+        requests.filter(|request| request.path.starts_with(prefix)).cloned().collect()
     }
 
-    /// Forgets the requests so far.
+    /// Clears the list of requests.
     pub fn clear_requests(&self) {
         self.state().requests.clear();
     }
 
-    /// Ends every QuicklySign access token and every short-lived download location that is out.
+    /// Expires all QuicklySign access tokens and all short-lived download locations.
     pub fn expire_tokens(&self) {
         let mut state = self.state();
         state.access_tokens.clear();
         state.locations.clear();
     }
 
-    /// Each QuicklySign access token given out from now on is good for so many calls.
+    /// Limits each QuicklySign access token issued from now on to this number of calls.
     pub fn tokens_last(&self, calls: u32) {
         self.state().token_calls = calls;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock; if something did, the state is still the best there is.
+        // No code panics while it holds the lock. If it did, continuing with the state would still be best.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -177,18 +177,18 @@ impl Simulator {
         &self.0.credentials
     }
 
-    /// Resolves when the server ends.
+    /// Resolves when the server shuts down.
     async fn closed(&self) {
         let mut closing = self.0.closing.subscribe();
-        // An error would mean that the sender is gone, and it lives in `self`.
+        // An error would mean that the sender was dropped, but `self` owns it.
         drop(closing.wait_for(|closing| *closing).await);
     }
 }
 
-/// Serves the simulator until `shutdown` resolves, then lets requests finish; downloads that never would are cut off.
+/// Serves the simulator until `shutdown` resolves, then waits for running requests. Endless downloads are cut off.
 ///
 /// # Errors
-/// The listener's own: accepting failed for good.
+/// When the listener can't accept connections any more.
 pub async fn serve(
     listener: TcpListener,
     simulator: Simulator,

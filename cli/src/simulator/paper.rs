@@ -1,5 +1,4 @@
-//! A file that a service has, before it is rendered: which pages, how large, and whether every download of it has
-//! the same bytes.
+//! A service's file before rendering: its pages, its size, and whether all downloads have the same bytes.
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
@@ -9,15 +8,15 @@ use super::Simulator;
 use super::pdf::{self, Bulk, Rendering, Sheet};
 use super::zip;
 
-/// A file of a subject.
+/// A file of a subject, not yet rendered.
 #[derive(Debug, Clone)]
 pub(super) struct Paper {
     pub sheets: Vec<Sheet>,
-    /// Its size, if it has to be a certain one.
+    /// Its exact size in bytes, if scripted.
     pub size: Option<u64>,
-    /// Whether it is rendered once per version rather than once per download.
+    /// Whether it is rendered once per version instead of once per download.
     pub stable: bool,
-    /// Whether every page is a PDF of its own, all in one zip.
+    /// Whether it is a zip with each page as a PDF of its own.
     pub split: bool,
 }
 
@@ -30,7 +29,7 @@ pub(super) struct File {
 }
 
 impl Paper {
-    /// One PDF with these pages.
+    /// A PDF with these pages, rendered once per download.
     pub fn new(sheets: Vec<Sheet>) -> Self {
         Self { sheets, size: None, stable: false, split: false }
     }
@@ -42,7 +41,7 @@ impl Paper {
         self.file((!self.stable).then_some(rendering))
     }
 
-    /// The SHA-256, in lower-case hex, of a file that is rendered once per version.
+    /// The SHA-256 of a stable file, in lower-case hex.
     pub fn sha256(&self) -> String {
         let mut context = digest::Context::new(&digest::SHA256);
         for piece in self.file(None).pieces {

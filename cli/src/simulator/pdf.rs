@@ -1,16 +1,16 @@
-//! The PDFs: real ones, one A4 page per document, that open in any reader and look like a short contract, a draft of
-//! it, a certificate or an audit log.
+//! Real PDFs with one A4 page per document, which open in any reader and look like a short contract, a draft of it, a
+//! certificate or an audit log.
 //!
-//! Services make certificates and audit logs anew for every download, and final documents at least for every
-//! version. A [`Rendering`] puts its number and time into the page and the file, so two renderings never have the same bytes;
-//! without one the same sheets always give the same bytes.
+//! Services render certificates and audit logs again for every download, and final documents at least for every version.
+//! A [`Rendering`] puts its number and time into the page and the file, so that two renderings never have the same
+//! bytes. Without one, the same sheets always give the same bytes.
 
+use countersign::domain::Provider;
 use jiff::Timestamp;
 use pdf_writer::{Content, Date, Finish as _, Name, Pdf, Rect, Ref, TextStr};
 
 pub use bulk::Bulk;
 
-use super::Service;
 use super::facts::Party;
 use page::{Font, Page};
 
@@ -29,48 +29,48 @@ const GREEN: [f32; 3] = [0.05, 0.5, 0.25];
 const RED: [f32; 3] = [0.75, 0.15, 0.15];
 const BLACK: [f32; 3] = [0.1, 0.1, 0.12];
 
-/// Which kind of page it is.
+/// The kind of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The agreement, signed by everybody.
+    /// The agreement, signed by all parties.
     Contract,
-    /// The agreement, before that.
+    /// The agreement before it is signed.
     Draft,
-    /// Who signed what when, as SignEasy attaches it.
+    /// The history of the signatures, as SignEasy attaches it.
     Certificate,
-    /// The same, as Legalesign keeps it.
+    /// The history of the signatures, as Legalesign provides it.
     AuditLog,
 }
 
 /// One page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sheet {
-    /// Which kind of page it is.
+    /// The kind of the page.
     pub kind: Kind,
     /// The service whose document it is.
-    pub service: Service,
+    pub service: Provider,
     /// The document's id there.
     pub id: String,
-    /// What it is called.
+    /// The document's title.
     pub title: String,
-    /// Who signs it.
+    /// The parties who sign.
     pub parties: Vec<Party>,
-    /// When this version was made.
+    /// When this version was completed.
     pub completed: Timestamp,
-    /// How often it had been made before.
+    /// The number of earlier versions.
     pub version: u32,
 }
 
-/// What sets two renderings of the same sheets apart.
+/// Distinguishes two renderings of the same sheets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rendering {
-    /// Which rendering of this simulator it is.
+    /// The rendering's number in this simulator, from 1.
     pub number: u64,
-    /// When it was made.
+    /// When it was rendered.
     pub at: Timestamp,
 }
 
-/// Makes the file: one page per sheet.
+/// Renders a PDF with one page per sheet.
 #[must_use]
 pub fn render(sheets: &[Sheet], rendering: Option<Rendering>) -> Vec<u8> {
     let [catalog, tree, info, helvetica, bold, times, courier] = [1, 2, 3, 4, 5, 6, 7].map(Ref::new);
@@ -118,7 +118,7 @@ pub fn render(sheets: &[Sheet], rendering: Option<Rendering>) -> Vec<u8> {
 
 fn draw(sheet: &Sheet, number: (usize, usize), rendering: Option<Rendering>) -> Content {
     let mut page = Page::new();
-    page.text(Font::Bold, 9.0, GREY, LEFT, &format!("{}  (simulated)", sheet.service.title()));
+    page.text(Font::Bold, 9.0, GREY, LEFT, &format!("{}  (simulated)", sheet.service.display_name()));
     page.text(Font::Helvetica, 9.0, GREY, RIGHT - 52.0, &format!("Page {} of {}", number.0, number.1));
     page.down(14.0);
     page.rule(GREY);
@@ -139,10 +139,10 @@ fn draw(sheet: &Sheet, number: (usize, usize), rendering: Option<Rendering>) -> 
         Kind::Certificate | Kind::AuditLog => history(&mut page, sheet),
     }
     let made = match rendering {
-        Some(Rendering { number, at }) => format!("Rendering {number}, made {at:.0}."),
+        Some(Rendering { number, at }) => format!("Rendering {number}, created {at:.0}."),
         None => format!("Version {}.", sheet.version + 1),
     };
-    page.footer(&format!("{made} Made by a simulator of {}; it binds nobody.", sheet.service.title()));
+    page.footer(&format!("{made} Made by a simulator of {}; it binds nobody.", sheet.service.display_name()));
     page.content
 }
 
@@ -170,9 +170,9 @@ fn contract(page: &mut Page, sheet: &Sheet) {
     let mut names = sheet.parties.iter().map(Party::name);
     let (first, second) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
     let clauses = [
-        ("1. Subject", format!("{first} and {second} agree on what is set out in this document, called \"{}\". It takes effect on the day on which the last of them signs it, and replaces whatever they agreed on the same matter before.", sheet.title)),
-        ("2. Duties", format!("{first} provides what was agreed, in the quality that is usual in the trade, and on time. {second} accepts it and pays for it within thirty days of the invoice. Neither may pass these duties on to somebody else without the other's consent in writing.")),
-        ("3. End", "Either side may end the agreement at the end of a month, with three months' notice in writing. What was owed until then stays owed. Should one clause turn out to be void, the others still hold.".to_owned()),
+        ("1. Subject", format!("{first} and {second} agree to the terms of this document, \"{}\". It takes effect on the day on which the last party signs it, and replaces all earlier agreements on the same matter.", sheet.title)),
+        ("2. Duties", format!("{first} delivers the agreed services on time and in the quality that is usual in the trade. {second} accepts them and pays within thirty days of the invoice. Neither party may assign these duties to a third party without the other's written consent.")),
+        ("3. End", "Either party may terminate the agreement to the end of a month with three months' written notice. Obligations that arose before then remain due. If one clause turns out to be void, the others remain in force.".to_owned()),
     ];
     for (heading, clause) in clauses {
         page.text(Font::Bold, 11.0, BLACK, LEFT, heading);
@@ -196,23 +196,23 @@ fn contract(page: &mut Page, sheet: &Sheet) {
 }
 
 fn history(page: &mut Page, sheet: &Sheet) {
-    page.text(Font::Bold, 11.0, BLACK, LEFT, "What happened");
+    page.text(Font::Bold, 11.0, BLACK, LEFT, "History");
     page.down(20.0);
     for (index, party) in sheet.parties.iter().enumerate() {
         let steps = [(8, "received the request by e-mail"), (4, "opened the document"), (0, "signed the document")];
-        for (minutes, deed) in steps {
+        for (minutes, action) in steps {
             let at = earlier(signed(sheet, index), minutes);
             page.text(Font::Courier, 9.0, GREY, LEFT, &moment(at));
-            page.text(Font::Helvetica, 10.0, BLACK, LEFT + 150.0, &format!("{} {deed}", party.name()));
+            page.text(Font::Helvetica, 10.0, BLACK, LEFT + 150.0, &format!("{} {action}", party.name()));
             page.down(17.0);
         }
     }
     page.text(Font::Courier, 9.0, GREY, LEFT, &moment(sheet.completed));
-    page.text(Font::Bold, 10.0, GREEN, LEFT + 150.0, "All signatures are there; the document was sealed");
+    page.text(Font::Bold, 10.0, GREEN, LEFT + 150.0, "All parties have signed; the document was sealed");
     page.down(30.0);
 }
 
-/// When this party signed: the last one's signature completes the document, the others sign half an hour apart.
+/// When this party signed. The last signature completes the document; the parties sign 30 minutes apart.
 fn signed(sheet: &Sheet, party: usize) -> Timestamp {
     let after = sheet.parties.len().saturating_sub(party + 1);
     earlier(sheet.completed, 30 * i64::try_from(after).unwrap_or_default())

@@ -1,11 +1,11 @@
 //! QuicklySign's API, V1: access tokens, document packs and their PDFs. Webhooks are in [`super::webhooks`].
 //!
 //! Confirmed by docs.quicklysign.com: the envelope, its error codes and `always_use_http_status_code_200`; the access
-//! token's request, answer and header; that a pack's documents have a `serve_pdf_url`; that `pagination.next` is a URL;
-//! the status words `setup`, `awaiting_signatures`, `complete`, `conversion_error`; a document's `key`, `document_name`,
-//! `status`, `signatories`, `date_created` and `date_updated` (milliseconds). Inferred: where in `data` the documents
-//! are, which host serves the PDFs and that it needs no token, 404 for an unknown key, 429, how a page is asked for, and
-//! what a status beyond those four would be called.
+//! token's request, response and header; that a pack's documents have a `serve_pdf_url`; that `pagination.next` is a
+//! URL; the status words `setup`, `awaiting_signatures`, `complete`, `conversion_error`; a document's `key`,
+//! `document_name`, `status`, `signatories`, `date_created` and `date_updated` (milliseconds). Inferred: the position
+//! of the documents in `data`, the host that serves the PDFs and that it needs no token, 404 for an unknown key, 429,
+//! the query that requests a page, and the words for any status beyond those four.
 
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -13,11 +13,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use countersign::domain::Provider;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::behaviour::{Answer, Part, Service, Status, Subject};
+use super::behaviour::{Answer, Part, Status, Subject};
 use super::call::{Call, RETRY_AFTER, plain};
 use super::download::respond;
 use super::facts::Facts;
@@ -26,7 +27,7 @@ use super::pdf::{Kind, Sheet};
 use super::state::well_formed;
 use super::{QuicklysignCredentials, Simulator};
 
-const SERVICE: Service = Service::Quicklysign;
+const SERVICE: Provider = Provider::Quicklysign;
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
@@ -35,8 +36,8 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/quicklysign/serve_pdf/{key}/{position}", get(serve_pdf))
 }
 
-/// `POST /v1/access_tokens`. Confirmed: request, answer, and that tokens expire; after how long is unknown, so that
-/// they hold here until [`Simulator::expire_tokens`] or [`Simulator::tokens_last`] says otherwise.
+/// `POST /v1/access_tokens`. Confirmed: request, response, and that tokens expire. Their lifetime is unknown, so they
+/// are valid until [`Simulator::expire_tokens`], or as long as [`Simulator::tokens_last`] allows.
 async fn access_token(call: Call, body: Bytes) -> Response {
     match serde_json::from_slice::<QuicklysignCredentials>(&body) {
         Err(_) => refusal(&call, 400, "bad_request", "client_id, client_secret and api_key are required"),
@@ -55,14 +56,14 @@ async fn access_token(call: Call, body: Bytes) -> Response {
     }
 }
 
-/// `GET /v1/document_packs/{key}`. Confirmed but for the nesting, see above.
+/// `GET /v1/document_packs/{key}`. Confirmed, except where in `data` the documents are.
 async fn document_pack(call: Call, Path(key): Path<String>) -> Response {
     if !has_token(&call) {
         return refusal(&call, 401, "invalid_access_token", "The access token is missing, wrong or expired");
     }
     let subject = call.simulator.subject(SERVICE, &key);
     if let Some(answer) = &subject.answer {
-        return instead(&call, answer);
+        return scripted_response(&call, answer);
     }
     let facts = Facts::new(SERVICE, &key);
     let count = subject.documents(&facts);
@@ -78,7 +79,7 @@ fn nested(key: &str, subject: &Subject, facts: &Facts, documents: Value) -> Valu
         return json!({ "document_pack": {
             "key": key,
             "document_name": subject.name(facts),
-            "status": word(subject.status),
+            "status": status_word(subject.status),
             "date_created": facts.completed().as_millisecond() - 86_400_000,
             "date_updated": subject.last_updated(facts).as_millisecond(),
             "documents": documents,
@@ -104,7 +105,7 @@ fn document(call: &Call, pack: &str, subject: &Subject, facts: &Facts, position:
         "key": facts.key(&position.to_string()),
         "document_name": name,
         "filename": format!("{name}.pdf"),
-        "status": word(subject.status),
+        "status": status_word(subject.status),
         "date_created": facts.completed().as_millisecond() - 86_400_000,
         "date_updated": updated.as_millisecond(),
         "signatories": facts.parties().into_iter().map(signatory).collect::<Vec<_>>(),
@@ -112,8 +113,9 @@ fn document(call: &Call, pack: &str, subject: &Subject, facts: &Facts, position:
     })
 }
 
-/// The location behind `serve_pdf_url`. Its path and that it asks for no token are inferred; the real one's host,
-/// redirects and expiry are unknown, which scripts make up for. Every rendering has other bytes: nothing promises a hash.
+/// The target of `serve_pdf_url`. Its path, and that it needs no token, are inferred. The real host, redirects and
+/// expiry are unknown; scripts can simulate the possibilities. Each rendering has other bytes, because no field of the
+/// API contains a hash.
 async fn serve_pdf(call: Call, Path((key, position)): Path<(String, usize)>) -> Response {
     let subject = call.simulator.peek(SERVICE, &key);
     let facts = Facts::new(SERVICE, &key);
@@ -143,13 +145,13 @@ fn document_name(subject: &Subject, facts: &Facts, position: usize) -> String {
     }
 }
 
-fn word(status: Status) -> &'static str {
+fn status_word(status: Status) -> &'static str {
     match status {
         Status::Setup => "setup",
         Status::Awaiting | Status::Filled => "awaiting_signatures",
         Status::Complete => "complete",
         Status::Failed => "conversion_error",
-        // No list of QuicklySign's names these; the product must not choke on words it doesn't know.
+        // QuicklySign documents no words for these. The product must accept words that it doesn't know.
         Status::Declined => "declined",
         Status::Voided => "cancelled",
         Status::Expired => "expired",
@@ -160,7 +162,7 @@ fn has_token(call: &Call) -> bool {
     call.header("access_token").is_some_and(|token| call.simulator.state().accepts_token(token))
 }
 
-/// The client's id and secret, as every webhook call brings them.
+/// The client's id and secret, which are sent with every webhook call.
 #[derive(Deserialize)]
 pub(super) struct Client {
     client_id: String,
@@ -168,25 +170,25 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Those in the query.
+    /// From the call's query.
     pub fn of(call: &Call) -> Option<Self> {
         let (id, secret) = (call.query("client_id")?, call.query("client_secret")?);
         Some(Self { client_id: id.to_owned(), client_secret: secret.to_owned() })
     }
 
-    /// Whether they are the account's.
+    /// Whether they are the account's credentials.
     pub fn accepted(&self, simulator: &Simulator) -> bool {
         let own = &simulator.credentials().quicklysign;
         self.client_id == own.client_id && self.client_secret == own.client_secret
     }
 }
 
-fn instead(call: &Call, answer: &Answer) -> Response {
+fn scripted_response(call: &Call, answer: &Answer) -> Response {
     match answer {
-        Answer::Unknown => refusal(call, 404, "not_found", "There is no such entity"),
-        Answer::Unauthorised => refusal(call, 401, "unauthorised", "This entity is another account's"),
+        Answer::Unknown => refusal(call, 404, "not_found", "No entity has this key"),
+        Answer::Unauthorised => refusal(call, 401, "unauthorised", "This entity belongs to another account"),
         Answer::RateLimited { retry_after } => {
-            let mut response = refusal(call, 429, "too_many_requests", "Slow down");
+            let mut response = refusal(call, 429, "too_many_requests", "Too many requests");
             response.headers_mut().insert("retry-after", (*retry_after).into());
             response
         }
@@ -220,7 +222,7 @@ pub(super) fn envelope(data: Value, next: Option<String>) -> Response {
     Json(answer).into_response()
 }
 
-/// An error in the envelope, under the same HTTP status unless the caller asked for 200.
+/// An error in the envelope, with the same HTTP status unless the query requests 200.
 pub(super) fn refusal(call: &Call, status: u16, code: &str, message: &str) -> Response {
     let always = call.query("always_use_http_status_code_200").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let http = if always { Ok(StatusCode::OK) } else { StatusCode::from_u16(status) };
@@ -232,7 +234,7 @@ fn errors(status: u16, code: &str, message: &str) -> Value {
     json!({ "status": { "status_code": status, "errors": [{ "code": code, "message": message }] } })
 }
 
-/// Milliseconds since 1970, as every time of QuicklySign's is.
+/// The current time in milliseconds since 1970, QuicklySign's format for times.
 pub(super) fn now() -> i64 {
     Timestamp::now().as_millisecond()
 }

@@ -1,11 +1,12 @@
-//! How a test says what a pack, document or request does, before the product asks.
+//! Scripts, by which a test controls what the API reports about a pack, document or request.
 
+use countersign::domain::Provider;
 use jiff::Timestamp;
 
 use super::Simulator;
-use super::behaviour::{Answer, Download, Part, Promise, Service, Status, Subject};
+use super::behaviour::{Answer, Download, Part, Promise, Status, Subject};
 
-/// A subject under the test's control. Every call changes what the very next request about it sees.
+/// Controls one subject. Every change applies from the next request on.
 ///
 /// ```no_run
 /// # use countersign_cli::simulator::{Credentials, Download, Simulator};
@@ -14,27 +15,28 @@ use super::behaviour::{Answer, Download, Part, Promise, Service, Status, Subject
 /// ```
 pub struct Script {
     simulator: Simulator,
-    service: Service,
+    service: Provider,
     id: String,
 }
 
 impl Simulator {
-    /// The QuicklySign document pack with this key.
+    /// Scripts the QuicklySign document pack with this key.
     pub fn pack(&self, key: &str) -> Script {
-        self.script(Service::Quicklysign, key)
+        self.script(Provider::Quicklysign, key)
     }
 
-    /// The Legalesign document with this id. Speaking of it puts it on the list of documents.
+    /// Scripts the Legalesign document with this id. This also adds it to the list of documents.
     pub fn document(&self, id: &str) -> Script {
-        self.script(Service::Legalesign, id)
+        self.script(Provider::Legalesign, id)
     }
 
-    /// The SignEasy request or self-signed document with this id (of the two ids that a request has, the pending one).
+    /// Scripts the SignEasy request or self-signed document with this id. For a request with two ids, it is the pending
+    /// one.
     pub fn request(&self, id: &str) -> Script {
-        self.script(Service::Signeasy, id)
+        self.script(Provider::Signeasy, id)
     }
 
-    fn script(&self, service: Service, id: &str) -> Script {
+    fn script(&self, service: Provider, id: &str) -> Script {
         let script = Script { simulator: self.clone(), service, id: id.to_owned() };
         script.set(|_| ());
         script
@@ -42,116 +44,116 @@ impl Simulator {
 }
 
 impl Script {
-    /// How far it has come.
+    /// Sets its status.
     pub fn status(&self, status: Status) -> &Self {
         self.set(|subject| subject.status = status)
     }
 
-    /// Whether the final PDF has been made, once the status is complete.
+    /// Sets whether the final PDF exists once the status is complete.
     pub fn ready(&self, ready: bool) -> &Self {
         self.set(|subject| subject.ready = ready)
     }
 
-    /// What it is called.
+    /// Sets its name.
     pub fn name(&self, name: &str) -> &Self {
         self.set(|subject| subject.name = Some(name.to_owned()))
     }
 
-    /// The slug of the Legalesign group it belongs to.
+    /// Sets the slug of its Legalesign group.
     pub fn group(&self, slug: &str) -> &Self {
         self.set(|subject| subject.group = Some(slug.to_owned()))
     }
 
-    /// How many documents a pack, or sources a SignEasy request, has.
+    /// Sets the number of a pack's documents, or of a SignEasy request's sources.
     pub fn documents(&self, number: usize) -> &Self {
         self.set(|subject| subject.documents = Some(number))
     }
 
-    /// A pack's documents come in pages of this many, each but the last with `pagination.next`.
+    /// Splits a pack's documents into pages of this size. All pages but the last have `pagination.next`.
     pub fn page_size(&self, documents: usize) -> &Self {
         self.set(|subject| subject.page_size = Some(documents.max(1)))
     }
 
-    /// The service makes its files anew: other bytes, another version marker.
+    /// Regenerates its files, with other bytes and another version marker.
     pub fn regenerate(&self) -> &Self {
         self.set(|subject| subject.version += 1)
     }
 
-    /// As [`Self::regenerate`], for the document at this position only.
+    /// Like [`Self::regenerate`], but only for the document at this position.
     pub fn regenerate_document(&self, position: usize) -> &Self {
         self.set(|subject| *subject.document_versions.entry(position).or_default() += 1)
     }
 
-    /// When its first version was made, to the second.
+    /// Sets the time of its first version, in whole seconds.
     pub fn modified(&self, time: Timestamp) -> &Self {
         self.set(|subject| subject.modified = Some(time))
     }
 
-    /// Its signed PDFs are of exactly this many bytes, or as small as they can be.
+    /// Pads its signed PDFs to exactly this size in bytes, or to the smallest possible size if that is larger.
     pub fn size(&self, bytes: u64) -> &Self {
         self.set(|subject| subject.size = Some(bytes))
     }
 
-    /// What `hash_value` says.
+    /// Sets the correctness of `hash_value`.
     pub fn promise(&self, promise: Promise) -> &Self {
         self.set(|subject| subject.promise = promise)
     }
 
-    /// What the API answers about it from now on.
+    /// Makes the API respond like this to all requests about it.
     pub fn answer(&self, answer: Answer) -> &Self {
         self.set(|subject| subject.answer = Some(answer))
     }
 
-    /// The API answers about it as documented again.
+    /// Ends [`Self::answer`]: the API responds as documented again.
     pub fn recover(&self) -> &Self {
         self.set(|subject| subject.answer = None)
     }
 
-    /// What the API answers about it once, before [`Self::answer`] holds again. Further calls queue up.
+    /// Makes the API respond like this to one request about it. Several calls apply to as many requests, in order.
     pub fn next_answer(&self, answer: Answer) -> &Self {
         self.set(|subject| subject.next_answers.push_back(answer))
     }
 
-    /// What comes of its signed documents from now on.
+    /// Sets the behaviour of all downloads of its signed documents.
     pub fn download(&self, download: Download) -> &Self {
         self.set(|subject| subject.download = download)
     }
 
-    /// As [`Self::download`], for this file only.
+    /// Like [`Self::download`], but only for this file.
     pub fn download_of(&self, part: Part, download: Download) -> &Self {
         self.set(|subject| {
             subject.downloads.insert(part, download);
         })
     }
 
-    /// What comes of the next signed document that is asked for, once. Further calls queue up.
+    /// Sets the behaviour of one download of a signed document. Several calls apply to as many downloads, in order.
     pub fn next_download(&self, download: Download) -> &Self {
         self.set(|subject| subject.next_downloads.push_back(download))
     }
 
-    /// The `serve_pdf_url` of a pack's documents; `{n}` becomes the document's position.
+    /// Sets the `serve_pdf_url` of a pack's documents. `{n}` is replaced with the document's position.
     pub fn serve_pdf_url(&self, url: &str) -> &Self {
         self.set(|subject| subject.file_url = Some(url.to_owned()))
     }
 
-    /// Where in `data` a pack's documents are: the fields that lead to the array. The default is the pack itself
-    /// under `document_pack`, and its `documents`.
+    /// Sets the path of fields in `data` that leads to a pack's array of documents. The default is `document_pack`
+    /// (with the pack's own fields), `documents`.
     pub fn nested_under(&self, fields: &[&str]) -> &Self {
         let fields = fields.iter().map(|field| (*field).to_owned()).collect();
         self.set(|subject| subject.nesting = Some(fields))
     }
 
-    /// Whether a pack's PDFs ask for the access token too.
+    /// Sets whether downloading a pack's PDFs needs the access token.
     pub fn protected(&self, protected: bool) -> &Self {
         self.set(|subject| subject.protected = protected)
     }
 
-    /// Whether Legalesign answers with the final PDF itself (200) instead of a short-lived location (302).
+    /// Sets whether Legalesign responds with the final PDF itself (200) instead of a short-lived location (302).
     pub fn inline(&self, inline: bool) -> &Self {
         self.set(|subject| subject.inline = inline)
     }
 
-    /// The id of the signed file of a SignEasy request, if it is not the request's own.
+    /// Gives the signed file of a SignEasy request an id of its own.
     pub fn signed_as(&self, signed_id: &str) -> &Self {
         self.simulator.state().signed.insert(signed_id.to_owned(), self.id.clone());
         self.set(|subject| subject.signed_as = Some(signed_id.to_owned()))

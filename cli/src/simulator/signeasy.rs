@@ -1,32 +1,32 @@
-//! SignEasy's API, V3: requests (envelopes), what became of them, and documents that one person signed alone.
+//! SignEasy's API, V3: signature requests (envelopes), their signed files, and self-signed documents.
 //!
-//! Confirmed by docs.signeasy.com or recorded exchanges: the host's `/v3`; bearer tokens; the 401's body; the statuses of
-//! requests and recipients; the fields of both, which are the webhook's; that a request and its signed file can have two
-//! ids; that a PDF can come as `application/zip` ([`super::Download::ContentType`] plays that). Third party, several
-//! independent programs: the routes and the query of downloads; `GET /rs/envelope/{id}` with its `status` and
-//! `recipients`; that what isn't ready is a 404. Inferred: that the split download is a zip, the body of errors other
-//! than 401, `expired`, and 429.
+//! Confirmed by docs.signeasy.com or recorded exchanges: `/v3` in the base URL; bearer tokens; the 401's body; the
+//! statuses of requests and recipients; the fields of both, which are those of the webhook; that a request and its
+//! signed file can have different ids; that a PDF can have the content type `application/zip` (scripted with
+//! [`super::Download::ContentType`]). Third party, several independent programs: the routes and the query of downloads;
+//! `GET /rs/envelope/{id}` with its `status` and `recipients`; 404 for a file that isn't ready. Inferred: that the
+//! split download is a zip, the body of errors other than 401, `expired`, and 429.
 //!
-//! One id stands for both kinds: asked for under `/me/` it is a document signed alone, elsewhere a request. A request's
-//! signed file has the request's own id, as in the newest samples, unless a script says otherwise
-//! ([`super::Script::signed_as`]).
+//! An id stands for both kinds: under `/me/` it is a self-signed document, elsewhere a request. A request's signed file
+//! has the request's own id, as in the newest samples, unless scripted otherwise ([`super::Script::signed_as`]).
 
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use countersign::domain::Provider;
 use serde_json::{Value, json};
 
 use super::Simulator;
-use super::behaviour::{Answer, Part, Service, Status, Subject};
+use super::behaviour::{Answer, Part, Status, Subject};
 use super::call::{Call, RETRY_AFTER};
 use super::download::respond;
 use super::facts::{Facts, Party};
 use super::paper::Paper;
 use super::pdf::{Kind, Sheet};
 
-const SERVICE: Service = Service::Signeasy;
+const SERVICE: Provider = Provider::Signeasy;
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
@@ -42,8 +42,8 @@ pub(super) fn routes() -> Router<Simulator> {
 }
 
 impl Simulator {
-    /// The SHA-256, in lower-case hex, of the document that somebody signed alone under this id: what the `checksum` of
-    /// a `document.signed` callback is taken for.
+    /// The SHA-256 of the self-signed document with this id, in lower-case hex: the `checksum` of its `document.signed`
+    /// callback.
     #[must_use]
     pub fn signed_checksum(&self, id: &str) -> String {
         let file = Signed::new(id, self.peek(SERVICE, id), self.state().request_of(SERVICE, id));
@@ -53,9 +53,9 @@ impl Simulator {
 
 /// A request and its signed file.
 struct Signed {
-    /// As it was asked for.
+    /// The id in the URL.
     id: String,
-    /// The request's own id; the same unless scripted.
+    /// The request's own id. Equal to `id` unless scripted.
     request: String,
     facts: Facts,
     subject: Subject,
@@ -67,28 +67,28 @@ impl Signed {
     }
 
     /// The request, or the answer that has to be given instead of one about it.
-    fn find(call: &Call, id: &str) -> Result<Self, Refusal> {
+    fn find(call: &Call, id: &str) -> Result<Self, Rejection> {
         let expected = format!("Bearer {}", call.simulator.credentials().signeasy.access_token);
         if call.header(header::AUTHORIZATION) != Some(expected.as_str()) {
-            return Err(Refusal(Answer::Unauthorised));
+            return Err(Rejection(Answer::Unauthorised));
         }
         let subject = call.simulator.subject(SERVICE, id);
         match subject.answer {
-            Some(answer) => Err(Refusal(answer)),
+            Some(answer) => Err(Rejection(answer)),
             None => Ok(Self::new(id, subject, call.simulator.state().request_of(SERVICE, id))),
         }
     }
 
     /// The same by the id of its signed file, which has to be there.
-    fn find_signed(call: &Call, id: &str) -> Result<Self, Refusal> {
+    fn find_signed(call: &Call, id: &str) -> Result<Self, Rejection> {
         let file = Self::find(call, id)?;
-        if file.subject.finished() && file.signed_id() == id { Ok(file) } else { Err(Refusal(Answer::Unknown)) }
+        if file.subject.finished() && file.signed_id() == id { Ok(file) } else { Err(Rejection(Answer::Unknown)) }
     }
 
     /// The same by the request's own id.
-    fn find_request(call: &Call, id: &str) -> Result<Self, Refusal> {
+    fn find_request(call: &Call, id: &str) -> Result<Self, Rejection> {
         let file = Self::find(call, id)?;
-        if file.request == id { Ok(file) } else { Err(Refusal(Answer::Unknown)) }
+        if file.request == id { Ok(file) } else { Err(Rejection(Answer::Unknown)) }
     }
 
     fn signed_id(&self) -> &str {
@@ -122,7 +122,7 @@ impl Signed {
         }
     }
 
-    /// What somebody signed alone. Its callback has a checksum, so it is made once per version.
+    /// The self-signed document. Rendered once per version, because its callback has a checksum.
     fn own_paper(&self) -> Paper {
         let mut sheet = self.sheet(Kind::Contract, 0);
         sheet.parties.truncate(1);
@@ -136,7 +136,7 @@ impl Signed {
         json!({
             "id": number(id),
             "name": self.subject.name(&self.facts),
-            "status": word(self.subject.status),
+            "status": status_word(self.subject.status),
             "is_ordered": 1,
             "sources": (0..self.sources()).map(source).collect::<Vec<_>>(),
             "recipients": parties.map(|(order, party)| self.recipient(order, &party, modified)).collect::<Vec<_>>(),
@@ -161,34 +161,34 @@ impl Signed {
 
 /// `GET /v3/rs/envelope/{id}`: how far a request has come. Third party; the fields beyond `status` and `recipients` are
 /// those of the callbacks, inferred.
-async fn envelope(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn envelope(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let request = Signed::find_request(&call, &id)?;
     Ok(Json(request.to_json(&id)).into_response())
 }
 
 /// `GET /v3/rs/envelope/signed/{signed_id}`. Third party (V2.1).
-async fn signed(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn signed(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let file = Signed::find_signed(&call, &id)?;
     Ok(Json(file.to_json(&id)).into_response())
 }
 
 /// `GET /v3/rs/envelope/signed/pending/{id}`: which signed file a request became. Third party: `id`.
-async fn pending(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn pending(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let request = Signed::find_request(&call, &id)?;
     if !request.subject.finished() {
-        return Err(Refusal(Answer::Unknown));
+        return Err(Rejection(Answer::Unknown));
     }
     Ok(Json(request.to_json(request.signed_id())).into_response())
 }
 
 /// `GET /v3/signed/{signed_id}/download?type=merged|split&include_certificate=true|false`. Third party; that it is
 /// `merged` without a certificate when nothing is asked for is inferred. Every download renders it anew.
-async fn download(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn download(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let file = Signed::find_signed(&call, &id)?;
     let split = match call.query("type") {
         None | Some("merged") => false,
         Some("split") => true,
-        Some(_) => return Err(Refusal(Answer::Status(400))),
+        Some(_) => return Err(Rejection(Answer::Status(400))),
     };
     let mut sheets: Vec<Sheet> = (0..file.sources()).map(|position| file.sheet(Kind::Contract, position)).collect();
     if call.query("include_certificate") == Some("true") {
@@ -200,11 +200,11 @@ async fn download(call: Call, Path(id): Path<String>) -> Result<Response, Refusa
 }
 
 /// `GET /v3/rs/envelope/signed/{signed_id}/{source_id}/download`: one document of a request. Third party.
-async fn download_source(call: Call, Path((id, source)): Path<(String, String)>) -> Result<Response, Refusal> {
+async fn download_source(call: Call, Path((id, source)): Path<(String, String)>) -> Result<Response, Rejection> {
     let file = Signed::find_signed(&call, &id)?;
     let mut positions = 0..file.sources();
     let position = positions.find(|position| file.source_id(*position).to_string() == source);
-    let position = position.ok_or(Refusal(Answer::Unknown))?;
+    let position = position.ok_or(Rejection(Answer::Unknown))?;
     let download = call.simulator.download(SERVICE, &id, Part::Document(position));
     let paper = Paper { size: file.subject.size, ..Paper::new(vec![file.sheet(Kind::Contract, position)]) };
     Ok(respond(&call.simulator, download, paper))
@@ -212,7 +212,7 @@ async fn download_source(call: Call, Path((id, source)): Path<(String, String)>)
 
 /// `GET /v3/me/signed/{id}/download`: what somebody signed alone. Third party. That its SHA-256 is the callback's
 /// `checksum` is inferred.
-async fn download_own(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn download_own(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let file = Signed::find_signed(&call, &id)?;
     let download = call.simulator.download(SERVICE, &id, Part::Document(0));
     Ok(respond(&call.simulator, download, file.own_paper()))
@@ -220,25 +220,26 @@ async fn download_own(call: Call, Path(id): Path<String>) -> Result<Response, Re
 
 /// `GET /v3/rs/envelope/signed/{signed_id}/certificate` and `/v3/me/signed/{id}/certificate`. Third party. Every
 /// download renders it anew.
-async fn certificate(call: Call, Path(id): Path<String>) -> Result<Response, Refusal> {
+async fn certificate(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let file = Signed::find_signed(&call, &id)?;
     let download = call.simulator.download(SERVICE, &id, Part::Record);
     let paper = Paper::new(vec![file.sheet(Kind::Certificate, 0)]);
     Ok(respond(&call.simulator, download, paper))
 }
 
-fn word(status: Status) -> &'static str {
+fn status_word(status: Status) -> &'static str {
     match status {
         Status::Setup | Status::Awaiting | Status::Filled | Status::Failed => "incomplete",
         Status::Complete => "complete",
         Status::Declined => "recipient_declined",
         Status::Voided => "canceled",
-        // The documentation has no word for it.
+        // The documentation has no word for this status.
         Status::Expired => "expired",
     }
 }
 
-/// While a request is awaited the first recipient has signed and the second has looked.
+/// A recipient's status. While a request is awaiting signatures, the first recipient has signed and the second has
+/// viewed it.
 fn recipient_word(status: Status, order: usize) -> &'static str {
     match (status, order) {
         (Status::Complete, _) | (Status::Awaiting | Status::Filled | Status::Declined, 0) => "finalized",
@@ -248,7 +249,7 @@ fn recipient_word(status: Status, order: usize) -> &'static str {
     }
 }
 
-/// SignEasy's ids are numbers; what isn't one stays text.
+/// An id as JSON. SignEasy's ids are numbers; other ids become strings.
 fn number(id: &str) -> Value {
     match id.parse::<u64>() {
         Ok(number) if number.to_string() == id => number.into(),
@@ -257,9 +258,9 @@ fn number(id: &str) -> Value {
 }
 
 /// An answer instead of the documented one.
-struct Refusal(Answer);
+struct Rejection(Answer);
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         match self.0 {
             Answer::Unknown => error(404, None),
@@ -272,7 +273,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// An error with SignEasy's two fields; 401's are as recorded.
+/// An error with SignEasy's two fields. Those of 401 are as recorded.
 fn error(status: u16, retry_after: Option<u32>) -> Response {
     let http = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let code = match status {

@@ -1,8 +1,8 @@
-//! Signs as Legalesign does: RSASSA-PKCS1-v1_5 with SHA-1, by a certificate built like Legalesign's.
+//! Signs as Legalesign does: RSASSA-PKCS1-v1_5 with SHA-1, with a certificate built like Legalesign's.
 //!
-//! Nothing that is linked anyway signs with SHA-1 any more, so the one multiplication that matters is done here, with
-//! numbers that take no care of timing. That is good enough for a throw-away key that proves the local stack's own
-//! callbacks to itself, and for nothing else.
+//! No library that is linked anyway still signs with SHA-1, so the modular exponentiation is done here, with big
+//! integers that aren't constant-time. That is acceptable for a throw-away key with which the local stack proves its
+//! own callbacks to itself, and for nothing else.
 
 use anyhow::{Context, Result};
 use aws_lc_rs::{
@@ -23,15 +23,15 @@ const UTC_TIME: u8 = 0x17;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 
-/// `rsaEncryption` and `sha1WithRSAEncryption` (RFC 8017, appendix A): the OID's content, and NULL parameters.
+/// `rsaEncryption` and `sha1WithRSAEncryption` (RFC 8017, appendix A): the contents of the OIDs, and NULL parameters.
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const SHA1_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05];
 const NULL: &[u8] = &[0x05, 0x00];
 
-/// What stands before a SHA-1 hash in a signature (RFC 8017, section 9.2, note 1).
+/// The prefix of a SHA-1 hash in a signature: the start of its DER `DigestInfo` (RFC 8017, section 9.2, note 1).
 const SHA1_PREFIX: &[u8] = &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14];
 
-/// Shorter keys don't count as configured.
+/// Minimum size of an RSA key. The product treats a shorter one as not configured.
 const MIN_BITS: u64 = 2048;
 
 /// A throw-away RSA key.
@@ -46,20 +46,20 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a key of 2,048 bits: Legalesign's has 4,096, and takes seconds to make.
+    /// Generates a key of 2,048 bits. Legalesign's has 4,096, which would take seconds to generate.
     ///
     /// # Errors
-    /// When the operating system gives no random numbers.
+    /// When the operating system provides no random numbers.
     pub fn generate() -> Result<Self> {
-        let key = KeyPair::generate(KeySize::Rsa2048).ok().context("no RSA key can be made")?;
-        let der: Pkcs8V1Der<'_> = key.as_der().ok().context("the RSA key can't be written")?;
-        Self::read(der.as_ref()).context("the RSA key can't be read")
+        let key = KeyPair::generate(KeySize::Rsa2048).ok().context("can't generate an RSA key")?;
+        let der: Pkcs8V1Der<'_> = key.as_der().ok().context("can't encode the RSA key")?;
+        Self::read(der.as_ref()).context("can't read the RSA key")
     }
 
-    /// Reads a key in PEM, PKCS #8 without a password.
+    /// Reads an RSA key in PEM (PKCS #8, not encrypted) of at least 2,048 bits.
     ///
     /// # Errors
-    /// When it is none.
+    /// When the text isn't such a key.
     pub fn from_pem(pem: &str) -> Result<Self> {
         let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
         let der = BASE64_STANDARD.decode(base64).ok().context("the signing key is not PEM")?;
@@ -87,11 +87,11 @@ impl SigningKey {
         let (modulus, public_exponent, _) = (number()?, number()?, number()?);
         let (primes, exponents) = ([number()?, number()?], [number()?, number()?]);
         let coefficient = number()?;
-        let sound = modulus.bits() >= MIN_BITS && &primes[0] * &primes[1] == modulus;
-        sound.then(|| Self { pkcs8: pkcs8.to_vec(), modulus, public_exponent, primes, exponents, coefficient })
+        let valid = modulus.bits() >= MIN_BITS && &primes[0] * &primes[1] == modulus;
+        valid.then(|| Self { pkcs8: pkcs8.to_vec(), modulus, public_exponent, primes, exponents, coefficient })
     }
 
-    /// The signature over a message, in base64.
+    /// Signs a message. The signature is in base64.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> String {
         BASE64_STANDARD.encode(self.signature(message))
@@ -102,7 +102,8 @@ impl SigningKey {
         let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, message);
         let padding = vec![0xff; length - 3 - SHA1_PREFIX.len() - hash.as_ref().len()];
         let encoded = BigUint::from_bytes_be(&[&[0, 1], &padding[..], &[0], SHA1_PREFIX, hash.as_ref()].concat());
-        // By the Chinese remainder theorem (RFC 8017, section 5.2.1), four times faster than by the private exponent.
+        // With the Chinese remainder theorem (RFC 8017, section 5.2.1), four times faster than with the private
+        // exponent.
         let ([p, q], [dp, dq]) = (&self.primes, &self.exponents);
         let (of_p, of_q) = (encoded.modpow(dp, p), encoded.modpow(dq, q));
         let difference = (of_p + p - &of_q % p) % p;
@@ -111,7 +112,7 @@ impl SigningKey {
     }
 
     /// A certificate like Legalesign's, in PEM: X.509 version 1, serial number 0, self-signed with SHA-1, a T61String,
-    /// valid until 2033. Only the organisation says that it isn't.
+    /// valid until 2033. Its organisation marks it as a throw-away.
     #[must_use]
     pub fn certificate(&self) -> String {
         let attribute = |kind: u8, tag, text: &str| {
@@ -138,7 +139,7 @@ impl SigningKey {
     }
 }
 
-/// The content of the element of this tag at the beginning of `der`, and what is after it.
+/// Takes the element with this tag from the start of `der`. Returns its content and the remaining bytes.
 fn take(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&first, rest) = der.strip_prefix(&[tag])?.split_first()?;
     let (length, rest) = if first < 0x80 {
@@ -150,7 +151,7 @@ fn take(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-/// An element of this tag.
+/// Encodes an element with this tag.
 fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let length = content.len().to_be_bytes();
@@ -168,7 +169,7 @@ fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     element
 }
 
-/// A positive integer: a first bit that is set would make it negative.
+/// Encodes a positive integer. If its first bit is set, it needs a leading zero byte, or it would be negative.
 fn integer(number: &BigUint) -> Vec<u8> {
     let bytes = number.to_bytes_be();
     let sign: &[u8] = if bytes.first().is_some_and(|byte| *byte >= 0x80) { &[0] } else { &[] };
@@ -183,24 +184,24 @@ fn pem(label: &str, der: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use countersign::signature::{SignatureError, Signers};
+    use countersign::proof::signature::{SignatureError, Signers};
 
     use super::*;
 
     const TEST_KEY: &str = include_str!("../../../shared/tests/data/legalesign/THROWAWAY-TEST-KEY-rsa4096.pem");
     const MESSAGE: &[u8] = include_bytes!("../../../shared/tests/data/legalesign/messages/batch.json");
-    /// What OpenSSL made of the two.
+    /// OpenSSL's signature over `MESSAGE` with `TEST_KEY`.
     const SIGNED: &str = include_str!("../../../shared/tests/data/legalesign/signatures/batch.rsa4096.b64");
 
     #[test]
-    fn signs_as_openssl_does() {
+    fn signatures_match_openssl() {
         let key = SigningKey::from_pem(TEST_KEY).unwrap();
         assert_eq!(key.sign(MESSAGE), SIGNED);
         assert_eq!(key.to_pem(), TEST_KEY);
     }
 
     #[test]
-    fn a_new_key_s_certificate_is_taken_and_proves_what_it_signed() {
+    fn a_generated_certificate_is_accepted_and_verifies_signatures() {
         let key = SigningKey::generate().unwrap();
         let (signers, problems) = Signers::parse(&[key.certificate()]);
         assert_eq!(problems, []);
@@ -213,7 +214,7 @@ mod tests {
         }
         let wrong = signers.verify_sha1(b"[ ]", key.sign(b"[]").as_bytes(), at);
         assert_eq!(wrong.err(), Some(SignatureError::Mismatch));
-        // Its own signature is right as well: the certificate's content, under its own key.
+        // The certificate's own signature is valid too, since it is self-signed.
         let body: String = key.certificate().lines().filter(|line| !line.starts_with("---")).collect();
         let whole = BASE64_STANDARD.decode(body).unwrap();
         let (outer, _) = take(&whole, SEQUENCE).unwrap();
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key() {
+    fn invalid_keys_are_rejected() {
         let certificate = include_str!("../../../shared/tests/data/legalesign/lookalike.crt.pem");
         for text in ["", "no key", certificate, "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"] {
             assert!(SigningKey::from_pem(text).is_err(), "{text:.30}");

@@ -1,9 +1,9 @@
 //! Legalesign's subscriptions to callbacks.
 //!
-//! Confirmed by Legalesign's specification and API pages: the routes; `{url, notify, eventFilter?, group?}` with `notify`
-//! one of five words; 201; the numbers of `notify_when`; that `/unsubscribe/` answers 200 whether there was anything or not.
-//! Confirmed by its connector's specification: the `Location` of a new one, where DELETE ends it. Inferred: the other
-//! fields of the list, that it is paged like other lists, and what DELETE answers.
+//! Confirmed by Legalesign's specification and API pages: the routes; `{url, notify, eventFilter?, group?}` with
+//! `notify` one of five words; 201; the numbers of `notify_when`; that `/unsubscribe/` responds with 200 even if
+//! nothing matched. Confirmed by its connector's specification: the `Location` of a new subscription, where DELETE ends
+//! it. Inferred: the other fields of the list, that it is paged like other lists, and the response to DELETE.
 
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -18,16 +18,16 @@ use super::Simulator;
 use super::call::{Call, plain};
 use super::legalesign::authorised;
 
-/// A URL and what it wants to hear of.
+/// A subscription: a URL and the events that are posted to it.
 #[derive(Debug, Clone)]
 pub(super) struct Subscription {
     id: u64,
     notify_when: u8,
-    wanted: Wanted,
+    request: SubscriptionRequest,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Wanted {
+struct SubscriptionRequest {
     url: String,
     #[serde(default)]
     notify: String,
@@ -61,21 +61,23 @@ async fn subscribe(call: Call, body: Bytes) -> Response {
     if !authorised(&call) {
         return plain(401);
     }
-    let Ok(wanted) = serde_json::from_slice::<Wanted>(&body) else {
+    let Ok(request) = serde_json::from_slice::<SubscriptionRequest>(&body) else {
         return (StatusCode::BAD_REQUEST, "url and notify are required").into_response();
     };
-    let notify_when = match wanted.notify.as_str() {
+    let notify_when = match request.notify.as_str() {
         "all" => 1,
         "signed" => 2,
         "sent" => 3,
         "rejected" => 4,
         "realtime" => 10,
-        _ => return (StatusCode::BAD_REQUEST, "notify is not one of the five").into_response(),
+        _ => {
+            return (StatusCode::BAD_REQUEST, "notify must be all, signed, sent, rejected or realtime").into_response();
+        }
     };
     let mut state = call.simulator.state();
     state.keys += 1;
     let id = state.keys;
-    state.subscriptions.push(Subscription { id, notify_when, wanted });
+    state.subscriptions.push(Subscription { id, notify_when, request });
     let location = format!("{}/legalesign/api/v1/unsubscribe/{id}/", call.base);
     (StatusCode::CREATED, [(header::LOCATION, location)]).into_response()
 }
@@ -85,15 +87,15 @@ async fn unsubscribe(call: Call, body: Bytes) -> Response {
     if !authorised(&call) {
         return plain(401);
     }
-    let Ok(unwanted) = serde_json::from_slice::<Wanted>(&body) else {
+    let Ok(target) = serde_json::from_slice::<SubscriptionRequest>(&body) else {
         return (StatusCode::BAD_REQUEST, "url is required").into_response();
     };
-    let same = |wanted: &Wanted| {
-        wanted.url == unwanted.url
-            && unwanted.event_filter.as_ref().is_none_or(|filter| wanted.event_filter.as_ref() == Some(filter))
-            && unwanted.group.as_ref().is_none_or(|group| wanted.group.as_ref() == Some(group))
+    let matches = |request: &SubscriptionRequest| {
+        request.url == target.url
+            && target.event_filter.as_ref().is_none_or(|filter| request.event_filter.as_ref() == Some(filter))
+            && target.group.as_ref().is_none_or(|group| request.group.as_ref() == Some(group))
     };
-    call.simulator.state().subscriptions.retain(|subscription| !same(&subscription.wanted));
+    call.simulator.state().subscriptions.retain(|subscription| !matches(&subscription.request));
     StatusCode::OK.into_response()
 }
 
@@ -112,10 +114,10 @@ impl Subscription {
     fn to_json(&self) -> Value {
         json!({
             "id": self.id,
-            "url": self.wanted.url,
+            "url": self.request.url,
             "notify_when": self.notify_when,
-            "event_filter": self.wanted.event_filter,
-            "group": self.wanted.group,
+            "event_filter": self.request.event_filter,
+            "group": self.request.group,
         })
     }
 }

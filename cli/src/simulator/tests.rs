@@ -4,7 +4,7 @@ const PACK: &str = "/quicklysign/v1/document_packs/a-Pack_1";
 const FILE: &str = "/quicklysign/serve_pdf/a-Pack_1/0";
 
 #[tokio::test]
-async fn requests_are_written_down_without_their_secrets() {
+async fn requests_are_recorded_without_their_secrets() {
     let server = Server::start().await;
     server.send("GET", PACK, &["access_token: s3cret"], "").await;
     server.send("POST", FILE, &["Authorization: Bearer s3cret"], "s3cret").await;
@@ -23,7 +23,7 @@ async fn requests_are_written_down_without_their_secrets() {
 }
 
 #[tokio::test]
-async fn the_next_requests_fail_as_often_as_told() {
+async fn the_scripted_number_of_requests_fails() {
     let server = Server::start().await;
     server.simulator.fail_next(2, "/quicklysign/v1/document_packs", 503);
     server.simulator.fail_next(1, "/quicklysign", 429);
@@ -38,7 +38,7 @@ async fn the_next_requests_fail_as_often_as_told() {
 }
 
 #[tokio::test]
-async fn what_no_service_documents_is_not_there() {
+async fn undocumented_routes_are_not_found() {
     let server = Server::start().await;
     for path in ["/", "/quicklysign/v2/document_packs/x", "/files/nothing"] {
         assert_eq!(server.get(path).await.code(), 404, "{path}");

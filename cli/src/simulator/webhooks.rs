@@ -1,18 +1,20 @@
 //! QuicklySign's webhooks: one per document pack, and the log of the calls made to them.
 //!
-//! Confirmed by docs.quicklysign.com: the routes, that `client_id` and `client_secret` go with every call, the request and
-//! the answer of creating one, a log entry's fields. Its own pages spell the path of DELETE once in the singular: both
-//! are answered. Whether an access token is needed besides is contradictory there, so none is asked for. Inferred: the
-//! fields `webhooks` and `webhook_callback_logs` around lists, that an unknown key is a 404, and what DELETE answers.
-//! Unlike the real service this one takes callbacks on plain HTTP and loopback: that is where a local stack is.
+//! Confirmed by docs.quicklysign.com: the routes, that `client_id` and `client_secret` are sent with every call, the
+//! request and the response of creating one, a log entry's fields. Those pages once spell the path of DELETE in the
+//! singular: both forms work here. They contradict themselves on whether an access token is needed as well, so none is
+//! required. Inferred: the fields `webhooks` and `webhook_callback_logs` around lists, 404 for an unknown key, and the
+//! response to DELETE. Unlike the real service, this one accepts callback URLs with plain HTTP and loopback, because a
+//! local stack listens there.
 //!
-//! The simulator calls nobody: whoever plays its callbacks can enter them with [`Simulator::log_callback`].
+//! The simulator never calls a webhook. A test that plays the callbacks can log them with [`Simulator::log_callback`].
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::{get, post};
+use countersign::domain::Provider;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,7 +24,7 @@ use super::facts::Facts;
 use super::quicklysign::{Client, envelope, now, refusal};
 use super::state::{State, well_formed};
 
-/// A subscription to what happens to a pack.
+/// A subscription to a pack's events.
 #[derive(Debug, Clone)]
 pub(super) struct Webhook {
     key: String,
@@ -31,7 +33,7 @@ pub(super) struct Webhook {
     created: i64,
 }
 
-/// A call made to a webhook.
+/// A log entry: a call of a webhook.
 #[derive(Debug, Clone)]
 pub(super) struct Callback {
     key: String,
@@ -53,12 +55,12 @@ pub(super) fn routes() -> Router<Simulator> {
 }
 
 impl Simulator {
-    /// Lists of webhooks and of callbacks come in pages of this many, each but the last with `pagination.next`.
+    /// Sets the page size of the lists of webhooks and callbacks. All pages but the last have `pagination.next`.
     pub fn webhooks_per_page(&self, entries: usize) {
         self.state().webhook_page_size = entries.max(1);
     }
 
-    /// Enters a callback into the logs of every webhook on this pack: the URL called was the webhook's own.
+    /// Logs a callback to the URL of each of the pack's webhooks.
     pub fn log_callback(&self, entity_key: &str, event: &str, http_status: u16) {
         let mut state = self.state();
         let hooks: Vec<Webhook> = state.webhooks.iter().filter(|hook| hook.entity_key == entity_key).cloned().collect();
@@ -95,7 +97,7 @@ async fn create_webhook(call: Call, body: Bytes) -> Response {
         return unauthorised(&call);
     }
     if !well_formed(&webhook.entity_key) || webhook.callback.is_empty() {
-        return refusal(&call, 400, "bad_request", "entity_key or callback is not usable");
+        return refusal(&call, 400, "bad_request", "entity_key or callback is invalid");
     }
     let mut state = call.simulator.state();
     let key = new_key(&mut state, "webhook", &webhook.entity_key);
@@ -118,7 +120,7 @@ async fn webhook(call: Call, Path(key): Path<String>) -> Response {
     }
 }
 
-/// `GET /v1/webhooks`, of one entity if `entity_key` names it.
+/// `GET /v1/webhooks`, optionally only those of `entity_key`.
 async fn webhooks(call: Call) -> Response {
     if !authorised(&call) {
         return unauthorised(&call);
@@ -134,7 +136,7 @@ async fn delete_webhook(call: Call, Path(key): Path<String>) -> Response {
     delete(&call, |hook| hook.key == key)
 }
 
-/// `DELETE /v1/webhook?entity_key=`. Without an entity nothing is deleted.
+/// `DELETE /v1/webhook?entity_key=…`. Without an entity it deletes nothing.
 async fn delete_webhooks(call: Call) -> Response {
     match call.query("entity_key") {
         Some(entity) => delete(&call, |hook| hook.entity_key == entity),
@@ -152,7 +154,7 @@ fn delete(call: &Call, which: impl Fn(&Webhook) -> bool) -> Response {
     if state.webhooks.len() < before { envelope(json!({}), None) } else { unknown(call) }
 }
 
-/// `GET /v1/webhook_callback_logs`, of one entity or webhook if the query names it.
+/// `GET /v1/webhook_callback_logs`, optionally only those of `entity_key` or `webhook_key`.
 async fn webhook_callback_logs(call: Call) -> Response {
     if !authorised(&call) {
         return unauthorised(&call);
@@ -165,8 +167,8 @@ async fn webhook_callback_logs(call: Call) -> Response {
     page(&call, "webhook_callback_logs", logs.map(Callback::to_json).collect(), state.webhook_page_size)
 }
 
-/// One page of a list. That these lists are paged is inferred from `pagination` being part of the envelope; the next
-/// page's URL repeats the query but for the client's secret.
+/// One page of a list. That these lists are paged is inferred from `pagination`, which is part of the envelope. The
+/// next page's URL repeats the query without the client's secret.
 fn page(call: &Call, field: &str, entries: Vec<Value>, size: usize) -> Response {
     let start = call.query("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0).min(entries.len());
     let end = entries.len().min(start + size);
@@ -185,7 +187,7 @@ fn page(call: &Call, field: &str, entries: Vec<Value>, size: usize) -> Response 
 
 impl Webhook {
     fn to_json(&self) -> Value {
-        // The documented sample says null for `webhook_key` and names the webhook by `key`.
+        // In the documented sample, `webhook_key` is null and `key` has the webhook's key.
         json!({
             "key": self.key,
             "webhook_key": null,
@@ -214,7 +216,7 @@ impl Callback {
 
 fn new_key(state: &mut State, kind: &str, entity: &str) -> String {
     state.keys += 1;
-    Facts::new(super::Service::Quicklysign, entity).key(&format!("{kind} {}", state.keys))
+    Facts::new(Provider::Quicklysign, entity).key(&format!("{kind} {}", state.keys))
 }
 
 fn authorised(call: &Call) -> bool {
@@ -226,7 +228,7 @@ fn unauthorised(call: &Call) -> Response {
 }
 
 fn unknown(call: &Call) -> Response {
-    refusal(call, 404, "not_found", "There is no such webhook")
+    refusal(call, 404, "not_found", "No webhook has this key")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The embedded DynamoDB: its file, and the table as `template.yaml` defines it.
+//! The embedded DynamoDB: its file, and the table as defined in `template.yaml`.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 use countersign::ledger::{EXPIRES_AT, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, PARTITION_KEY, SORT_KEY};
 use dynoxide::Database;
 
-/// Opens the database in `file`, or makes it.
+/// Opens the database in `file`; creates it if it doesn't exist.
 ///
 /// # Errors
 /// When the file can't be opened.
@@ -22,10 +22,10 @@ pub fn open(file: &Path) -> Result<Database> {
     Database::new(path).map_err(|problem| anyhow::anyhow!("the embedded DynamoDB can't open {path}: {problem}"))
 }
 
-/// Makes the table, unless it is there.
+/// Creates the table, unless it exists.
 ///
 /// # Errors
-/// When DynamoDB refuses.
+/// When DynamoDB rejects the request.
 pub async fn create_table(client: &Client, table: &str) -> Result<()> {
     let tables = client.list_tables().send().await.context("the embedded DynamoDB")?;
     if tables.table_names().iter().any(|name| name == table) {

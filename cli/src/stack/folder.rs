@@ -1,4 +1,4 @@
-//! The data folder: who uses it, and where its stack can be reached.
+//! The data folder: the lock on it, and the endpoints of the stack that runs on it.
 
 use std::{
     collections::BTreeMap,
@@ -8,16 +8,18 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use countersign::provider::Provider;
+use countersign::domain::Provider;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 const ENDPOINTS: &str = "endpoints.json";
+const SAM_LOCAL: &str = "sam-local.json";
 const LOCK: &str = "lock";
 
-/// Where a running stack's parts are, as `endpoints.json` tells other processes.
+/// The endpoints of a running stack, which `endpoints.json` announces to other processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoints {
-    /// The process.
+    /// The stack's process.
     pub pid: u32,
     /// The gateway.
     pub http: String,
@@ -27,7 +29,7 @@ pub struct Endpoints {
     pub s3: String,
     /// The simulated services.
     pub simulator: String,
-    /// Where each service's API is asked: at the simulator, unless a setting says otherwise.
+    /// The base URL of each service's API: the simulator, unless a setting says otherwise.
     pub apis: BTreeMap<Provider, String>,
     /// The table.
     pub table: String,
@@ -35,37 +37,46 @@ pub struct Endpoints {
     pub bucket: String,
     /// The folder with the secrets in use.
     pub secrets: PathBuf,
-    /// The functions' settings that are no secrets, as variables: commands follow them.
+    /// The functions' settings that aren't secret, as variables. Commands use the same.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// A region for clients that want one.
+    /// A region, for clients that need one.
     pub region: String,
-    /// What the embedded S3 wants to see; it protects nothing.
+    /// The access key of the embedded S3. It protects nothing.
     pub access_key_id: String,
-    /// Its secret.
+    /// The secret of the access key.
     pub secret_access_key: String,
 }
 
-/// A data folder that this process alone uses. The lock is the operating system's, so it ends with the process, however
-/// that ends.
+/// A data folder that only this process uses. The operating system holds the lock, and releases it however the process
+/// ends.
 pub struct Folder {
     path: PathBuf,
     _lock: File,
 }
 
-/// Another process uses the folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InUse {
-    /// Where its stack is, if it is a stack and is ready.
-    pub endpoints: Option<Endpoints>,
+/// The result of an attempt to lock a data folder.
+pub enum Taken {
+    /// It is locked now.
+    Free(Folder),
+    /// Another process uses it; with the endpoints of that process, if it is a stack and ready.
+    InUse(Option<Box<Endpoints>>),
+}
+
+impl Taken {
+    /// The folder, if it was free.
+    #[must_use]
+    pub fn free(self) -> Option<Folder> {
+        if let Self::Free(folder) = self { Some(folder) } else { None }
+    }
 }
 
 impl Folder {
-    /// Takes the folder, and makes it if it isn't there.
+    /// Locks the folder; creates it if it doesn't exist.
     ///
     /// # Errors
-    /// When it can't be made or locked. That another process uses it is no error here.
-    pub fn take(path: &Path) -> Result<Result<Self, InUse>> {
+    /// If it can't be created, or locking fails for another reason than that it is in use.
+    pub fn take(path: &Path) -> Result<Taken> {
         fs::create_dir_all(path).with_context(|| format!("the data folder {}", path.display()))?;
         let file = path.join(LOCK);
         let lock = File::create(&file).with_context(|| format!("the lock {}", file.display()))?;
@@ -74,32 +85,46 @@ impl Folder {
                 let folder = Self { path: path.to_owned(), _lock: lock };
                 // Left by a process that was killed.
                 folder.withdraw();
-                Ok(Ok(folder))
+                Ok(Taken::Free(folder))
             }
             Err(TryLockError::WouldBlock) => {
                 let text = fs::read_to_string(path.join(ENDPOINTS)).ok();
-                Ok(Err(InUse { endpoints: text.and_then(|text| serde_json::from_str(&text).ok()) }))
+                Ok(Taken::InUse(text.and_then(|text| serde_json::from_str(&text).ok())))
             }
             Err(TryLockError::Error(error)) => Err(error).context("locking the data folder"),
         }
     }
 
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes where the stack is, all at once: a reader sees the whole file or none.
+    /// Writes `endpoints.json` atomically: a reader sees the whole file or none.
     pub(super) fn announce(&self, endpoints: &Endpoints) -> Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
-        file.write_all(serde_json::to_string_pretty(endpoints)?.as_bytes())?;
-        file.persist(self.path.join(ENDPOINTS))?;
-        Ok(())
+        self.write(ENDPOINTS, endpoints).map(drop)
     }
 
+    /// Writes the environment of functions under `sam local`, in the form of its `--env-vars`. Gives the file's path.
+    pub(super) fn announce_to_sam(&self, environments: &Value) -> Result<PathBuf> {
+        self.write(SAM_LOCAL, environments)
+    }
+
+    /// Only this user can read the file: a temporary file has mode 0600, and keeps it.
+    fn write(&self, name: &str, value: &impl Serialize) -> Result<PathBuf> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+        file.write_all(serde_json::to_string_pretty(value)?.as_bytes())?;
+        let path = self.path.join(name);
+        file.persist(&path)?;
+        Ok(path)
+    }
+
+    /// Removes the announcements, if they exist.
     pub(super) fn withdraw(&self) {
-        // That it isn't there is what is wanted.
-        drop(fs::remove_file(self.path.join(ENDPOINTS)));
+        for name in [ENDPOINTS, SAM_LOCAL] {
+            // A missing file needs no removal.
+            drop(fs::remove_file(self.path.join(name)));
+        }
     }
 }

@@ -1,9 +1,9 @@
-//! The functions, in one process.
+//! All Lambda functions in one process.
 
-use countersign::{aws::Aws, delivery::Route, settings::Settings};
+use countersign::{aws::Aws, domain::Route, settings::Settings};
 use lambda_http::{Request, Response};
 
-/// Every function of the stack, started.
+/// The functions of a stack, initialized.
 pub struct Functions {
     /// `v1-batch`
     pub v1_batch: v1_batch::Function,
@@ -20,7 +20,7 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// Starts them all with the same settings.
+    /// Initializes all of them with the same settings.
     pub async fn start(settings: &Settings, aws: &Aws) -> Self {
         let settings = || Ok(settings.clone());
         Self {

@@ -1,9 +1,10 @@
-//! The local stack: everything that AWS and the three services do for Countersign, in one process on loopback.
+//! The local stack: AWS and the three services as far as Countersign needs them, in one process on loopback.
 //!
-//! The functions' own code runs behind a gateway that builds real API Gateway events, and talks to an embedded DynamoDB
-//! and S3 through the real AWS SDK. A pipe reads the table's stream and fills a queue, from which `final-document` is
-//! called; a schedule calls `reconcile`. A simulator answers the services' APIs unless their real URLs are set.
+//! The functions' own code runs behind a gateway that builds real API Gateway events, and uses an embedded DynamoDB and S3
+//! through the real AWS SDK. A pipe reads the table's stream and fills the queue of `final-document`; schedules call
+//! `reconcile`. A simulator answers the services' APIs unless their real URLs are set.
 
+mod containers;
 pub mod dynamodb;
 mod folder;
 mod functions;
@@ -11,72 +12,97 @@ pub mod gateway;
 mod pipe;
 mod queue;
 pub mod s3;
-mod secrets;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result};
-use countersign::{aws::Aws, delivery::Route, ledger::Ledger, provider::Provider, settings::Settings};
+use axum::Router;
+use countersign::{
+    aws::Aws,
+    domain::{Provider, Route},
+    ledger::Ledger,
+    providers,
+    settings::Settings,
+};
+use dynoxide::Database;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-pub use folder::{Endpoints, Folder, InUse};
+pub use crate::secrets::Secrets;
+use crate::simulator::{self, Simulator};
+pub use containers::{Containers, Host};
+pub use folder::{Endpoints, Folder, Taken};
 pub use functions::Functions;
-pub use secrets::Secrets;
-
-use crate::{
-    console,
-    simulator::{self, Simulator},
-};
 
 /// The table's name in the local stack.
 pub const TABLE: &str = "countersign";
 /// The bucket's name in the local stack.
 pub const BUCKET: &str = "countersign-archive";
-/// The region that the local stack's clients name; the embedded services don't look at it.
+/// The region of the local stack's clients. The embedded services ignore it.
 pub const REGION: &str = "eu-west-1";
-/// The access key that the embedded S3 wants to see.
+/// The access key of the embedded S3.
 pub const ACCESS_KEY: &str = "countersign";
-/// Its secret: it protects nothing, since everything listens on loopback only.
+/// The secret of [`ACCESS_KEY`]. It is public: the data is protected because everything listens on loopback only, unless
+/// `--containers` opens another address.
 pub const SECRET_KEY: &str = "countersign-local";
 
-/// Deployed, the sweep runs every 15 minutes. A person at a laptop doesn't want to wait that long.
+/// Interval of the sweep. Deployed it is 15 minutes, too long to wait at a laptop.
 const SWEEP_EVERY: Duration = Duration::from_secs(20);
 
-/// Deployed and here, the services are asked every hour.
-const ASK_EVERY: Duration = Duration::from_secs(60 * 60);
-/// The console is told of every write; what only time changes is looked at so often.
-const REFRESH_EVERY: Duration = Duration::from_secs(10);
+/// Interval of querying the services, the same as deployed.
+const QUERY_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// So long may what is under way go on when the stack ends. Supervisors wait ten seconds before they kill.
+/// Grace period for in-flight work on shutdown. Supervisors kill after ten seconds.
 const GRACE: Duration = Duration::from_secs(6);
 
-/// The same for DynamoDB, S3 and the simulator, of which nobody wants anything by then.
+/// Grace period for DynamoDB, S3 and the simulator, which are no longer in use by then.
 const GRACE_FOR_SERVICES: Duration = Duration::from_secs(2);
 
-/// How the local stack is to run.
+/// The options of a local stack.
 pub struct Options {
-    /// The gateway's port; 0 for a free one.
+    /// The gateway's port; 0 picks a free one.
     pub port: u16,
-    /// The environment that settings are read from where the stack doesn't set them itself.
+    /// The environment for the settings that the stack doesn't set itself.
     pub environment: HashMap<String, String>,
-    /// What proves callbacks, and what the services' APIs want to see.
+    /// The secrets that verify callbacks, and the API credentials.
     pub secrets: Secrets,
-    /// Whether the schedule runs; tests call the sweep themselves.
+    /// Whether the schedules run. Tests call the sweep themselves.
     pub scheduled: bool,
-    /// Whether the pipe hands archive orders to the queue. Without it they stay due, for functions that run elsewhere.
+    /// Whether the pipe fills the queue. Without it archive jobs stay due, for functions that run elsewhere.
     pub piped: bool,
+    /// Builds a console, whose routes the gateway serves beside those of the callbacks; `None` for no console.
+    pub console: Option<fn(ConsoleContext) -> Result<Router>>,
+}
+
+/// The parts of a stack that its console needs.
+pub struct ConsoleContext {
+    /// Clients of the stack's DynamoDB and S3.
+    pub aws: Aws,
+    /// The settings of its functions.
+    pub settings: Settings,
+    /// The secrets in use.
+    pub secrets: Secrets,
+    /// Its data folder.
+    pub folder: PathBuf,
+    /// The gateway's base URL.
+    pub url: String,
+    /// The gateway's port.
+    pub port: u16,
+    /// Changes with every write to the table.
+    pub changes: watch::Receiver<u64>,
+    /// Turns true when the stack ends.
+    pub stopping: watch::Receiver<bool>,
 }
 
 impl Options {
-    /// On a free port, with throw-away secrets, without a schedule, and nothing from outside.
+    /// On a free port, with throw-away secrets and an empty environment, without schedules and console.
     ///
     /// # Errors
-    /// When secrets can't be made.
+    /// When secrets can't be generated.
     pub fn for_tests() -> Result<Self> {
         Ok(Self {
             port: 0,
@@ -84,17 +110,18 @@ impl Options {
             secrets: Secrets::throw_away()?,
             scheduled: false,
             piped: true,
+            console: None,
         })
     }
 }
 
-/// A running local stack. It ends when it is told to; dropping it ends it without waiting.
+/// A running local stack. [`Self::stop`] ends it in order; dropping it cuts it off.
 pub struct Stack {
-    /// Where its parts are.
+    /// Its endpoints.
     pub endpoints: Endpoints,
     /// Clients of its DynamoDB and S3.
     pub aws: Aws,
-    /// The functions, as they are wired.
+    /// Its functions.
     pub functions: Arc<Functions>,
     /// The simulated services.
     pub simulator: Simulator,
@@ -103,28 +130,59 @@ pub struct Stack {
     /// The secrets in use.
     pub secrets: Secrets,
     folder: Folder,
-    stop: watch::Sender<bool>,
-    parts: JoinSet<()>,
-    stop_services: watch::Sender<bool>,
-    services: JoinSet<()>,
+    /// The gateway, the queue, the pipe and the schedules.
+    parts: Tasks,
+    /// DynamoDB, S3 and the simulator, which the parts need.
+    services: Tasks,
 }
 
-/// The embedded DynamoDB and S3 alone: what commands need when no stack runs on the folder.
+/// Tasks that end together.
+struct Tasks {
+    running: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Tasks {
+    fn new() -> Self {
+        Self { running: JoinSet::new(), stop: watch::Sender::new(false) }
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.running.spawn(task);
+    }
+
+    /// Turns true when the tasks have to end.
+    fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Ends the tasks, and cuts off those that need longer than `grace`.
+    async fn end(&mut self, grace: Duration) {
+        self.stop.send_replace(true);
+        let ended = async { while self.running.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            tracing::warn!(event = "cut_off", parts = self.running.len());
+            self.running.shutdown().await;
+        }
+    }
+}
+
+/// The embedded DynamoDB and S3 alone, for commands on a folder that no stack runs on.
 pub struct Storage {
-    /// Where the table is served.
+    /// URL of DynamoDB.
     pub dynamodb: String,
-    /// Where the bucket is served.
+    /// URL of S3.
     pub s3: String,
     /// Clients of both.
     pub aws: Aws,
-    database: dynoxide::Database,
+    database: Database,
 }
 
 impl Storage {
-    /// Opens what is stored in `folder`, and serves it on loopback until `stop` turns true.
+    /// Opens the table and the bucket in `folder`, and serves them on loopback until `stop` turns true.
     ///
     /// # Errors
-    /// When the files can't be opened or a port can't be had.
+    /// When the files can't be opened, or there is no free port.
     pub async fn open(folder: &Path, parts: &mut JoinSet<()>, stop: &watch::Receiver<bool>) -> Result<Self> {
         let database = dynamodb::open(&folder.join("dynamodb.sqlite"))?;
         let (listener, dynamodb) = bind(0).await?;
@@ -163,81 +221,85 @@ impl Stack {
     /// Starts a stack on `folder`.
     ///
     /// # Errors
-    /// When a file or port can't be had, or the settings are wrong.
+    /// When a file can't be opened, the port is in use, or the settings are wrong.
     pub async fn start(folder: Folder, options: Options) -> Result<Self> {
-        let (stop_services, services_stopping) = watch::channel(false);
-        let mut services = JoinSet::new();
-        let storage = Storage::open(folder.path(), &mut services, &services_stopping).await?;
+        let mut services = Tasks::new();
+        let stopping = services.stopping();
+        let storage = Storage::open(folder.path(), &mut services.running, &stopping).await?;
+        let (simulator, simulator_url) = simulate(&options.secrets, &mut services.running, &stopping).await?;
 
-        let (simulator, simulator_url) = simulate(&options.secrets, &mut services, &services_stopping).await?;
-
-        let (stop, stopping) = watch::channel(false);
-        let mut parts = JoinSet::new();
-        let (gateway, http) = bind(options.port).await?;
+        let (listener, http) = bind(options.port).await?;
         let environment = environment(&options, &simulator_url, &http);
-        let settings = Settings::read(|name| environment.get(name).cloned())?;
+        let settings = providers::settings(|name| environment.get(name).cloned())?;
         let functions = Arc::new(Functions::start(&settings, &storage.aws).await);
-        let (changed, changes) = watch::channel(0);
-        let console = console::router(console::Options {
-            aws: storage.aws.clone(),
-            table: TABLE.to_owned(),
-            bucket: BUCKET.to_owned(),
-            label: "local stack".to_owned(),
-            place: folder.path().display().to_string(),
-            allow_retry: true,
-            settings: Some(settings.clone()),
-            gateway: Some(console::Gateway { url: http.clone(), secrets: options.secrets.clone() }),
-            port: gateway.local_addr()?.port(),
-            key: None,
-            poll: REFRESH_EVERY,
-            changes: Some(changes),
-            stopping: stopping.clone(),
-        })?;
-        parts.spawn(gateway::serve(gateway, Arc::clone(&functions), console, stopped(stopping.clone())));
 
-        let (queue, worker) = queue::queue(Arc::clone(&functions), stopping.clone());
-        parts.spawn(worker);
-        if options.piped {
-            let pipe = pipe::Pipe::open(storage.database.clone(), TABLE)?;
-            parts.spawn(pipe.run(queue, changed, stopping.clone()));
-        }
-        let ledger = Ledger::new(&storage.aws, TABLE, BUCKET);
-        recover(&ledger).await?;
-        if options.scheduled {
-            parts.spawn(ask(Arc::clone(&functions), stopping.clone()));
-            parts.spawn(schedule(Arc::clone(&functions), storage.database, stopping));
-        }
-
-        let endpoints = Endpoints {
-            pid: std::process::id(),
-            http,
-            dynamodb: storage.dynamodb,
-            s3: storage.s3,
-            simulator: simulator_url,
-            apis: Provider::ALL.map(|provider| (provider, settings.provider(provider).api_url.to_string())).into(),
-            table: TABLE.to_owned(),
-            bucket: BUCKET.to_owned(),
-            secrets: options.secrets.folder().to_owned(),
-            environment: open_settings(&environment),
-            region: REGION.to_owned(),
-            access_key_id: ACCESS_KEY.to_owned(),
-            secret_access_key: SECRET_KEY.to_owned(),
-        };
-        folder.announce(&endpoints)?;
-        let (aws, secrets) = (storage.aws, options.secrets);
-        Ok(Self {
+        let endpoints = endpoints(&options, &settings, &environment, &storage, http, simulator_url);
+        let mut stack = Self {
             endpoints,
-            aws,
+            aws: storage.aws,
             functions,
             simulator,
             settings,
-            secrets,
+            secrets: options.secrets.clone(),
             folder,
-            stop,
-            parts,
-            stop_services,
+            parts: Tasks::new(),
             services,
-        })
+        };
+        stack.start_parts(listener, &options, storage.database).await?;
+        stack.folder.announce(&stack.endpoints)?;
+        Ok(stack)
+    }
+
+    /// Starts the gateway, the queue, the pipe and the schedules.
+    async fn start_parts(&mut self, listener: TcpListener, options: &Options, database: Database) -> Result<()> {
+        let (changed, changes) = watch::channel(0);
+        self.start_gateway(listener, options.console, changes)?;
+        self.start_archiving(options.piped.then(|| database.clone()), changed)?;
+        recover(&self.ledger()).await?;
+        if options.scheduled {
+            self.start_schedules(database);
+        }
+        Ok(())
+    }
+
+    /// Starts the gateway, with a console beside it if there is one.
+    fn start_gateway(
+        &mut self,
+        listener: TcpListener,
+        console: Option<fn(ConsoleContext) -> Result<Router>>,
+        changes: watch::Receiver<u64>,
+    ) -> Result<()> {
+        let context = ConsoleContext {
+            aws: self.aws.clone(),
+            settings: self.settings.clone(),
+            secrets: self.secrets.clone(),
+            folder: self.folder.path().to_owned(),
+            url: self.endpoints.http.clone(),
+            port: listener.local_addr()?.port(),
+            changes,
+            stopping: self.parts.stopping(),
+        };
+        let console = console.map(|router| router(context)).transpose()?.unwrap_or_default();
+        let shutdown = stopped(self.parts.stopping());
+        self.parts.spawn(gateway::serve(listener, Arc::clone(&self.functions), console, shutdown));
+        Ok(())
+    }
+
+    /// Starts the queue; and, given a database, the pipe that fills it from the database's stream.
+    fn start_archiving(&mut self, database: Option<Database>, changed: watch::Sender<u64>) -> Result<()> {
+        let (queue, worker) = queue::queue(Arc::clone(&self.functions), self.parts.stopping());
+        self.parts.spawn(worker);
+        if let Some(database) = database {
+            let pipe = pipe::Pipe::open(database, TABLE)?;
+            self.parts.spawn(pipe.run(queue, changed, self.parts.stopping()));
+        }
+        Ok(())
+    }
+
+    /// Starts the schedules that call `reconcile`.
+    fn start_schedules(&mut self, database: Database) {
+        self.parts.spawn(query(Arc::clone(&self.functions), self.parts.stopping()));
+        self.parts.spawn(sweep(Arc::clone(&self.functions), database, self.parts.stopping()));
     }
 
     /// The stack's ledger.
@@ -246,39 +308,28 @@ impl Stack {
         Ledger::new(&self.aws, TABLE, BUCKET)
     }
 
-    /// The URL that a service would be given for its callbacks, with the first path token.
+    /// The callback URL of a route, with the first path token.
     ///
     /// # Errors
-    /// When no path token is known.
+    /// When the service has no path token.
     pub fn callback_url(&self, route: Route) -> Result<String> {
         let token = self.secrets.url_token(route.provider())?;
         Ok(format!("{}{}", self.endpoints.http, route.path().replace("{token}", &token)))
     }
 
-    /// Ends the stack: what is under way is finished first, and only then what it needs is ended. What takes too long,
-    /// because somebody doesn't finish a request or a large document is on its way, is left to the next start.
+    /// Ends the stack: first the work in flight, then the services that it needs. Work that takes longer than the grace
+    /// period, such as an unfinished request or a large download, is left to the next start.
     pub async fn stop(mut self) {
         self.folder.withdraw();
-        self.stop.send_replace(true);
-        end(&mut self.parts, GRACE).await;
-        self.stop_services.send_replace(true);
-        end(&mut self.services, GRACE_FOR_SERVICES).await;
+        self.parts.end(GRACE).await;
+        self.services.end(GRACE_FOR_SERVICES).await;
     }
 }
 
-/// Waits until all of `parts` have ended, and after `grace` ends them.
-async fn end(parts: &mut JoinSet<()>, grace: Duration) {
-    let ended = async { while parts.join_next().await.is_some() {} };
-    if tokio::time::timeout(grace, ended).await.is_err() {
-        tracing::warn!(event = "cut_off", parts = parts.len());
-        parts.shutdown().await;
-    }
-}
-
-/// Serves the simulated services on loopback until `stop` turns true. Gives them and their URL.
+/// Serves the simulated services on loopback until `stop` turns true. Returns them and their URL.
 ///
 /// # Errors
-/// When a port can't be had.
+/// When there is no free port.
 pub async fn simulate(
     secrets: &Secrets,
     parts: &mut JoinSet<()>,
@@ -295,7 +346,7 @@ pub async fn simulate(
     Ok((simulator, url))
 }
 
-/// The process's environment, but for what isn't text.
+/// The process's environment, without variables that aren't UTF-8.
 #[must_use]
 pub fn process_environment() -> HashMap<String, String> {
     std::env::vars_os()
@@ -303,7 +354,33 @@ pub fn process_environment() -> HashMap<String, String> {
         .collect()
 }
 
-/// Settings that are no secrets. Nothing else of an environment may be written into a file.
+/// The endpoints of a stack.
+fn endpoints(
+    options: &Options,
+    settings: &Settings,
+    environment: &HashMap<String, String>,
+    storage: &Storage,
+    http: String,
+    simulator: String,
+) -> Endpoints {
+    Endpoints {
+        pid: std::process::id(),
+        http,
+        dynamodb: storage.dynamodb.clone(),
+        s3: storage.s3.clone(),
+        simulator,
+        apis: Provider::ALL.map(|provider| (provider, settings.service(provider).api_url.to_string())).into(),
+        table: TABLE.to_owned(),
+        bucket: BUCKET.to_owned(),
+        secrets: options.secrets.folder().to_owned(),
+        environment: open_settings(environment),
+        region: REGION.to_owned(),
+        access_key_id: ACCESS_KEY.to_owned(),
+        secret_access_key: SECRET_KEY.to_owned(),
+    }
+}
+
+/// Settings that aren't secret. Nothing else of an environment may be written to a file.
 const OPEN_SETTINGS: [&str; 8] = [
     "LEGALESIGN_API_URL",
     "QUICKLYSIGN_API_URL",
@@ -320,7 +397,7 @@ fn open_settings(environment: &HashMap<String, String>) -> BTreeMap<String, Stri
     set.collect()
 }
 
-/// The functions' environment: what the stack sets itself, over what it was given.
+/// The functions' environment: that of the options, completed by what the stack sets itself.
 #[must_use]
 pub fn environment(options: &Options, simulator: &str, http: &str) -> HashMap<String, String> {
     let mut environment = options.environment.clone();
@@ -347,19 +424,20 @@ pub fn environment(options: &Options, simulator: &str, http: &str) -> HashMap<St
     environment
 }
 
-/// Picks up after a process that was killed: nobody else works on this folder, so no claim on an order is alive, and
-/// what the old process's queue held is gone.
+/// Recovers from a process that was killed: only this process uses the folder, so every lease on an archive job is dead, and
+/// the old queue is gone.
 async fn recover(ledger: &Ledger) -> Result<()> {
-    for order in ledger.orders(countersign::ledger::ArchiveState::Due, None, usize::MAX - 1).await? {
-        ledger.reclaim(&order).await?;
+    for job in ledger.jobs(countersign::ledger::ArchiveState::Due, None, usize::MAX).await? {
+        ledger.reclaim(&job).await?;
     }
     Ok(())
 }
 
-async fn ask(functions: Arc<Functions>, mut stopping: watch::Receiver<bool>) {
+/// Queries the services for missed callbacks, again and again.
+async fn query(functions: Arc<Functions>, mut stopping: watch::Receiver<bool>) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(ASK_EVERY) => {}
+            () = tokio::time::sleep(QUERY_EVERY) => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
         if let Err(problem) = functions.reconcile.handle(reconcile::Task::Ask).await {
@@ -368,12 +446,13 @@ async fn ask(functions: Arc<Functions>, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-async fn schedule(functions: Arc<Functions>, database: dynoxide::Database, mut stopping: watch::Receiver<bool>) {
+/// Sweeps again and again.
+async fn sweep(functions: Arc<Functions>, database: Database, mut stopping: watch::Receiver<bool>) {
     loop {
         if let Err(problem) = functions.reconcile.handle(reconcile::Task::Sweep).await {
             tracing::error!(event = "sweep_failed", %problem);
         }
-        // DynamoDB expires items by itself; the embedded one wants to be told.
+        // DynamoDB expires items by itself, the embedded one on request.
         if let Err(problem) = database.sweep_ttl() {
             tracing::error!(event = "ttl_failed", %problem);
         }
@@ -391,6 +470,6 @@ async fn bind(port: u16) -> Result<(TcpListener, String)> {
 }
 
 async fn stopped(mut stopping: watch::Receiver<bool>) {
-    // An error means that the stack was dropped, which is an end too.
+    // An error means that the stack was dropped, which ends it too.
     drop(stopping.wait_for(|stop| *stop).await);
 }

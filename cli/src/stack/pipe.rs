@@ -1,4 +1,4 @@
-//! The pipe: reads the table's stream and puts archive orders that became due on the queue, by their key alone.
+//! The pipe: reads the table's stream, and puts the keys of archive jobs that became due on the queue.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::queue::Queue;
 
-/// EventBridge Pipes polls a shard four times a second.
+/// EventBridge Pipes polls a shard four times a second; here it is a little more often.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
 const BATCH: usize = 100;
@@ -27,7 +27,7 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    /// A pipe from the stream's end on: what was due before is made due again when a stack starts.
+    /// A pipe that starts at the end of the stream. Jobs that were due before are made due again when a stack starts.
     pub(super) fn open(database: Database, table: &str) -> Result<Self> {
         let problem = |problem| anyhow!("the table's stream: {problem}");
         let request = ListStreamsRequest { table_name: Some(table.to_owned()), ..Default::default() };
@@ -46,7 +46,7 @@ impl Pipe {
         Ok(Self { database, iterator: iterator.context("the shard has ended")? })
     }
 
-    /// Runs until the stack ends. `changes` counts what was read, so that others know when something was written.
+    /// Runs until the stack ends. `changes` counts the records read, which tells its receivers of every write.
     pub(super) async fn run(mut self, queue: Queue, changes: watch::Sender<u64>, mut stopping: watch::Receiver<bool>) {
         loop {
             match self.poll() {
@@ -65,7 +65,7 @@ impl Pipe {
         }
     }
 
-    /// Reads on: how many records there were, and the keys of orders that are due among them.
+    /// Reads the next records. Returns their number, and the keys of the jobs that are due.
     fn poll(&mut self) -> Result<(u64, Vec<String>)> {
         let request = GetRecordsRequest { shard_iterator: self.iterator.clone(), limit: Some(BATCH) };
         let answer = self.database.get_records(request).map_err(|problem| anyhow!("{problem}"))?;
@@ -77,7 +77,7 @@ impl Pipe {
     }
 }
 
-/// The key of an archive order that is due and that nobody has claimed: the filter of `template.yaml`'s pipe.
+/// The partition key of an archive job that is due and not leased: the same filter as the pipe's in `template.yaml`.
 fn due(image: &Item) -> Option<String> {
     let text = |name: &str| match image.get(name) {
         Some(AttributeValue::S(text)) => Some(text.as_str()),

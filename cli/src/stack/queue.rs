@@ -1,5 +1,5 @@
-//! The queue: hands messages to `final-document` until it took them, a few at a time; what it fails to take five times
-//! goes to the dead letters.
+//! The queue: delivers messages to `final-document`, a few at a time, until it accepts them. A message that it fails to
+//! accept five times is a dead letter.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use super::Functions;
 const MAX_RECEIVES: u32 = 5;
 const CONCURRENCY: usize = 4;
 
-/// Deployed, a message that wasn't taken comes back after half an hour. A person at a laptop doesn't want to wait.
+/// How long a message that wasn't accepted stays invisible. Deployed it is half an hour, too long to wait at a laptop.
 const VISIBILITY: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
@@ -35,12 +35,12 @@ impl Queue {
     }
 
     fn put(&self, message: Message) {
-        // The receiver goes only when the stack ends, and then due orders are found at the next start.
+        // The receiver is gone only after the stack has ended. Due jobs are found at the next start.
         drop(self.0.send(message));
     }
 }
 
-/// A queue, and what works through it until the stack ends.
+/// A queue, and a task that delivers its messages until the stack ends.
 pub(super) fn queue(
     functions: Arc<Functions>,
     mut stopping: watch::Receiver<bool>,
@@ -73,9 +73,10 @@ async fn deliver(functions: &Arc<Functions>, mut message: Message, again: &Queue
     message.receives += 1;
     let event = event(&message);
     let called = Arc::clone(functions);
-    // A panic is a crash of the function: the message comes back.
-    let taken = tokio::spawn(async move { called.final_document.handle(event).await.batch_item_failures.is_empty() });
-    if taken.await.unwrap_or(false) {
+    // A panic is a crash of the function: the message is delivered again.
+    let accepted =
+        tokio::spawn(async move { called.final_document.handle(event).await.batch_item_failures.is_empty() });
+    if accepted.await.unwrap_or(false) {
         return;
     }
     if message.receives >= MAX_RECEIVES {

@@ -1,11 +1,11 @@
-//! What commands print: JSON of a pinned shape for programs, tables for people.
+//! The output of commands: JSON with pinned keys for programs, tables for people.
 
 use serde_json::{Value, json};
 
 use crate::process::{Data, assert_document, assert_keys, assert_pdf, assert_time};
 
 #[test]
-fn a_triggered_callback_is_documented_told_and_archived() {
+fn a_triggered_callback_is_recorded_listed_and_archived() {
     let data = Data::new();
     let _serve = data.serve(&[]);
     let triggered = data.json(&["trigger", "quicklysign", "final_document_generated", "--id", "my-pack"]);
@@ -15,7 +15,7 @@ fn a_triggered_callback_is_documented_told_and_archived() {
         (&triggered["events"], &triggered["reason"], &triggered["id"]),
         (&json!(1), &json!("ok"), &json!("my-pack"))
     );
-    // Without an id it is about a new pack.
+    // Without an id, the callback is about a new pack.
     let other = data.json(&["trigger", "quicklysign", "never_heard_of"]);
     assert_eq!(other["outcome"], "recorded");
     let other = other["id"].as_str().unwrap().to_owned();
@@ -56,7 +56,7 @@ fn a_triggered_callback_is_documented_told_and_archived() {
     assert_eq!(ids(&["--provider", "signeasy"]), [""; 0]);
     assert_eq!(ids(&["--status", "declined"]), [""; 0]);
 
-    // A page at a time.
+    // One page at a time.
     let first = data.json(&["documents", "--limit", "1"]);
     let next = first["next"].as_str().unwrap();
     let second = data.json(&["documents", "--limit", "1", "--after", next]);
@@ -65,18 +65,18 @@ fn a_triggered_callback_is_documented_told_and_archived() {
 }
 
 #[test]
-fn people_get_tables() {
+fn the_default_output_is_tables() {
     let data = Data::new();
-    let said = |arguments: &[&str]| {
+    let output = |arguments: &[&str]| {
         let ran = data.run(arguments);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         assert!(ran.stderr.is_empty(), "{ran:?}");
         ran.stdout
     };
-    assert_eq!(said(&["documents"]), "no documents\n");
-    assert_eq!(said(&["archive", "list"]), "no archive orders\n");
+    assert_eq!(output(&["documents"]), "no documents\n");
+    assert_eq!(output(&["archive", "list"]), "no archive jobs\n");
     let _serve = data.serve(&[]);
-    let triggered = said(&["trigger", "quicklysign", "final_document_generated", "--id", "for-people"]);
+    let triggered = output(&["trigger", "quicklysign", "final_document_generated", "--id", "for-people"]);
     assert_eq!(triggered, "quicklysign final_document_generated for-people: 200 recorded\n");
     data.archived("for-people");
     for (arguments, columns) in [
@@ -87,22 +87,25 @@ fn people_get_tables() {
         ),
         (&["archive", "list"], ["state", "attempts", "for-people", "quicklysign", "archived"]),
     ] {
-        let text = said(arguments);
+        let text = output(arguments);
         assert!(text.contains('┌') && text.contains('└'), "{text}");
         for column in columns {
             assert!(text.contains(column), "{column} is missing:\n{text}");
         }
         assert!(serde_json::from_str::<Value>(&text).is_err());
     }
-    let reconciled = said(&["reconcile"]);
-    assert!(reconciled.starts_with("recorded 0, still unfinished 0, made due 0\n"), "{reconciled}");
-    for word in ["never came", "legalesign", "quicklysign", "signeasy"] {
+    let reconciled = output(&["reconcile"]);
+    assert!(
+        reconciled.starts_with("deliveries: 0 recorded, 0 still unfinished; archive jobs: 0 made due\n"),
+        "{reconciled}"
+    );
+    for word in ["missed", "legalesign", "quicklysign", "signeasy"] {
         assert!(reconciled.contains(word), "{word} is missing:\n{reconciled}");
     }
 }
 
 #[test]
-fn what_a_service_sends_cannot_steer_a_terminal() {
+fn control_characters_from_a_service_do_not_reach_the_terminal() {
     let data = Data::new();
     let serve = data.serve(&[]);
     let name = "red\u{1b}[31m\u{7}\u{9b}2J\r\nnew line\u{202e}";
@@ -112,14 +115,14 @@ fn what_a_service_sends_cannot_steer_a_terminal() {
         let steering = text.chars().filter(|c| c.is_control() && *c != '\n').collect::<Vec<_>>();
         assert!(steering.is_empty() && !text.contains("\u{202e}"), "{steering:?} in {text:?}");
     }
-    // Programs get it as it is.
+    // In JSON, the text is unchanged.
     assert_eq!(data.timeline("terminal")["events"][0]["name"], name);
     let triggered = data.run(&["trigger", "quicklysign", name, "--id", "terminal"]);
     assert!(!triggered.stdout.contains('\u{1b}'), "{triggered:?}");
 }
 
 #[test]
-fn what_is_not_there_is_not_found() {
+fn an_unknown_id_is_not_found_with_exit_code_3() {
     let data = Data::new();
     for arguments in [
         &["timeline", "quicklysign", "unheard-of"][..],
@@ -131,39 +134,39 @@ fn what_is_not_there_is_not_found() {
         let ran = data.run(arguments);
         assert!(ran.code == Some(3) && ran.stdout.is_empty() && ran.stderr.contains("not_found"), "{ran:?}");
         data.run(&[arguments, &["--json"]].concat()).assert_failed_json(3, "not_found");
-        // Where it stands on the command line doesn't matter.
+        // The position of --json doesn't matter.
         data.run(&[&["--json"], arguments].concat()).assert_failed_json(3, "not_found");
     }
 }
 
 #[test]
-fn without_a_stack_nothing_is_triggered() {
+fn trigger_fails_without_a_running_stack() {
     let data = Data::new();
     for _ in 0..2 {
         data.run(&["trigger", "quicklysign", "document_updated"]).assert_failed(1, "no stack runs on");
         data.run(&["trigger", "quicklysign", "document_updated", "--json"]).assert_failed_json(1, "no_stack");
-        // And not either once there is a folder.
+        // The same once the folder exists.
         data.json(&["documents"]);
     }
 }
 
 #[test]
-fn a_callback_that_is_refused_is_a_failure_that_says_what_was_answered() {
+fn a_rejected_callback_is_a_failure_that_shows_the_answer() {
     let data = Data::new();
     let serve = data.serve(&[]);
     let url = format!("{}/callbacks/quicklysign/some-other-token", serve.http);
-    let refused = data.run(&["trigger", "quicklysign", "document_updated", "--to", &url, "--json"]);
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    let said = refused.json();
-    assert_eq!((&said["http_status"], &said["outcome"]), (&json!(401), &json!("rejected")));
-    assert_eq!((&said["delivery"], &said["reason"]), (&Value::Null, &json!("unproven")));
+    let rejected = data.run(&["trigger", "quicklysign", "document_updated", "--to", &url, "--json"]);
+    assert_eq!(rejected.code, Some(1), "{rejected:?}");
+    let answer = rejected.json();
+    assert_eq!((&answer["http_status"], &answer["outcome"]), (&json!(401), &json!("rejected")));
+    assert_eq!((&answer["delivery"], &answer["reason"]), (&Value::Null, &json!("unproven")));
     data.run(&["trigger", "quicklysign", "x", "--to", "not a url", "--json"]).assert_failed_json(1, "bad_url");
     data.run(&["trigger", "quicklysign", "x", "--to", "http://127.0.0.1:1/", "--json"])
         .assert_failed_json(1, "connect_failed");
 }
 
 #[test]
-fn an_archive_order_is_listed_and_retried_by_hand() {
+fn an_archive_job_is_listed_and_retried() {
     let data = Data::new();
     let _serve = data.serve(&[]);
     data.json(&["trigger", "quicklysign", "final_document_generated", "--id", "retried"]);

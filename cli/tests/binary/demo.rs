@@ -1,4 +1,4 @@
-//! `countersign demo`: the whole main job, once.
+//! `countersign demo`.
 
 use std::{collections::BTreeSet, fs};
 
@@ -19,7 +19,7 @@ fn array<'a>(value: &'a Value, name: &str) -> &'a Vec<Value> {
 }
 
 #[test]
-fn it_says_what_it_did_and_the_pdfs_are_what_it_says() {
+fn the_result_lists_every_callback_document_and_pdf() {
     let data = Data::new();
     let demo = data.json(&["demo"]);
     assert_keys(&demo, &["ok", "deliveries", "events", "documents", "pdfs", "failures", "seconds"]);
@@ -33,11 +33,11 @@ fn it_says_what_it_did_and_the_pdfs_are_what_it_says() {
     }
     let cases: BTreeSet<&str> =
         array(&demo, "deliveries").iter().map(|delivery| delivery["case"].as_str().unwrap()).collect();
-    // Every callback of QuicklySign's documentation is among them.
+    // Every callback in QuicklySign's documentation is included.
     for case in ["document_updated", "signatory_updated", "audit_trail_updated", "final_document_generated"] {
         assert!(cases.contains(case), "{cases:?}");
     }
-    // What is in several deliveries is one event; what is in a delivery isn't lost.
+    // The same event in several deliveries counts once.
     let recorded = demo["events"].as_u64().unwrap();
     assert!(recorded > 0 && recorded <= events, "{recorded} of {events}");
     let documents = array(&demo, "documents");
@@ -61,7 +61,7 @@ fn it_says_what_it_did_and_the_pdfs_are_what_it_says() {
 }
 
 #[test]
-fn people_are_told_where_the_pdfs_are_and_may_run_it_again() {
+fn it_prints_the_paths_of_the_pdfs_and_can_run_again() {
     let data = Data::new();
     let mut files = BTreeSet::new();
     for _ in 0..2 {
@@ -76,6 +76,6 @@ fn people_are_told_where_the_pdfs_are_and_may_run_it_again() {
     for file in files {
         pdf::assert_opens(&fs::read(data.path().join(&file)).unwrap());
     }
-    // The folder that people work on is another one.
+    // It doesn't touch the data of the default stack.
     assert_eq!(data.json(&["documents"])["documents"], Value::Array(Vec::new()));
 }

@@ -1,5 +1,5 @@
-//! Commands on a deployed stack. AWS is the local stack's own DynamoDB and S3, reached through the SDK's variables, beside
-//! stand-ins for CloudFormation and Secrets Manager.
+//! Commands on a deployed stack. In place of AWS there are the local stack's DynamoDB and S3, configured through the SDK's
+//! environment variables, and stand-ins for CloudFormation and Secrets Manager.
 
 use std::{
     fs,
@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use crate::process::{Data, Ran, Serve, assert_keys, post};
 
-const TOMORROW: &str = "the-token-that-was-just-changed";
+/// A webhook token of SignEasy that isn't among the secrets yet.
+const NEW_TOKEN: &str = "the-token-that-was-just-changed";
 
-/// What a stack's description says that its template names.
+/// Parameters in the stack's description.
 const PARAMETERS: [(&str, &str); 4] = [
     ("SigneasyTokenPolicy", "required"),
     ("LegalesignRealtimeProof", "token"),
@@ -26,7 +27,7 @@ const PARAMETERS: [(&str, &str); 4] = [
 struct Deployed {
     data: Data,
     _serve: Serve,
-    serving: String,
+    signeasy_url: String,
     environment: Vec<(String, String)>,
 }
 
@@ -47,10 +48,10 @@ impl Deployed {
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { serving: serve.callback_url("/callbacks/signeasy"), data, _serve: serve, environment }
+        Self { signeasy_url: serve.callback_url("/callbacks/signeasy"), data, _serve: serve, environment }
     }
 
-    /// Runs a command with these options on the deployed stack, with no data folder at hand.
+    /// Runs a command with these options on the deployed stack, without a data folder.
     fn run_with(&self, arguments: &[&str], options: &[&str]) -> Ran {
         let mut command = self.data.command_without_data(&[arguments, options, &["--region", "eu-west-1"]].concat());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -67,20 +68,20 @@ impl Deployed {
         ran.json()
     }
 
-    /// Has a callback of SignEasy's refused: its path token is right, and the token in it isn't known yet.
-    fn refused(&self) -> String {
+    /// Sends a callback of SignEasy that is rejected: the token in it isn't configured yet. Returns its id.
+    fn send_rejected(&self) -> String {
         let body = json!({
-            "metadata": {"event_type": "rs.viewed", "token": TOMORROW},
+            "metadata": {"event_type": "rs.viewed", "token": NEW_TOKEN},
             "data": {"id": 1, "status": "viewed"},
         });
-        let (status, answer) = post(&self.serving, &body.to_string());
+        let (status, answer) = post(&self.signeasy_url, &body.to_string());
         assert_eq!((status, &answer["outcome"]), (401, &json!("rejected")), "{answer}");
         let kept = self.data.json(&["quarantine", "list"]);
         kept["quarantine"][0]["id"].as_str().unwrap().to_owned()
     }
 }
 
-/// Answers each request on a port of its own with what `answer` makes of its body.
+/// An HTTP server that answers each request with `answer(body)`. Returns its URL.
 fn stand_in(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -97,7 +98,7 @@ fn stand_in(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     url
 }
 
-/// The body of a request; nothing of a connection that is only tried.
+/// The body of a request; `None` if the connection was closed without one.
 fn body(stream: &TcpStream) -> Option<String> {
     let mut reader = BufReader::new(stream);
     let mut length = None;
@@ -119,7 +120,7 @@ fn body(stream: &TcpStream) -> Option<String> {
     Some(String::from_utf8(body).unwrap())
 }
 
-/// Answers as CloudFormation answers DescribeStacks.
+/// A stand-in for CloudFormation's DescribeStacks.
 fn cloudformation(table: &str, bucket: &str) -> String {
     let secrets = ["Legalesign", "Quicklysign", "Signeasy"].into_iter().flat_map(|service| {
         ["Proof", "Api"].map(|sort| (format!("{service}{sort}Secret"), format!("{service}-{sort}")))
@@ -142,7 +143,7 @@ fn cloudformation(table: &str, bucket: &str) -> String {
     })
 }
 
-/// Answers as Secrets Manager answers GetSecretValue, with what the folder has then.
+/// A stand-in for Secrets Manager's GetSecretValue, which returns the secrets that the folder has at the time.
 fn secrets_manager(folder: PathBuf) -> String {
     stand_in(move |request| {
         let request: Value = serde_json::from_str(request).unwrap();
@@ -156,13 +157,13 @@ fn secrets_manager(folder: PathBuf) -> String {
 }
 
 #[test]
-fn what_is_read_of_a_deployed_stack_is_what_is_stored_there() {
+fn reading_commands_work_on_a_deployed_stack() {
     let deployed = Deployed::start();
     let data = &deployed.data;
     let signed = data.json(&["trigger", "legalesign", "batch", "--id", "signed"]);
     data.json(&["trigger", "quicklysign", "final_document_generated", "--id", "my-pack"]);
     data.archived("my-pack");
-    let refused = deployed.refused();
+    let rejected = deployed.send_rejected();
     let signed = signed["delivery"].as_str().unwrap();
     for arguments in [
         &["documents"][..],
@@ -173,29 +174,29 @@ fn what_is_read_of_a_deployed_stack_is_what_is_stored_there() {
         &["verify", signed],
         &["verify", "--all"],
         &["quarantine", "list"],
-        &["quarantine", "show", &refused, "--body"],
+        &["quarantine", "show", &rejected, "--body"],
     ] {
         let there = deployed.json(arguments);
-        // Legalesign's order goes on meanwhile, and isn't what is looked at.
-        let is_still = !matches!(arguments, ["documents"] | ["archive", ..]);
-        assert!(!is_still || there == data.json(arguments), "{arguments:?}: {there:#}");
-        assert!(!there.to_string().contains(TOMORROW), "{arguments:?}: {there:#}");
+        // Legalesign's archive job may change in between, and isn't compared.
+        let is_stable = !matches!(arguments, ["documents"] | ["archive", ..]);
+        assert!(!is_stable || there == data.json(arguments), "{arguments:?}: {there:#}");
+        assert!(!there.to_string().contains(NEW_TOKEN), "{arguments:?}: {there:#}");
     }
-    let shown = deployed.run(&["quarantine", "show", &refused]).stdout;
-    let replay = format!("countersign replay --quarantined {refused} --stack prod --region eu-west-1\n");
+    let shown = deployed.run(&["quarantine", "show", &rejected]).stdout;
+    let replay = format!("countersign replay --quarantined {rejected} --stack prod --region eu-west-1\n");
     assert!(shown.contains(&replay), "{shown}");
     let table = deployed.run(&["documents"]);
     assert!(table.code == Some(0) && table.stdout.contains("my-pack") && table.stderr.is_empty(), "{table:?}");
     deployed.run(&["timeline", "quicklysign", "unheard-of", "--json"]).assert_failed_json(3, "not_found");
-    // Who may not describe the stack names its parts.
+    // With credentials that may not describe the stack, table and bucket can be named.
     let named = ["--table", "countersign", "--bucket", "countersign-archive"];
     let ran = deployed.run_with(&["timeline", "quicklysign", "my-pack", "--json"], &named);
     assert_eq!(ran.json(), data.json(&["timeline", "quicklysign", "my-pack"]));
-    assert!(!data.path().join(".countersign").exists(), "a data folder was made");
+    assert!(!data.path().join(".countersign").exists(), "a data folder was created");
 }
 
 #[test]
-fn what_is_changed_in_a_deployed_stack_is_changed_there() {
+fn changing_commands_work_on_a_deployed_stack() {
     let deployed = Deployed::start();
     let data = &deployed.data;
     let triggered = data.json(&["trigger", "quicklysign", "final_document_generated", "--id", "my-pack"]);
@@ -206,18 +207,18 @@ fn what_is_changed_in_a_deployed_stack_is_changed_there() {
     let replayed = deployed.json(&["replay", stored]);
     assert_eq!(replayed["replayed"][0]["before"], replayed["replayed"][0]["outcome"]);
 
-    // The secret is read where the functions have it, as it is now; the policy is the stack's parameter.
-    let refused = deployed.refused();
-    let still = deployed.run(&["replay", "--quarantined", &refused, "--json"]);
+    // The current secret is read from Secrets Manager; the token policy is a parameter of the stack.
+    let rejected = deployed.send_rejected();
+    let still = deployed.run(&["replay", "--quarantined", &rejected, "--json"]);
     assert_eq!((still.code, &still.json()["replayed"][0]["problem"]), (Some(1), &json!("token_wrong")));
     let file = data.file("secrets").join("signeasy.json");
     let mut secrets: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    secrets["proof"]["tokens"].as_array_mut().unwrap().push(TOMORROW.into());
+    secrets["proof"]["tokens"].as_array_mut().unwrap().push(NEW_TOKEN.into());
     fs::write(&file, secrets.to_string()).unwrap();
-    let taken_in = deployed.json(&["replay", "--quarantined"]);
-    assert_eq!(taken_in["replayed"][0]["delivery"], refused.as_str());
-    assert_eq!(taken_in["replayed"][0]["outcome"], "recorded", "{taken_in:#}");
-    assert_eq!(data.json(&["timeline", "signeasy", "1"])["events"][0]["delivery"], refused.as_str());
+    let replayed = deployed.json(&["replay", "--quarantined"]);
+    assert_eq!(replayed["replayed"][0]["delivery"], rejected.as_str());
+    assert_eq!(replayed["replayed"][0]["outcome"], "recorded", "{replayed:#}");
+    assert_eq!(data.json(&["timeline", "signeasy", "1"])["events"][0]["delivery"], rejected.as_str());
 
     let forgotten = deployed.json(&["forget", "quicklysign", "my-pack"]);
     assert_keys(&forgotten, &["subjects", "forgotten_at", "events", "deliveries", "objects", "kept_objects"]);
@@ -225,7 +226,7 @@ fn what_is_changed_in_a_deployed_stack_is_changed_there() {
 }
 
 #[test]
-fn a_folder_and_a_deployed_stack_are_not_named_together() {
+fn a_data_folder_and_a_deployed_stack_exclude_each_other() {
     let data = Data::new();
     for arguments in [
         &["documents"][..],
@@ -259,7 +260,7 @@ fn a_folder_and_a_deployed_stack_are_not_named_together() {
 }
 
 #[test]
-fn only_a_stack_tells_with_what_its_functions_prove() {
+fn replay_needs_a_stack_and_its_own_secrets() {
     let deployed = Deployed::start();
     let named = ["--table", "countersign", "--bucket", "countersign-archive"];
     deployed.run_with(&["replay", "--quarantined", "--json"], &named).assert_failed_json(2, "usage");

@@ -1,11 +1,11 @@
-//! `forget`: what is erased, what stays, and how it is told.
+//! `forget`: what it erases, what it keeps, and its output.
 
 use serde_json::{Value, json};
 
 use crate::process::{Data, assert_keys, assert_time};
 
 #[test]
-fn a_subject_is_forgotten_and_what_stays_is_told() {
+fn personal_data_is_erased_and_what_is_kept_is_listed() {
     let data = Data::new();
     let serve = data.serve(&[]);
     let triggered = data.json(&["trigger", "quicklysign", "final_document_generated", "--id", "my-pack"]);
@@ -32,15 +32,15 @@ fn a_subject_is_forgotten_and_what_stays_is_told() {
     assert_eq!((replayed.code, &replayed.json()["replayed"][0]["problem"]), (Some(1), &json!("forgotten")));
 
     let again = data.run(&["forget", "quicklysign", "my-pack"]);
-    assert!(again.code == Some(0) && again.stdout.starts_with("quicklysign my-pack is forgotten"), "{again:?}");
+    assert!(again.code == Some(0) && again.stdout.starts_with("quicklysign my-pack is erased"), "{again:?}");
     assert!(again.stdout.contains("point-in-time recovery"), "{again:?}");
 }
 
 #[test]
-fn what_is_not_known_cannot_be_forgotten() {
+fn an_unknown_subject_is_not_found() {
     let data = Data::new();
     for id in ["unheard-of", "not/an/id"] {
-        data.run(&["forget", "quicklysign", id]).assert_failed(3, "nothing is known of");
+        data.run(&["forget", "quicklysign", id]).assert_failed(3, &format!("{id} is unknown"));
         data.run(&["forget", "quicklysign", id, "--json"]).assert_failed_json(3, "not_found");
     }
 }

@@ -1,4 +1,4 @@
-//! Legalesign's callbacks from the command line, and the evidence that they leave.
+//! Legalesign's callbacks from the command line, and the verification of their signatures.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ fn archived(data: &Data, id: &str) -> Value {
 }
 
 #[test]
-fn every_callback_is_triggered_and_what_is_signed_proves_itself_again() {
+fn every_callback_can_be_triggered_and_the_signed_ones_verified_offline() {
     let data = Data::new();
     let serve = data.serve(&[]);
     let mut signed = Vec::new();
@@ -51,21 +51,21 @@ fn every_callback_is_triggered_and_what_is_signed_proves_itself_again() {
         assert_keys(verification, &["delivery", "received_at", "route", "size", "sha256", "certificate"]);
         assert_keys(&verification["certificate"], &["fingerprint", "known_since", "not_before", "not_after"]);
         assert_time(&verification["certificate"]["known_since"]);
-        // All by the same certificate, which is known since the first of them.
+        // All have the same certificate, which is known since the first delivery.
         assert_eq!(verification["certificate"], verified[0]["certificate"]);
     }
     assert_eq!(verified[0]["certificate"]["known_since"], verified[0]["received_at"]);
-    // It needs neither the stack nor its secrets.
+    // Verifying needs neither the stack nor its secrets.
     assert_eq!(serve.signal("TERM").0, Some(0));
     fs::remove_dir_all(data.file("secrets")).unwrap();
     let again: Vec<Value> = signed.iter().map(|delivery| data.json(&["verify", delivery])).collect();
     assert_eq!(again, verified);
-    let said = data.run(&["verify", &signed[0]]);
-    assert!(said.code == Some(0) && said.stdout.ends_with("ok: the signature matches the stored bytes\n"), "{said:?}");
+    let ran = data.run(&["verify", &signed[0]]);
+    assert!(ran.code == Some(0) && ran.stdout.ends_with("ok: the signature matches the stored bytes\n"), "{ran:?}");
 }
 
 #[test]
-fn without_throw_away_secrets_nobody_can_sign_as_legalesign() {
+fn a_batch_can_be_triggered_only_with_throw_away_secrets() {
     let data = Data::new();
     let secrets = data.path().join("secrets");
     fs::create_dir(&secrets).unwrap();
@@ -74,6 +74,6 @@ fn without_throw_away_secrets_nobody_can_sign_as_legalesign() {
     let _serve = data.serve(&["--secrets", "secrets"]);
     data.run(&["trigger", "legalesign", "batch", "--json"]).assert_failed_json(1, "no_signing_key");
     let triggered = data.json(&["trigger", "legalesign", "sent", "--id", "d"]);
-    assert_eq!(triggered["outcome"], "recorded", "the form works without a signature too");
+    assert_eq!(triggered["outcome"], "recorded", "a form is accepted without a signature");
     assert_eq!(data.json(&["timeline", "legalesign", "d"])["document"]["trust"], "token");
 }

@@ -1,5 +1,4 @@
-//! The binary as a person, a script or a supervisor runs it: what it prints, how it ends, and what is left when it is
-//! killed.
+//! The binary as people, scripts and supervisors run it: its output, its exit codes, and what is left when it is killed.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
@@ -12,7 +11,7 @@ mod pdf;
 mod process;
 #[cfg(unix)]
 mod progress;
-mod refused;
+mod quarantine;
 mod secrets;
 mod serve;
 mod survival;

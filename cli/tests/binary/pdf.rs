@@ -1,9 +1,9 @@
-//! Whether a file opens in a PDF reader: what one does first.
+//! Checks that a file opens in a PDF reader, by doing what a reader does first.
 
-/// Reads a PDF from its end: the last `startxref` leads to the table, each of its entries to the object it names, and
-/// the trailer to the catalogue, from which there are pages.
+/// Reads a PDF from its end: the last `startxref` leads to the cross-reference table, each of its entries to an object, and
+/// the trailer to the catalogue, which has pages.
 pub fn assert_opens(file: &[u8]) {
-    // One character for each byte, so that offsets stay what they are.
+    // One character per byte, so that offsets stay valid.
     let text: String = file.iter().map(|byte| char::from(*byte)).collect();
     assert!(text.starts_with("%PDF-1."));
     assert!(text.trim_end().ends_with("%%EOF"));

@@ -1,4 +1,4 @@
-//! Processes of the binary, and HTTP by hand.
+//! Runs the binary, and speaks HTTP by hand.
 
 use std::{
     fs::{self, File},
@@ -11,31 +11,31 @@ use std::{
 
 use serde_json::Value;
 
-/// So long may something take that takes a second: these machines are shared.
+/// Generous timeout for what takes a second: CI machines are shared.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A data folder, which goes away with the test.
+/// A data folder, deleted when dropped.
 pub struct Data(tempfile::TempDir);
 
 impl Data {
-    /// An empty one.
+    /// A folder that doesn't exist yet, in a temporary folder.
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// Where it is.
+    /// The temporary folder, which is also the working directory of commands.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// A command on it, with nothing of this process's environment but where programs are.
+    /// A command on the data folder. It inherits only `PATH` from this process's environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.bare();
         command.arg("--data").arg(self.path().join("data")).args(arguments);
         command
     }
 
-    /// The same, on no data folder that is named.
+    /// The same without `--data`.
     pub fn command_without_data(&self, arguments: &[&str]) -> Command {
         let mut command = self.bare();
         command.args(arguments);
@@ -54,7 +54,7 @@ impl Data {
         Ran::of(self.command(arguments))
     }
 
-    /// Runs a command with `--json` that must do it, and gives what it printed.
+    /// Runs a command with `--json`, which must succeed, and returns its output.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let ran = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
@@ -76,7 +76,7 @@ impl Data {
         self.json(&["timeline", "quicklysign", pack])
     }
 
-    /// Waits until a pack is archived, and gives its timeline.
+    /// Waits until a pack is archived, and returns its timeline.
     pub fn archived(&self, pack: &str) -> Value {
         wait_for(|| {
             let timeline = self.timeline(pack);
@@ -85,7 +85,7 @@ impl Data {
     }
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
     /// The exit code.
@@ -109,28 +109,28 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Checks that it failed like this, as people are told.
-    pub fn assert_failed(&self, exit: i32, said: &str) {
+    /// Checks that it failed with this exit code, and an error with this text on standard error.
+    pub fn assert_failed(&self, exit: i32, text: &str) {
         assert_eq!(self.code, Some(exit), "{self:?}");
-        assert!(self.stdout.is_empty() && self.stderr.contains(said), "{self:?}");
+        assert!(self.stdout.is_empty() && self.stderr.contains(text), "{self:?}");
     }
 
-    /// Checks that it failed like this, as programs are told: one document on standard output and nothing else.
+    /// Checks that it failed with this exit code, and an error with this code as the only JSON document on standard output.
     pub fn assert_failed_json(&self, exit: i32, code: &str) {
         assert_eq!(self.code, Some(exit), "{self:?}");
-        let said = self.json();
-        assert_eq!(said["error"]["code"], code, "{self:?}");
-        assert!(said["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{self:?}");
-        assert_eq!(said.as_object().unwrap().len(), 1, "{self:?}");
+        let json = self.json();
+        assert_eq!(json["error"]["code"], code, "{self:?}");
+        assert!(json["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{self:?}");
+        assert_eq!(json.as_object().unwrap().len(), 1, "{self:?}");
     }
 }
 
-/// A running stack. It is killed with the test, however that ends.
+/// A running stack, killed when dropped.
 pub struct Serve {
     child: Child,
     stdout: BufReader<ChildStdout>,
     stderr: PathBuf,
-    /// Where its gateway is.
+    /// URL of its gateway.
     pub http: String,
 }
 
@@ -157,12 +157,12 @@ impl Serve {
         self.child.id()
     }
 
-    /// What it wrote to standard error so far.
+    /// Its standard error so far.
     pub fn stderr(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
-    /// The callback URL of this route, as it was printed.
+    /// The printed callback URL of a route.
     pub fn callback_url(&self, route: &str) -> String {
         let stderr = self.stderr();
         let urls = stderr.lines().filter_map(|line| line.strip_prefix("callback URL: "));
@@ -178,7 +178,7 @@ impl Serve {
         answer
     }
 
-    /// Sends it a signal, waits until it has ended, and gives the exit code and what else it printed.
+    /// Sends it a signal and waits until it has ended. Returns the exit code and the rest of its standard output.
     pub fn signal(mut self, signal: &str) -> (Option<i32>, String) {
         let sent = Command::new("kill").args(["-s", signal, &self.pid().to_string()]).status().unwrap();
         assert!(sent.success());
@@ -195,7 +195,7 @@ impl Serve {
         (status.code(), rest)
     }
 
-    /// As the kernel or a power cut would end it.
+    /// Kills it with SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -209,7 +209,7 @@ impl Drop for Serve {
     }
 }
 
-/// Asks again and again until there is an answer.
+/// Calls `ask` until it succeeds.
 pub fn wait_for<T, E: std::fmt::Debug>(mut ask: impl FnMut() -> Result<T, E>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -229,7 +229,7 @@ pub fn connect(url: &str, bytes: &[u8]) -> TcpStream {
     stream
 }
 
-/// Posts JSON as a service would, and gives the status and the answer's JSON.
+/// Posts JSON as a service would. Returns the status and the JSON of the answer.
 pub fn post(url: &str, body: &str) -> (u16, Value) {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let request = format!(
@@ -244,7 +244,7 @@ pub fn post(url: &str, body: &str) -> (u16, Value) {
     (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
 }
 
-/// Checks that these keys are there; more are welcome.
+/// Checks that an object has these keys; it may have more.
 pub fn assert_keys(value: &Value, keys: &[&str]) {
     let object = value.as_object().unwrap_or_else(|| panic!("{value} is no object"));
     for key in keys {
@@ -252,7 +252,7 @@ pub fn assert_keys(value: &Value, keys: &[&str]) {
     }
 }
 
-/// The keys of a DOCUMENT.
+/// Checks the keys of a document.
 pub fn assert_document(document: &Value) {
     assert_keys(
         document,
@@ -282,7 +282,7 @@ pub fn assert_document(document: &Value) {
     }
 }
 
-/// The keys of a PDF.
+/// Checks the keys of a PDF.
 pub fn assert_pdf(pdf: &Value) {
     assert_keys(pdf, &["provider", "subject", "document", "role", "key", "size", "sha256", "archived_at", "current"]);
     assert!(["document", "certificate", "audit_log"].contains(&pdf["role"].as_str().unwrap()), "{pdf}");
@@ -290,7 +290,7 @@ pub fn assert_pdf(pdf: &Value) {
     assert_time(&pdf["archived_at"]);
 }
 
-/// That it is a time, as RFC 3339 writes it.
+/// Checks that a value is an RFC 3339 timestamp.
 pub fn assert_time(time: &Value) {
     let text = time.as_str().unwrap_or_else(|| panic!("{time} is no time"));
     assert!(text.parse::<jiff::Timestamp>().is_ok() && text.contains('T'), "{text}");

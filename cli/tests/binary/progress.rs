@@ -1,4 +1,4 @@
-//! Progress of long commands: at a terminal, and nowhere else.
+//! The progress of long commands is shown only at a terminal.
 
 use std::{fs::File, io::Read, process::Stdio};
 
@@ -6,7 +6,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::process::Data;
 
-/// Runs a command whose standard error is a terminal, and gives what it printed there, and on standard output.
+/// Runs a command whose standard error is a terminal. Returns what it printed there, and its standard output.
 fn at_a_terminal(data: &Data, arguments: &[&str]) -> (String, String) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
@@ -16,15 +16,15 @@ fn at_a_terminal(data: &Data, arguments: &[&str]) -> (String, String) {
     let mut command = data.command(arguments);
     command.env("TERM", "xterm").stdout(Stdio::piped()).stderr(theirs);
     let child = command.spawn().unwrap();
-    // The last of those who could write there.
+    // Closes this process's last handle of the terminal.
     drop(command);
     let reader = std::thread::spawn(move || {
-        let (mut ours, mut said, mut piece) = (File::from(ours), Vec::new(), [0; 4096]);
-        // Where nobody has the other end any more, Linux gives an error rather than an end.
+        let (mut ours, mut output, mut piece) = (File::from(ours), Vec::new(), [0; 4096]);
+        // When the other end is closed, Linux returns an error rather than an end of file.
         while let Ok(read @ 1..) = ours.read(&mut piece) {
-            said.extend(&piece[..read]);
+            output.extend(&piece[..read]);
         }
-        said
+        output
     });
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -32,7 +32,7 @@ fn at_a_terminal(data: &Data, arguments: &[&str]) -> (String, String) {
 }
 
 #[test]
-fn a_bar_is_for_people_at_a_terminal() {
+fn progress_is_shown_only_at_a_terminal_and_without_json() {
     let data = Data::new();
     let serve = data.serve(&[]);
     for id in ["a", "b", "c"] {
@@ -42,7 +42,7 @@ fn a_bar_is_for_people_at_a_terminal() {
     for (arguments, doing) in [
         (&["replay", "--provider", "quicklysign"][..], "replaying"),
         (&["verify", "--all"], "verifying"),
-        (&["reconcile"], "finishing what was left"),
+        (&["reconcile"], "finishing interrupted work"),
     ] {
         let (terminal, stdout) = at_a_terminal(&data, arguments);
         assert!(terminal.contains(doing) && !stdout.contains(doing), "{arguments:?}: {terminal:?}");

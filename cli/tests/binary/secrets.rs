@@ -23,23 +23,23 @@ fn given_secrets_are_used_and_never_printed() {
         let (answered, answer) = post(&format!("{}/callbacks/quicklysign/{token}", serve.http), BODY);
         assert_eq!(answered, status, "{answer}");
     }
-    // The API's secrets are the simulator's too, so the archive works.
+    // The simulator accepts these API credentials, so the archive works.
     let triggered = data.json(&["trigger", "quicklysign", "final_document_generated", "--id", "secret-pack"]);
     assert_eq!(triggered["outcome"], "recorded");
     data.archived("secret-pack");
-    // Nobody gave any for this one.
+    // There are none for this service.
     let (status, answer) = post(&format!("{}/callbacks/legalesign/batch/my-own-path-token", serve.http), "");
     assert_eq!((status, &answer["reason"]), (503, &"not_configured".into()));
     let stderr = serve.stderr();
     for secret in ["my-own-path-token", "my-next-path-token", "my-client-secret", "my-key", "callback URL"] {
         assert!(!stderr.contains(secret), "{stderr}");
     }
-    assert!(!data.file("secrets").exists(), "none were made");
+    assert!(!data.file("secrets").exists(), "no secrets were generated");
     assert_eq!(serve.signal("TERM").0, Some(0));
 }
 
 #[test]
-fn throw_away_secrets_stay_the_same_and_are_the_owner_s_alone() {
+fn throw_away_secrets_persist_and_are_readable_only_by_their_owner() {
     let data = Data::new();
     let first = data.serve(&[]).callback_url("/callbacks/quicklysign");
     let second = data.serve(&[]).callback_url("/callbacks/quicklysign");
@@ -58,7 +58,7 @@ fn throw_away_secrets_stay_the_same_and_are_the_owner_s_alone() {
 }
 
 #[test]
-fn secrets_that_cannot_be_read_are_a_clear_error_that_repeats_none() {
+fn the_error_for_unreadable_secrets_contains_no_secret() {
     let data = Data::new();
     data.run(&["serve", "--port", "0", "--secrets", "nowhere"]).assert_failed(1, "nowhere");
     let folder = data.path().join("given");

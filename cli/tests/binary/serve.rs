@@ -1,6 +1,11 @@
-//! `countersign serve`: how it starts, how it ends, and who else may use its folder.
+//! `countersign serve`: start, end, and other processes on the same folder.
 
-use std::{fs, net::TcpListener};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read,
+    net::{TcpListener, TcpStream},
+};
 
 use serde_json::Value;
 
@@ -11,7 +16,7 @@ fn endpoints(data: &Data) -> Value {
 }
 
 #[test]
-fn it_says_one_line_when_it_is_ready_and_ends_when_it_is_told_to() {
+fn it_prints_one_line_when_ready_and_ends_on_sigterm_and_sigint() {
     for signal in ["TERM", "INT"] {
         let data = Data::new();
         let serve = data.serve(&[]);
@@ -22,7 +27,7 @@ fn it_says_one_line_when_it_is_ready_and_ends_when_it_is_told_to() {
         for part in ["dynamodb", "s3"] {
             assert!(endpoints[part].as_str().unwrap().starts_with("http://127.0.0.1:"), "{endpoints}");
         }
-        // Every part is ready: what comes at once is recorded, and its PDFs are archived.
+        // Every part is ready: an immediate callback is recorded, and its PDFs are archived.
         serve.quicklysign("final_document_generated", "at-once");
         data.archived("at-once");
         for route in ["legalesign/batch", "legalesign/realtime", "quicklysign", "signeasy"] {
@@ -34,7 +39,7 @@ fn it_says_one_line_when_it_is_ready_and_ends_when_it_is_told_to() {
 }
 
 #[test]
-fn connections_that_say_nothing_or_only_half_do_not_keep_it_from_ending() {
+fn idle_connections_and_unfinished_requests_do_not_keep_it_from_ending() {
     let data = Data::new();
     let serve = data.serve(&[]);
     let endpoints = endpoints(&data);
@@ -48,14 +53,14 @@ fn connections_that_say_nothing_or_only_half_do_not_keep_it_from_ending() {
             b"POST /callbacks/quicklysign/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf",
         ));
     }
-    // They have been taken in once this has been answered.
+    // Once this is answered, those connections have been accepted.
     serve.quicklysign("document_updated", "afterwards");
     assert_eq!(serve.signal("TERM"), (Some(0), String::new()));
     drop(open);
 }
 
 #[test]
-fn a_second_one_on_the_same_folder_is_told_so_and_the_first_goes_on() {
+fn a_second_stack_on_the_same_folder_fails_and_the_first_keeps_running() {
     let data = Data::new();
     let serve = data.serve(&[]);
     let second = data.run(&["serve", "--port", "0"]);
@@ -68,20 +73,20 @@ fn a_second_one_on_the_same_folder_is_told_so_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_a_clear_error() {
+fn a_port_in_use_is_an_error() {
     let data = Data::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     data.run(&["serve", "--port", &port]).assert_failed(1, &format!("port {port}"));
     data.run(&["serve", "--port", &port, "--json"]).assert_failed_json(1, "failed");
     assert!(!data.file("endpoints.json").exists());
-    // The folder is free again, and so is the port, for whoever comes first.
+    // Afterwards, another stack can use the folder.
     drop(taken);
     assert_eq!(data.serve(&[]).signal("TERM").0, Some(0));
 }
 
 #[test]
-fn the_given_port_is_taken_and_serve_is_what_happens_without_a_command() {
+fn it_listens_on_the_given_port_and_is_the_default_command() {
     let data = Data::new();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let serve = data.serve(&["--port", &free]);
@@ -91,11 +96,153 @@ fn the_given_port_is_taken_and_serve_is_what_happens_without_a_command() {
 }
 
 #[test]
-fn the_answer_to_a_stranger_says_nothing() {
+fn the_answer_to_a_wrong_path_token_reveals_nothing() {
     let data = Data::new();
     let serve = data.serve(&[]);
     let (status, answer) = post(&format!("{}/callbacks/quicklysign/wrong-wrong-wrong", serve.http), "{}");
     assert_eq!(status, 401);
     let expected = serde_json::json!({"delivery": null, "outcome": "rejected", "events": 0, "reason": "unproven"});
     assert_eq!(answer, expected);
+}
+
+/// Off by default; the test of the option itself needs a second loopback address, which only Linux has by itself.
+#[test]
+fn nothing_is_written_for_containers_unless_they_are_let_in() {
+    let data = Data::new();
+    let serve = data.serve(&["--manual"]);
+    assert!(!data.file("sam-local.json").exists());
+    assert!(!serve.stderr().contains("warning:"), "{}", serve.stderr());
+    if cfg!(target_os = "linux") {
+        for part in ["http", "dynamodb", "s3", "simulator"] {
+            let url = endpoints(&data)[part].as_str().unwrap().replace("127.0.0.1", "127.0.0.2");
+            assert!(TcpStream::connect(url.strip_prefix("http://").unwrap()).is_err(), "{url}");
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn containers_reach_the_services_and_not_the_gateway() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let data = Data::new();
+    let serve = data.serve(&["--manual", "--containers", "127.0.0.2"]);
+    let file = data.file("sam-local.json");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(serve.stderr().contains("warning:") && serve.stderr().contains("127.0.0.2"), "{}", serve.stderr());
+    assert!(serve.stderr().contains(&format!("--env-vars {}", file.display())), "{}", serve.stderr());
+    let variables = sam_variables(&data);
+    let simulator = variables["LEGALESIGN_API_URL"].strip_suffix("/legalesign/api/v1").unwrap();
+    assert_eq!(variables["QUICKLYSIGN_API_URL"], format!("{simulator}/quicklysign"));
+    assert_eq!(variables["SIGNEASY_API_URL"], format!("{simulator}/signeasy"));
+    for url in [&variables["AWS_ENDPOINT_URL_DYNAMODB"], &variables["AWS_ENDPOINT_URL_S3"], simulator] {
+        assert!(url.starts_with("http://127.0.0.2:"), "{url}");
+        // Whatever the service makes of it, it answers.
+        let mut answer = String::new();
+        connect(url, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 "), "{url}: {answer}");
+    }
+    // The simulated QuicklySign calls the gateway, where the console is, on loopback; containers don't reach it.
+    assert_eq!(variables["QUICKLYSIGN_CALLBACK_URL"], format!("{}/callbacks/quicklysign/{{token}}", serve.http));
+    let gateway = serve.http.replace("127.0.0.1", "127.0.0.2");
+    assert!(TcpStream::connect(gateway.strip_prefix("http://").unwrap()).is_err());
+    // Endpoints of commands on this machine stay on loopback, and the file goes with the stack.
+    assert!(endpoints(&data)["dynamodb"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    assert_eq!(serve.signal("TERM"), (Some(0), String::new()));
+    assert!(!file.exists());
+}
+
+#[test]
+fn the_environment_of_containers_has_the_throw_away_secrets_and_what_proves_the_events() {
+    let data = Data::new();
+    // A name needs nothing to listen, so this runs on every system.
+    let serve = data.serve(&["--manual", "--containers", "host.docker.internal"]);
+    let variables = sam_variables(&data);
+    let names: Vec<&str> = variables.keys().map(String::as_str).collect();
+    let expected = [
+        "ALLOW_INSECURE_DOWNLOADS",
+        "ARCHIVE_BUCKET",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_S3_FORCE_PATH_STYLE",
+        "LEGALESIGN_API",
+        "LEGALESIGN_API_URL",
+        "LEGALESIGN_PROOF",
+        "QUICKLYSIGN_API",
+        "QUICKLYSIGN_API_URL",
+        "QUICKLYSIGN_CALLBACK_URL",
+        "QUICKLYSIGN_PROOF",
+        "SIGNEASY_API",
+        "SIGNEASY_API_URL",
+        "SIGNEASY_PROOF",
+        "SIGNEASY_TOKEN",
+        "TABLE_NAME",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(variables["ALLOW_INSECURE_DOWNLOADS"], "private");
+    let endpoints = endpoints(&data);
+    for (variable, part) in [("AWS_ENDPOINT_URL_DYNAMODB", "dynamodb"), ("AWS_ENDPOINT_URL_S3", "s3")] {
+        let url = endpoints[part].as_str().unwrap().replace("127.0.0.1", "host.docker.internal");
+        assert_eq!(variables[variable], url);
+    }
+    let secret = |name: &str| -> Value { serde_json::from_str(&variables[name]).unwrap() };
+    for (provider, lists) in [
+        ("legalesign", &["url_tokens", "certificates"][..]),
+        ("quicklysign", &["url_tokens"]),
+        ("signeasy", &["url_tokens", "tokens"]),
+    ] {
+        let file = fs::read_to_string(data.file(&format!("secrets/{provider}.json"))).unwrap();
+        let own: Value = serde_json::from_str(&file).unwrap();
+        let name = provider.to_uppercase();
+        assert_eq!(secret(&format!("{name}_API")), own["api"]);
+        let proof = secret(&format!("{name}_PROOF"));
+        for list in lists {
+            assert_eq!(proof[list][0], own["proof"][list][0], "{provider} {list}");
+            assert_eq!(proof[list].as_array().unwrap().len(), 2, "{provider} {list}");
+        }
+        assert_eq!(proof["url_tokens"][1], "local-path-token");
+    }
+    // The key that the simulated Legalesign signs with is no function's business.
+    assert!(!fs::read_to_string(data.file("sam-local.json")).unwrap().contains("PRIVATE KEY"));
+    serve.kill();
+    // What a killed stack left is removed by whoever takes the folder next.
+    assert!(data.file("sam-local.json").exists());
+    data.json(&["documents"]);
+    assert!(!data.file("sam-local.json").exists());
+}
+
+#[test]
+fn secrets_that_were_given_are_not_copied_into_the_environment_of_containers() {
+    let data = Data::new();
+    let secrets = data.path().join("given");
+    fs::create_dir(&secrets).unwrap();
+    let given = r#"{"proof": {"url_tokens": ["a-real-path-token"]}, "api": {"access_token": "a-real-access-token"}}"#;
+    fs::write(secrets.join("signeasy.json"), given).unwrap();
+    let serve =
+        data.serve(&["--manual", "--containers", "host.docker.internal", "--secrets", secrets.to_str().unwrap()]);
+    let variables = sam_variables(&data);
+    assert!(variables.keys().all(|name| !name.ends_with("_PROOF") && !name.ends_with("_API")), "{variables:?}");
+    assert!(!fs::read_to_string(data.file("sam-local.json")).unwrap().contains("a-real-"));
+    assert!(serve.stderr().contains("<P>_PROOF"), "{}", serve.stderr());
+}
+
+#[test]
+fn an_address_that_is_open_to_a_network_or_not_of_this_machine_is_refused() {
+    let data = Data::new();
+    for host in ["0.0.0.0", "8.8.8.8", "example.com"] {
+        data.run(&["serve", "--port", "0", "--containers", host]).assert_failed(2, "--containers");
+    }
+    // No machine has the network's own address.
+    let ran = data.run(&["serve", "--port", "0", "--containers", "10.0.0.0"]);
+    ran.assert_failed(1, "10.0.0.0");
+    assert!(ran.stderr.contains("host.docker.internal"), "{ran:?}");
+    assert!(!data.file("endpoints.json").exists() && !data.file("sam-local.json").exists());
+}
+
+fn sam_variables(data: &Data) -> BTreeMap<String, String> {
+    let file = fs::read_to_string(data.file("sam-local.json")).unwrap();
+    let mut environments: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(&file).unwrap();
+    let variables = environments.remove("Parameters").unwrap();
+    assert!(environments.is_empty(), "{environments:?}");
+    variables
 }

@@ -1,10 +1,10 @@
-//! What was answered 200 is there, whatever happens to the process afterwards.
+//! A callback that was answered 200 is stored, whatever happens to the process afterwards.
 
 use serde_json::Value;
 
 use crate::process::{Data, assert_pdf};
 
-/// What a timeline says of its events and deliveries.
+/// The names and deliveries of a timeline's events.
 fn events(timeline: &Value) -> Vec<(String, String)> {
     let text = |event: &Value, name: &str| event[name].as_str().unwrap().to_owned();
     let events = timeline["events"].as_array().unwrap().iter();
@@ -12,7 +12,7 @@ fn events(timeline: &Value) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_callback_is_in_the_timeline_with_a_stack_without_one_and_after_kill_9() {
+fn the_timeline_is_the_same_with_a_stack_without_one_and_after_kill_9() {
     let data = Data::new();
     let serve = data.serve(&[]);
     let first = serve.quicklysign("document_updated", "kept");
@@ -22,7 +22,7 @@ fn a_callback_is_in_the_timeline_with_a_stack_without_one_and_after_kill_9() {
     serve.kill();
     let mut expected = expected;
     expected.push(("signatory_updated".to_owned(), second["delivery"].as_str().unwrap().to_owned()));
-    // What the killed process left behind tells nobody that it is still there.
+    // The endpoints that the killed process left behind are ignored.
     assert!(data.file("endpoints.json").exists());
     assert_eq!(events(&data.timeline("kept")), expected, "after kill -9, with no stack");
 
@@ -33,9 +33,9 @@ fn a_callback_is_in_the_timeline_with_a_stack_without_one_and_after_kill_9() {
 }
 
 #[test]
-fn pdfs_are_archived_though_the_process_was_killed_right_after_the_answer() {
+fn pdfs_are_archived_even_if_the_process_is_killed_right_after_the_answer() {
     let data = Data::new();
-    // Killed at whatever it was doing then: handing over, asking, downloading, putting.
+    // Killed while it enqueues the job, queries the API, downloads, or stores a PDF.
     for (pack, pause) in [("at-once", 0), ("soon", 30), ("later", 150), ("much-later", 500)] {
         let serve = data.serve(&[]);
         serve.quicklysign("final_document_generated", pack);
@@ -49,7 +49,7 @@ fn pdfs_are_archived_though_the_process_was_killed_right_after_the_answer() {
         let pdfs = timeline["pdfs"].as_array().unwrap();
         assert!(!pdfs.is_empty() && timeline["document"]["pdfs"] == pdfs.len(), "{timeline:#}");
         pdfs.iter().for_each(assert_pdf);
-        // One that was put and not noted before the end is put once more, in another rendering: one of them counts.
+        // A PDF that was stored but not recorded is stored again, as another rendering: one of them is current.
         let current = pdfs.iter().filter(|pdf| pdf["current"] == true).map(|pdf| &pdf["document"]);
         let documents: std::collections::BTreeSet<_> = pdfs.iter().map(|pdf| pdf["document"].to_string()).collect();
         assert_eq!(current.count(), documents.len(), "{timeline:#}");
@@ -64,9 +64,9 @@ fn commands_on_a_folder_without_a_stack_wait_for_each_other() {
     serve.quicklysign("document_updated", "shared");
     assert_eq!(serve.signal("TERM").0, Some(0));
     std::thread::scope(|scope| {
-        let asked: Vec<_> = (0..4).map(|_| scope.spawn(|| data.json(&["documents"]))).collect();
-        for asked in asked {
-            assert_eq!(asked.join().unwrap()["documents"].as_array().unwrap().len(), 1);
+        let commands: Vec<_> = (0..4).map(|_| scope.spawn(|| data.json(&["documents"]))).collect();
+        for command in commands {
+            assert_eq!(command.join().unwrap()["documents"].as_array().unwrap().len(), 1);
         }
     });
 }

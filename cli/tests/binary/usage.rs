@@ -1,4 +1,4 @@
-//! Commands that can't be understood: exit code 2, and nothing is done.
+//! Wrong command lines: exit code 2, and nothing is done.
 
 use crate::process::Data;
 
@@ -32,7 +32,7 @@ const MISTAKES: [&[&str]; 26] = [
 ];
 
 #[test]
-fn mistakes_are_told_and_nothing_is_done() {
+fn a_wrong_command_line_is_an_error_and_does_nothing() {
     let data = Data::new();
     for arguments in MISTAKES {
         let ran = data.run(arguments);
@@ -43,7 +43,7 @@ fn mistakes_are_told_and_nothing_is_done() {
 }
 
 #[test]
-fn help_and_version_are_no_mistakes() {
+fn help_and_version_succeed() {
     let data = Data::new();
     for arguments in [&["--help"][..], &["--version"], &["help"], &["serve", "--help"], &["trigger", "--help"]] {
         let ran = data.run(arguments);
@@ -53,7 +53,7 @@ fn help_and_version_are_no_mistakes() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_used_is_a_failure_and_no_mistake() {
+fn an_unusable_data_folder_is_a_failure_not_a_usage_error() {
     let data = Data::new();
     std::fs::write(data.path().join("data"), "a file").unwrap();
     let ran = data.run(&["documents"]);

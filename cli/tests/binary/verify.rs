@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::process::{Data, assert_keys};
 
 #[test]
-fn all_signed_deliveries_or_some_are_verified_at_once() {
+fn all_or_selected_signed_deliveries_are_verified_at_once() {
     let data = Data::new();
     let none = data.run(&["verify", "--all"]);
     assert_eq!((none.code, none.stdout.as_str()), (Some(0), "no signed deliveries\n"));
@@ -43,11 +43,11 @@ fn all_signed_deliveries_or_some_are_verified_at_once() {
 
     let unknown = "0190b6c8-0000-7000-8000-000000000000";
     let some = data.run(&["verify", first, &unsigned, unknown, "--json"]);
-    let said = some.json();
-    assert_eq!((some.code, &said["verified"], &said["failed"]), (Some(1), &json!(1), &json!(2)), "{said:#}");
-    let problems: Vec<&Value> = said["deliveries"].as_array().unwrap().iter().map(|one| &one["problem"]).collect();
+    let json = some.json();
+    assert_eq!((some.code, &json["verified"], &json["failed"]), (Some(1), &json!(1), &json!(2)), "{json:#}");
+    let problems: Vec<&Value> = json["deliveries"].as_array().unwrap().iter().map(|one| &one["problem"]).collect();
     assert_eq!(problems, [&Value::Null, &json!("not_signed"), &json!("not_found")]);
-    assert_keys(&said["deliveries"][1], &["delivery", "problem", "message"]);
+    assert_keys(&json["deliveries"][1], &["delivery", "problem", "message"]);
     let table = data.run(&["verify", first, &unsigned]);
     assert!(table.code == Some(1) && table.stderr.is_empty(), "{table:?}");
     for word in ["┌", " ok ", "not_signed", "1 verified, 1 failed\n"] {

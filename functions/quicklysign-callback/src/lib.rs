@@ -1,20 +1,20 @@
-//! Takes in QuicklySign's callbacks: document-pack webhooks of API version 1, and version 0's subscriptions.
+//! Receives QuicklySign's callbacks: document-pack webhooks of API version 1, and subscriptions of version 0.
 
 use countersign::{
     aws::Aws,
     intake::Receiver,
-    providers::quicklysign::callback::QuicklysignCallback,
+    providers::quicklysign::{self, Quicklysign},
     settings::{Problems, Settings},
 };
 use lambda_http::{Request, Response};
 
-/// The function, once it has been started.
-pub struct Function(Receiver<QuicklysignCallback>);
+/// The started function.
+pub struct Function(Receiver<Quicklysign>);
 
 impl Function {
-    /// Starts the function; wrong settings are answered request by request.
+    /// Starts the function. Wrong settings are answered request by request.
     pub async fn start(settings: Result<Settings, Problems>, aws: &Aws) -> Self {
-        let receiver = Receiver::new(QuicklysignCallback::new(&settings), settings, aws);
+        let receiver = Receiver::new(&quicklysign::ENDPOINT, Quicklysign::new, settings, aws);
         receiver.warm().await;
         Self(receiver)
     }

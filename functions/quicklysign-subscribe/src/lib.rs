@@ -1,43 +1,50 @@
-//! Sees to it that a QuicklySign pack tells Countersign of its changes. Whoever makes packs calls this with
-//! `{"entity_key": "<the pack's key>"}`, by the AWS API and its permissions (`lambda:InvokeFunction`): it has no route
-//! that faces the internet, and the caller needs neither QuicklySign's credentials nor the path token.
+//! Subscribes Countersign to the changes of a QuicklySign document pack. The system that creates packs invokes this
+//! function with `{"entity_key": "<the pack's key>"}` through the AWS API, which needs the permission
+//! `lambda:InvokeFunction`. The function has no route that faces the internet, and its caller needs neither
+//! QuicklySign's credentials nor the path token.
 //!
-//! Calling it twice is right: a pack that has its webhook gets no second one.
+//! It is idempotent: a pack that already has its webhook gets no second one.
 
 use countersign::{
     aws::Aws,
+    domain::SubjectId,
+    ledger::Ledger,
     providers::quicklysign::subscribe::{SubscribeError, Subscribed, Subscriber},
     settings::{Problems, Settings},
-    subject::SubjectId,
 };
 use serde::Deserialize;
 
-/// What the caller asks for.
+/// The function's input: the pack to subscribe to.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Order {
-    /// The key that QuicklySign gave the pack.
+pub struct Input {
+    /// The pack's key at QuicklySign.
     pub entity_key: String,
 }
 
-/// The function, once it has been started.
-pub struct Function(Result<Subscriber, Problems>);
+/// The started function, or the problems with its settings.
+pub struct Function(Result<Parts, Problems>);
 
-/// Why it couldn't be done. The caller, or Lambda for an asynchronous call, tries again.
+struct Parts {
+    subscriber: Subscriber,
+    ledger: Ledger,
+}
+
+/// Why the subscription failed. The caller may try again; Lambda retries asynchronous calls by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The settings are wrong.
     #[error("not configured: {0}")]
     NotConfigured(Problems),
-    /// That is no key of QuicklySign's.
+    /// The input's `entity_key` isn't a valid id.
     #[error("entity_key: an id must be 1 to 200 characters of A-Z, a-z, 0-9, _ and -")]
     InvalidKey,
-    /// QuicklySign's API or the table refused.
+    /// QuicklySign's API or the table failed, or rejected the request.
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
 }
 
 impl Failure {
-    /// A stable code: the error's type, for the caller.
+    /// A stable code, which Lambda passes to the caller as the error's type.
     #[must_use]
     pub fn code(&self) -> String {
         match self {
@@ -49,20 +56,24 @@ impl Failure {
 }
 
 impl Function {
-    /// Starts the function.
+    /// Starts the function. With wrong settings every call fails with [`Failure::NotConfigured`].
     #[must_use]
     pub fn start(settings: Result<Settings, Problems>, aws: &Aws) -> Self {
-        Self(settings.map(|settings| Subscriber::new(&settings, aws)))
+        Self(settings.map(|settings| Parts {
+            subscriber: Subscriber::new(&settings, aws),
+            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+        }))
     }
 
     /// Subscribes to one pack.
     ///
     /// # Errors
-    /// When it couldn't be done; what was done stays, and the next call goes on from there.
-    pub async fn handle(&self, order: Order) -> Result<Subscribed, Failure> {
-        let subscriber = self.0.as_ref().map_err(|problems| Failure::NotConfigured(problems.clone()))?;
-        let pack = SubjectId::parse(order.entity_key).map_err(|_| Failure::InvalidKey)?;
+    /// See [`Failure`]. Steps that succeeded stay done; the next call continues from there.
+    pub async fn handle(&self, input: Input) -> Result<Subscribed, Failure> {
+        let parts = self.0.as_ref().map_err(|problems| Failure::NotConfigured(problems.clone()))?;
+        let Parts { subscriber, ledger } = parts;
+        let pack = SubjectId::parse(input.entity_key).map_err(|_| Failure::InvalidKey)?;
         let callback = subscriber.callback().await?;
-        Ok(subscriber.subscribe(&pack, &callback).await?)
+        Ok(subscriber.subscribe(&pack, &callback, ledger).await?)
     }
 }

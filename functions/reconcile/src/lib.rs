@@ -1,9 +1,9 @@
-//! Finishes what was left, and asks the services for what their callbacks didn't tell: runs on schedules, with what it
-//! should do as the event.
+//! Finishes what was left, and queries the services for what their callbacks didn't report. Runs on schedules, whose event
+//! names the task.
 
 use countersign::{
     aws::Aws,
-    ledger::{Ledger, LedgerError},
+    domain::LedgerError,
     reconcile::{Reconcile, Reconciled},
     settings::{Problems, Settings},
     sweep::{Sweep, Swept},
@@ -11,27 +11,27 @@ use countersign::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What the schedule asks for.
+/// The task that a schedule names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "task", rename_all = "snake_case")]
 pub enum Task {
-    /// Finish deliveries that stayed accepted, and make archive orders due whose time has come.
+    /// Finish deliveries that stayed accepted, and make archive jobs due whose waiting time is over.
     Sweep,
-    /// Ask the services, and record what is missing.
+    /// Query the services, and record what is missing.
     Ask,
 }
 
-/// What a task came to.
+/// The result of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Done {
-    /// Of a sweep.
+    /// The result of a sweep.
     Swept(Swept),
-    /// Of asking.
+    /// The result of querying the services.
     Asked(Reconciled),
 }
 
-/// The function, once it has been started.
+/// The started function.
 pub struct Function(Result<Tasks, Problems>);
 
 struct Tasks {
@@ -39,13 +39,13 @@ struct Tasks {
     reconcile: Reconcile,
 }
 
-/// Why a task couldn't be done; Lambda's own error count and alarm tell of it.
+/// Why a task failed. Lambda's own error metric and its alarm report it.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The settings are wrong.
     #[error("not configured: {0}")]
     NotConfigured(Problems),
-    /// The ledger can't be asked.
+    /// The ledger can't be read or written.
     #[error(transparent)]
     Ledger(LedgerError),
 }
@@ -54,17 +54,16 @@ impl Function {
     /// Starts the function.
     #[must_use]
     pub fn start(settings: Result<Settings, Problems>, aws: &Aws) -> Self {
-        Self(settings.map(|settings| {
-            let reconcile = Reconcile::new(&settings, aws);
-            let ledger = Ledger::new(aws, &settings.table, &settings.bucket);
-            Tasks { sweep: Sweep::new(ledger, settings.download_hosts), reconcile }
-        }))
+        Self(
+            settings
+                .map(|settings| Tasks { sweep: Sweep::new(&settings, aws), reconcile: Reconcile::new(&settings, aws) }),
+        )
     }
 
-    /// Does one task.
+    /// Runs one task.
     ///
     /// # Errors
-    /// When it couldn't be done; the next run does it.
+    /// If it failed; the next run does it.
     pub async fn handle(&self, task: Task) -> Result<Done, Failure> {
         let tasks = self.0.as_ref().map_err(|problems| Failure::NotConfigured(problems.clone()))?;
         match task {

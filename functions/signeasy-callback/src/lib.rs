@@ -1,20 +1,20 @@
-//! Takes in SignEasy's callbacks: webhooks with payloads of version 1, 2 or 3.
+//! Receives SignEasy's callbacks: webhooks with payloads of version 1, 2 or 3.
 
 use countersign::{
     aws::Aws,
     intake::Receiver,
-    providers::signeasy::callback::SigneasyCallback,
+    providers::signeasy::{self, Signeasy},
     settings::{Problems, Settings},
 };
 use lambda_http::{Request, Response};
 
-/// The function, once it has been started.
-pub struct Function(Receiver<SigneasyCallback>);
+/// The started function.
+pub struct Function(Receiver<Signeasy>);
 
 impl Function {
-    /// Starts the function; wrong settings are answered request by request.
+    /// Starts the function. Wrong settings are answered request by request.
     pub async fn start(settings: Result<Settings, Problems>, aws: &Aws) -> Self {
-        let receiver = Receiver::new(SigneasyCallback::new(&settings), settings, aws);
+        let receiver = Receiver::new(&signeasy::ENDPOINT, Signeasy::new, settings, aws);
         receiver.warm().await;
         Self(receiver)
     }

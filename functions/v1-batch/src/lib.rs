@@ -1,20 +1,20 @@
-//! Takes in Legalesign's batches: every six minutes, everything that changed, signed.
+//! Receives Legalesign's batches: everything that changed in the last six minutes, signed.
 
 use countersign::{
     aws::Aws,
     intake::Receiver,
-    providers::legalesign::batch::BatchCallback,
+    providers::legalesign::{self, Legalesign},
     settings::{Problems, Settings},
 };
 use lambda_http::{Request, Response};
 
-/// The function, once it has been started.
-pub struct Function(Receiver<BatchCallback>);
+/// The started function.
+pub struct Function(Receiver<Legalesign>);
 
 impl Function {
-    /// Starts the function; wrong settings are answered request by request.
+    /// Starts the function. Wrong settings are answered request by request.
     pub async fn start(settings: Result<Settings, Problems>, aws: &Aws) -> Self {
-        let receiver = Receiver::new(BatchCallback, settings, aws);
+        let receiver = Receiver::new(&legalesign::BATCH, Legalesign::new, settings, aws);
         receiver.warm().await;
         Self(receiver)
     }

@@ -1,20 +1,20 @@
-//! Takes in Legalesign's callbacks about one document: the form, signed or not, and the JSON webhook.
+//! Receives Legalesign's callbacks about one document: it was sent, signed or rejected.
 
 use countersign::{
     aws::Aws,
     intake::Receiver,
-    providers::legalesign::realtime::RealtimeCallback,
+    providers::legalesign::{self, Legalesign},
     settings::{Problems, Settings},
 };
 use lambda_http::{Request, Response};
 
-/// The function, once it has been started.
-pub struct Function(Receiver<RealtimeCallback>);
+/// The started function.
+pub struct Function(Receiver<Legalesign>);
 
 impl Function {
-    /// Starts the function; wrong settings are answered request by request.
+    /// Starts the function. Wrong settings are answered request by request.
     pub async fn start(settings: Result<Settings, Problems>, aws: &Aws) -> Self {
-        let receiver = Receiver::new(RealtimeCallback::new(&settings), settings, aws);
+        let receiver = Receiver::new(&legalesign::REALTIME, Legalesign::new, settings, aws);
         receiver.warm().await;
         Self(receiver)
     }

@@ -1,10 +1,11 @@
-//! The archive: fetches the final PDFs of a subject, checks them and puts them into the bucket by their content.
+//! The archive: fetches the final PDFs of a subject, checks them, and puts them into the bucket by their content.
 //!
-//! One order is one run: claim it, ask the provider's API what there is, fetch what isn't there in its version yet,
-//! settle the order. Every document that got into the bucket is noted at once, so a run that ends early is continued,
-//! not repeated.
+//! One run works on one job: lease it, query the provider's API for the final documents, fetch those that aren't archived
+//! in their version yet, complete the job. Each archived document is noted at once, so a run that ends early is
+//! continued and not repeated.
 
 mod file;
+mod outcome;
 mod pdf;
 mod store;
 mod unpack;
@@ -15,23 +16,21 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use pdf::PdfFault;
 
-use self::file::PdfFile;
+use self::{file::PdfFile, outcome::outcome};
 use crate::{
     aws::Aws,
-    event::{Kind, TimeSource},
-    intake::Link,
-    ledger::{Claim, CurrentVersion, FORGOTTEN, Ledger, LedgerError, OTHER_GROUP, Order, OrderOutcome, Pdf, Role},
-    outbound::{Client, Credential, OutboundError, Timeouts, UrlPolicy},
-    providers::Apis,
+    domain::{FinalDocument, Inspection, Kind, LedgerError, Stop, Subject, Unavailable},
+    ledger::{CurrentVersion, FORGOTTEN, JobOutcome, Lease, Ledger, OTHER_GROUP, Pdf, ReportedStatus},
+    outbound::{Client, Timeouts, UrlPolicy},
+    providers::Services,
     settings::Settings,
-    subject::Subject,
     time,
 };
 
-/// The worker's function ends after 15 minutes at most (Lambda's own limit); a claim must outlive that.
-const CLAIM: SignedDuration = SignedDuration::from_mins(16);
+/// The worker's function ends after 15 minutes at most (Lambda's own limit). A lease must outlive that.
+const LEASE: SignedDuration = SignedDuration::from_mins(16);
 
-/// A service may take its time to render a PDF; a large one may take minutes to come.
+/// A service may take its time to render a PDF; a large one may take minutes to arrive.
 const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     first_byte: Duration::from_secs(60),
@@ -39,130 +38,11 @@ const TIMEOUTS: Timeouts = Timeouts {
     total: Duration::from_secs(240),
 };
 
-/// After these pauses a failed order is tried again; after the last one it is given up. Together they are two days:
-/// longer than any outage that a service's users would bear.
-const BACKOFF: [SignedDuration; 8] = [
-    SignedDuration::from_secs(30),
-    SignedDuration::from_mins(2),
-    SignedDuration::from_mins(10),
-    SignedDuration::from_mins(30),
-    SignedDuration::from_hours(2),
-    SignedDuration::from_hours(6),
-    SignedDuration::from_hours(15),
-    SignedDuration::from_hours(24),
-];
-
-/// A document that isn't ready yet is asked for again this much later, unless the service says when.
-const NOT_READY: SignedDuration = SignedDuration::from_mins(2);
-
-/// No service puts an order off for longer: one that says "in a hundred years" is wrong, and nobody would notice.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
-
-/// What a provider's API says of a subject whose documents are wanted.
-#[derive(Debug, Default)]
-pub struct Inspection {
-    /// The status that the API gives, in our words.
-    pub status: Option<Kind>,
-    /// The group that it belongs to, where the service has groups.
-    pub group: Option<String>,
-    /// Who signs it, and the status that the API gives for each.
-    pub signers: Vec<(Link, Option<Kind>)>,
-    /// The final documents.
-    pub documents: Vec<Wanted>,
-    /// When the status came about or was last changed, where the API says so.
-    pub changed_at: Option<(Timestamp, TimeSource)>,
-    /// What is in the way of having them all.
-    pub obstacle: Option<Obstacle>,
-}
-
-/// A final document to fetch.
-#[derive(Debug)]
-pub struct Wanted {
-    /// The document's id.
-    pub document: String,
-    /// What it is.
-    pub role: Role,
-    /// The service's marker of its version; empty where it gives none.
-    pub version: String,
-    /// Where it is.
-    pub url: String,
-    /// The credential that the service's own host wants.
-    pub credential: Option<Credential>,
-    /// The document's SHA-256 in hex, where the service tells it.
-    pub sha256: Option<String>,
-}
-
-/// Why an API can't say, or a document can't be had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
-    /// It isn't ready; that's no failure. Again then, or when it is usual.
-    NotReady {
-        /// Why, as a stable code.
-        reason: String,
-        /// How much later the service wants to be asked again.
-        after: Option<SignedDuration>,
-    },
-    /// The subject isn't complete, so there is no final document.
-    NotComplete {
-        /// Why, as a stable code.
-        reason: String,
-        /// Whether it never will be: it was declined or removed.
-        ended: bool,
-    },
-    /// It failed; another time may help.
-    Failed {
-        /// Why, as a stable code.
-        reason: String,
-    },
-    /// The API doesn't know the subject as ours.
-    Foreign {
-        /// How it said so.
-        reason: String,
-    },
-    /// The document is on a host that isn't allowed.
-    HostNotAllowed {
-        /// The host.
-        host: String,
-    },
-}
-
-impl Obstacle {
-    /// A failure with this code.
-    #[must_use]
-    pub fn failed(reason: impl Into<String>) -> Self {
-        Self::Failed { reason: reason.into() }
-    }
-
-    /// Why, as a stable code.
-    fn reason(&self) -> &str {
-        match self {
-            Self::NotReady { reason, .. }
-            | Self::NotComplete { reason, .. }
-            | Self::Failed { reason }
-            | Self::Foreign { reason } => reason,
-            Self::HostNotAllowed { .. } => "host_not_allowed",
-        }
-    }
-
-    fn host(&self) -> Option<&str> {
-        if let Self::HostNotAllowed { host } = self { Some(host) } else { None }
-    }
-}
-
-impl From<OutboundError> for Obstacle {
-    fn from(error: OutboundError) -> Self {
-        match (error.code(), error.host()) {
-            ("host_not_allowed", Some(host)) => Self::HostNotAllowed { host: host.to_owned() },
-            (code, _) => Self::failed(code),
-        }
-    }
-}
-
-/// Does archive orders.
+/// Works on archive jobs.
 pub struct Archiver {
     ledger: Ledger,
-    apis: Apis,
-    downloads: Client,
+    services: Services,
+    client: Client,
     store: store::Store,
 }
 
@@ -171,133 +51,129 @@ impl Archiver {
     #[must_use]
     pub fn new(settings: &Settings, aws: &Aws) -> Self {
         let policy = UrlPolicy::new(settings.download_hosts.clone(), settings.allow_insecure);
-        let downloads = Client::new(policy, TIMEOUTS);
         Self {
             ledger: Ledger::new(aws, &settings.table, &settings.bucket),
-            apis: Apis::new(settings, aws, &downloads),
+            services: Services::start(settings, aws),
             store: store::Store::new(aws.s3.clone(), settings.bucket.clone()),
-            downloads,
+            client: Client::new(policy, TIMEOUTS),
         }
     }
 
-    /// Does the order of a subject, if it is due and nobody else is at it.
+    /// Works on a subject's job, if it is due and no other worker holds its lease.
     ///
     /// # Errors
-    /// When the ledger can't be asked or written to; the order is as it was, and doing it again is right.
+    /// If the ledger can't be read or written. The job is as it was, and another attempt is right.
     pub async fn work(&self, subject: &Subject) -> Result<(), LedgerError> {
-        let Some(claim) = self.ledger.claim(subject, CLAIM).await? else {
+        let Some(lease) = self.ledger.lease(subject, LEASE).await? else {
             tracing::info!(event = "order_not_due", provider = %subject.provider, subject = %subject.id);
             return Ok(());
         };
-        let outcome = if claim.order.forgotten {
-            OrderOutcome::Foreign { reason: FORGOTTEN.to_owned() }
+        let outcome = if lease.job.forgotten {
+            JobOutcome::Foreign { reason: FORGOTTEN.to_owned() }
         } else {
-            match self.fetch(&claim).await? {
-                Ok(()) => OrderOutcome::Archived,
-                Err(obstacle) => outcome(obstacle, Standing::of(&claim.order), time::now()),
+            match self.fetch(&lease).await {
+                Ok(()) => JobOutcome::Archived,
+                Err(Stop::Unavailable(unavailable)) => outcome(unavailable, (&lease.job).into(), time::now()),
+                Err(Stop::Ledger(error)) => return Err(error),
             }
         };
         log(subject, &outcome);
-        self.ledger.settle(&claim, &outcome).await
+        self.ledger.complete(&lease, &outcome).await
     }
 
-    /// Fetches what is missing. All documents are tried, so that one that can't be had doesn't keep the others out.
-    async fn fetch(&self, claim: &Claim) -> Result<Result<(), Obstacle>, LedgerError> {
-        let subject = &claim.order.subject;
-        let inspection = match self.apis.inspect(subject).await {
-            Ok(inspection) => inspection,
-            Err(obstacle) => return Ok(Err(obstacle)),
-        };
-        let groups = &claim.order.groups;
-        if !groups.is_empty() && inspection.group.as_ref().is_some_and(|group| !groups.contains(group)) {
-            return Ok(Err(Obstacle::Foreign { reason: OTHER_GROUP.to_owned() }));
+    /// Fetches the missing documents. All are tried, so that one that can't be had doesn't keep the others out.
+    async fn fetch(&self, lease: &Lease) -> Result<(), Stop> {
+        let job = &lease.job;
+        let subject = &job.subject;
+        let service = self.services.of(subject.provider);
+        let inspection = service.inspect(&self.client, subject, &self.ledger).await?;
+        if !job.groups.is_empty() && inspection.group.as_ref().is_some_and(|group| !job.groups.contains(group)) {
+            return Err(Unavailable::Foreign { reason: OTHER_GROUP.to_owned() }.into());
         }
-        let now = time::now();
+        self.record_report(subject, &inspection, time::now()).await?;
+        if !job.complete && inspection.status != Some(Kind::Completed) && inspection.unavailable.is_none() {
+            // Nothing says that the subject is complete, so its documents may be drafts.
+            return Err(Unavailable::NotComplete { reason: "status_not_told".to_owned(), ended: false }.into());
+        }
+        let mut first_failure = inspection.unavailable;
+        for document in &inspection.documents {
+            let slot = Pdf::slot(&document.document, document.role);
+            if job.versions.get(&slot).is_some_and(|current| current.version == document.version) {
+                continue;
+            }
+            let archived = match self.ledger.entered(subject, &slot, &document.version).await? {
+                Some(sha256) => Ok(sha256),
+                None => self.archive(lease, document).await,
+            };
+            match archived {
+                Ok(sha256) => {
+                    let current = CurrentVersion { version: document.version.clone(), sha256 };
+                    self.ledger.note_version(subject, &slot, &current).await?;
+                }
+                Err(Stop::Unavailable(unavailable)) => {
+                    let (reason, host) = (unavailable.reason(), unavailable.host());
+                    tracing::warn!(event = "document_not_archived", provider = %subject.provider, subject = %subject.id, document = document.document, reason, host);
+                    first_failure.get_or_insert(unavailable);
+                }
+                Err(stop @ Stop::Ledger(_)) => return Err(stop),
+            }
+        }
+        first_failure.map_or(Ok(()), |unavailable| Err(unavailable.into()))
+    }
+
+    /// Records what the API reports about the subject: its request, its status and its signers.
+    async fn record_report(
+        &self,
+        subject: &Subject,
+        inspection: &Inspection,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        if let Some(request) = &inspection.request {
+            let request = Subject { id: request.clone(), ..subject.clone() };
+            self.ledger.join(&request, subject).await?;
+        }
         if let Some(status) = inspection.status {
-            self.ledger.confirm(subject, status, now).await?;
+            let reported = ReportedStatus { subject: subject.clone(), status, changed_at: inspection.changed_at };
+            self.ledger.report(&reported, &[], now).await?;
         }
         for (link, status) in &inspection.signers {
             self.ledger.confirm_signer(link, *status, now).await?;
         }
-        if !claim.order.complete && inspection.status != Some(Kind::Completed) && inspection.obstacle.is_none() {
-            // Nobody said that it is complete: for all that is known, what there is are drafts.
-            let reason = "status_not_told".to_owned();
-            return Ok(Err(Obstacle::NotComplete { reason, ended: false }));
-        }
-        let mut first_obstacle = inspection.obstacle;
-        for wanted in &inspection.documents {
-            let slot = Pdf::slot(&wanted.document, wanted.role);
-            let current = claim.order.versions.get(&slot);
-            if current.is_some_and(|current| current.version == wanted.version) {
-                continue;
-            }
-            let archived = match self.ledger.entered(subject, &slot, &wanted.version).await? {
-                Some(sha256) => Ok(sha256),
-                None => self.archive(claim, wanted).await?,
-            };
-            match archived {
-                Ok(sha256) => {
-                    let current = CurrentVersion { version: wanted.version.clone(), sha256 };
-                    self.ledger.note_version(subject, &slot, &current).await?;
-                }
-                Err(obstacle) => {
-                    let (reason, host) = (obstacle.reason(), obstacle.host());
-                    tracing::warn!(event = "document_not_archived", provider = %subject.provider, subject = %subject.id, document = wanted.document, reason, host);
-                    first_obstacle.get_or_insert(obstacle);
-                }
-            }
-        }
-        Ok(first_obstacle.map_or(Ok(()), Err))
+        Ok(())
     }
 
-    /// Downloads what is wanted, checks it and keeps it. Gives its hash.
-    async fn archive(&self, claim: &Claim, wanted: &Wanted) -> Result<Result<String, Obstacle>, LedgerError> {
-        let files = match file::download(&self.downloads, wanted).await {
-            Ok(files) => files,
-            Err(obstacle) => return Ok(Err(obstacle)),
-        };
+    /// Downloads a document, checks it and keeps it. Returns its hash.
+    async fn archive(&self, lease: &Lease, document: &FinalDocument) -> Result<String, Stop> {
+        let files = file::download(&self.client, document).await?;
         if let [only] = files.pdfs.as_slice() {
-            return self.keep(claim, wanted, &wanted.document, only).await;
+            return self.keep(lease, document, &document.document, only).await;
         }
-        // Several came in a zip: each is a document of its own, named by its position.
+        // Several PDFs came in a zip. Each is a document of its own, named by its position.
         for (position, file) in files.pdfs.iter().enumerate() {
-            let document = format!("{}-{}", wanted.document, position + 1);
-            match self.keep(claim, wanted, &document, file).await? {
-                Ok(sha256) => {
-                    let current = CurrentVersion { version: wanted.version.clone(), sha256 };
-                    let slot = Pdf::slot(&document, wanted.role);
-                    self.ledger.note_version(&claim.order.subject, &slot, &current).await?;
-                }
-                Err(obstacle) => return Ok(Err(obstacle)),
-            }
+            let id = format!("{}-{}", document.document, position + 1);
+            let sha256 = self.keep(lease, document, &id, file).await?;
+            let current = CurrentVersion { version: document.version.clone(), sha256 };
+            self.ledger.note_version(&lease.job.subject, &Pdf::slot(&id, document.role), &current).await?;
         }
-        Ok(Ok(files.sha256))
+        Ok(files.sha256)
     }
 
-    /// Puts a checked PDF into the bucket and enters it into the manifest. Gives its hash.
-    async fn keep(
-        &self,
-        claim: &Claim,
-        wanted: &Wanted,
-        document: &str,
-        file: &PdfFile,
-    ) -> Result<Result<String, Obstacle>, LedgerError> {
-        let subject = &claim.order.subject;
-        let key = format!("{}/{}/{document}/{}.pdf", subject.provider, subject.id, file.sha256);
-        if let Err(obstacle) = self.store.put(&key, file).await {
-            return Ok(Err(obstacle));
-        }
+    /// Puts a checked PDF into the bucket and enters it into the manifest. Returns its hash.
+    async fn keep(&self, lease: &Lease, document: &FinalDocument, id: &str, file: &PdfFile) -> Result<String, Stop> {
+        let subject = &lease.job.subject;
+        let key = format!("{}/{}/{id}/{}.pdf", subject.provider, subject.id, file.sha256);
+        self.store.put(&key, file).await?;
         let pdf = Pdf {
             provider: subject.provider,
-            subject: subject.id.to_string(),
-            document: document.to_owned(),
-            role: wanted.role,
+            subject: subject.id.clone(),
+            document: id.to_owned(),
+            role: document.role,
             key,
             size: file.size,
             sha256: file.sha256.clone(),
             archived_at: time::now(),
-            version: Some(wanted.version.clone()).filter(|version| !version.is_empty()),
-            source_event: claim.order.source_event.clone(),
+            version: Some(document.version.clone()).filter(|version| !version.is_empty()),
+            source_event: lease.job.source_event.clone(),
             current: true,
         };
         self.ledger.enter_pdf(subject, &pdf).await?;
@@ -311,130 +187,27 @@ impl Archiver {
             sha256 = pdf.sha256,
             metric.ArchivedDocuments = 1,
         );
-        Ok(Ok(pdf.sha256))
+        Ok(pdf.sha256)
     }
 }
 
-/// Tells what the work on an order came to.
-fn log(subject: &Subject, outcome: &OrderOutcome) {
+/// Logs the outcome of a job.
+fn log(subject: &Subject, outcome: &JobOutcome) {
     let (provider, subject) = (subject.provider, &subject.id);
     match outcome {
-        OrderOutcome::Archived => tracing::info!(event = "archived", %provider, %subject),
-        OrderOutcome::Withdrawn => tracing::info!(event = "archive_withdrawn", %provider, %subject),
-        OrderOutcome::Waiting { not_before, reason, failed } => {
+        JobOutcome::Archived => tracing::info!(event = "archived", %provider, %subject),
+        JobOutcome::Cancelled => tracing::info!(event = "archive_withdrawn", %provider, %subject),
+        JobOutcome::Waiting { not_before, reason, failed, .. } => {
             tracing::info!(event = "archive_waiting", %provider, %subject, reason, failed, not_before = time::format(*not_before));
         }
-        OrderOutcome::Blocked { host } => {
+        JobOutcome::Blocked { host } => {
             tracing::error!(event = "archive_blocked", %provider, %subject, host, metric.ArchivesBlocked = 1);
         }
-        OrderOutcome::Failed { reason } => {
+        JobOutcome::Failed { reason } => {
             tracing::error!(event = "archive_failed", %provider, %subject, reason, metric.ArchivesFailed = 1);
         }
-        OrderOutcome::Foreign { reason } => {
+        JobOutcome::Foreign { reason } => {
             tracing::warn!(event = "archive_foreign", %provider, %subject, reason, metric.ArchivesForeign = 1);
-        }
-    }
-}
-
-/// What counts of an order when there is an obstacle.
-#[derive(Clone, Copy)]
-struct Standing {
-    /// How often it failed before.
-    attempts: u32,
-    /// Whether an event said that the subject is complete.
-    complete: bool,
-    /// Whether there is anything in the archive.
-    has_pdfs: bool,
-}
-
-impl Standing {
-    fn of(order: &Order) -> Self {
-        Self { attempts: order.attempts, complete: order.complete, has_pdfs: !order.versions.is_empty() }
-    }
-}
-
-/// What an obstacle makes of an order.
-fn outcome(obstacle: Obstacle, order: Standing, now: Timestamp) -> OrderOutcome {
-    let later = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
-    match obstacle {
-        Obstacle::NotReady { reason, after } => {
-            let pause = after.unwrap_or(NOT_READY).clamp(SignedDuration::ZERO, LONGEST_PAUSE);
-            OrderOutcome::Waiting { not_before: later(pause), reason, failed: false }
-        }
-        // The API was asked what happened, and this is the answer; the next callback asks again.
-        Obstacle::NotComplete { .. } if !order.complete => {
-            if order.has_pdfs {
-                OrderOutcome::Archived
-            } else {
-                OrderOutcome::Withdrawn
-            }
-        }
-        Obstacle::NotComplete { reason, ended: false } => {
-            OrderOutcome::Waiting { not_before: later(NOT_READY), reason, failed: false }
-        }
-        // A callback said that it is complete, so one of the two is wrong.
-        Obstacle::NotComplete { reason, ended: true } | Obstacle::Failed { reason } => {
-            match BACKOFF.get(order.attempts as usize) {
-                Some(pause) => OrderOutcome::Waiting { not_before: later(*pause), reason, failed: true },
-                None => OrderOutcome::Failed { reason },
-            }
-        }
-        Obstacle::Foreign { reason } => OrderOutcome::Foreign { reason },
-        Obstacle::HostNotAllowed { host } => OrderOutcome::Blocked { host },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: &str = "2026-11-22T00:00:00Z";
-
-    fn standing(attempts: u32, complete: bool, has_pdfs: bool) -> Standing {
-        Standing { attempts, complete, has_pdfs }
-    }
-
-    fn outcome_now(obstacle: Obstacle, order: Standing) -> OrderOutcome {
-        outcome(obstacle, order, NOW.parse().unwrap())
-    }
-
-    #[test]
-    fn a_failure_is_tried_again_later_and_later_and_then_given_up() {
-        let mut times = Vec::new();
-        for attempts in 0.. {
-            match outcome_now(Obstacle::failed("http_500"), standing(attempts, true, false)) {
-                OrderOutcome::Waiting { not_before, failed: true, .. } => times.push(not_before),
-                OrderOutcome::Failed { reason } => {
-                    assert_eq!(reason, "http_500");
-                    break;
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_eq!(times.len(), BACKOFF.len());
-        assert!(times.is_sorted());
-    }
-
-    #[test]
-    fn what_is_not_ready_is_no_failure() {
-        let obstacle =
-            Obstacle::NotReady { reason: "being_dearchived".to_owned(), after: Some(SignedDuration::from_hours(4)) };
-        for complete in [true, false] {
-            let waiting = outcome_now(obstacle.clone(), standing(99, complete, false));
-            let OrderOutcome::Waiting { not_before, failed, .. } = waiting else { panic!("{waiting:?}") };
-            assert_eq!((not_before.to_string().as_str(), failed), ("2026-11-22T04:00:00Z", false));
-        }
-    }
-
-    #[test]
-    fn what_is_not_complete_ends_a_question_and_not_an_order() {
-        let not_complete = |ended| Obstacle::NotComplete { reason: "r".to_owned(), ended };
-        for ended in [true, false] {
-            assert_eq!(outcome_now(not_complete(ended), standing(0, false, false)), OrderOutcome::Withdrawn);
-            assert_eq!(outcome_now(not_complete(ended), standing(0, false, true)), OrderOutcome::Archived);
-            let waiting = outcome_now(not_complete(ended), standing(0, true, false));
-            let OrderOutcome::Waiting { failed, .. } = waiting else { panic!("{waiting:?}") };
-            assert_eq!(failed, ended, "what will never be complete is tried again only so often");
         }
     }
 }

@@ -1,34 +1,35 @@
-//! Whether a downloaded file is a whole PDF. A content type lies (SignEasy was seen to send a PDF as
+//! Checks whether a downloaded file is a complete PDF. Content types are unreliable (SignEasy was seen sending a PDF as
 //! `application/zip`), so only the bytes count.
 
-/// Why a file isn't a PDF that may go into the archive.
+/// Why a file is not a PDF that may be archived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PdfFault {
-    /// It doesn't start like one.
+    /// It has no PDF header.
     #[error("not_a_pdf")]
     NotAPdf,
-    /// It starts like one, and its end is missing.
+    /// It has a PDF header, but its end is missing.
     #[error("truncated_pdf")]
     Truncated,
 }
 
-/// Checks a file by its first and last bytes, up to 1 KiB of each.
+/// Checks a file by its first and last bytes: `head` and `tail`, up to 1 KiB each.
 ///
-/// Readers accept `%PDF-` within the first kilobyte and `%%EOF` within the last one (ISO 32000-1, Annex H, notes 13
-/// and 18), and so do files of real services. `startxref` must stand before the end: without it a reader can only guess.
+/// PDF readers accept `%PDF-` anywhere within the first kilobyte and `%%EOF` within the last one (ISO 32000-1, Annex H,
+/// notes 13 and 18), and real services send such files. `startxref` must come before `%%EOF`: without it a reader can
+/// only guess where the cross-reference table is.
 ///
 /// # Errors
-/// What is wrong with it.
+/// [`PdfFault`] if the header or the end is missing.
 pub fn check(head: &[u8], tail: &[u8]) -> Result<(), PdfFault> {
-    if !starts_like_one(head) {
+    if !may_be_pdf(head) {
         return Err(PdfFault::NotAPdf);
     }
     let end = tail.windows(5).rposition(|window| window == b"%%EOF").ok_or(PdfFault::Truncated)?;
     if contains(&tail[..end], b"startxref") { Ok(()) } else { Err(PdfFault::Truncated) }
 }
 
-/// Whether a file that starts like this may be a PDF. A zip isn't one, whatever it holds.
-pub(super) fn starts_like_one(head: &[u8]) -> bool {
+/// Whether a file with this head may be a PDF. A zip is not one, even if a PDF header follows in its first kilobyte.
+pub(super) fn may_be_pdf(head: &[u8]) -> bool {
     !head.starts_with(b"PK\x03\x04") && contains(head, b"%PDF-")
 }
 
@@ -41,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_pdf_has_its_beginning_and_its_end() {
+    fn a_complete_pdf_has_a_header_and_an_end() {
         let whole: &[u8] = b"%PDF-1.7\n1 0 obj\nstartxref\n9\n%%EOF\n";
         assert_eq!(check(whole, whole), Ok(()));
         assert_eq!(check(b"\xef\xbb\xbf\n%PDF-1.4\n", b"startxref\n9\n%%EOF\r\n\0\0"), Ok(()));

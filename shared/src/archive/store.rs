@@ -1,4 +1,5 @@
-//! The bucket. A PDF's key contains its hash, so one put is all: the same content is there already, or it is new.
+//! Stores PDFs in the archive bucket. A PDF's key contains its hash, so one conditional put is enough: if the key
+//! exists, the same content is already stored.
 
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
@@ -6,30 +7,33 @@ use aws_sdk_s3::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::{Obstacle, file::PdfFile};
-use crate::aws::{Lazily, upload_timeouts};
+use super::file::PdfFile;
+use crate::{
+    aws::{Lazy, upload_timeouts},
+    domain::Unavailable,
+};
 
 pub(super) struct Store {
-    s3: Lazily<aws_sdk_s3::Client>,
+    s3: Lazy<aws_sdk_s3::Client>,
     bucket: String,
 }
 
 impl Store {
-    pub(super) const fn new(s3: Lazily<aws_sdk_s3::Client>, bucket: String) -> Self {
+    pub(super) const fn new(s3: Lazy<aws_sdk_s3::Client>, bucket: String) -> Self {
         Self { s3, bucket }
     }
 
-    /// Puts a checked PDF under `key`, unless it is there. S3 compares the SHA-256 before it keeps anything.
+    /// Stores a checked PDF under `key`, unless the key exists. S3 verifies the SHA-256 before it stores the object.
     ///
     /// # Errors
-    /// When S3 can't take it.
-    pub(super) async fn put(&self, key: &str, pdf: &PdfFile) -> Result<(), Obstacle> {
+    /// If the file can't be read, or S3 fails or refuses the request.
+    pub(super) async fn put(&self, key: &str, pdf: &PdfFile) -> Result<(), Unavailable> {
         let body = ByteStream::read_from()
             .path(pdf.file.path())
             .length(Length::Exact(pdf.size))
             .build()
             .await
-            .map_err(|_| Obstacle::failed("disk"))?;
+            .map_err(|_| Unavailable::failed("disk"))?;
         let put = self
             .s3
             .put_object()
@@ -45,9 +49,9 @@ impl Store {
             .await;
         match put {
             Ok(_) => Ok(()),
-            // The same bytes under the same name: it is there already.
+            // Precondition failed: the key exists. It contains the hash, so the same bytes are already stored.
             Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 412 => Ok(()),
-            Err(error) => Err(Obstacle::failed(format!("s3_{}", error.code().unwrap_or("no_answer")))),
+            Err(error) => Err(Unavailable::failed(format!("s3_{}", error.code().unwrap_or("no_answer")))),
         }
     }
 }
@@ -61,11 +65,11 @@ mod tests {
     use super::*;
     use crate::aws::{Aws, behavior_version, timeouts};
 
-    /// A bucket that answers so much later.
-    async fn store(later: Duration) -> Store {
+    /// A store whose S3 responds after `delay`.
+    async fn store(delay: Duration) -> Store {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = axum::Router::new().fallback(move || async move { tokio::time::sleep(later).await });
+        let app = axum::Router::new().fallback(move || async move { tokio::time::sleep(delay).await });
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         let config = aws_config::defaults(behavior_version())
             .region(Region::new("eu-west-1"))
@@ -84,9 +88,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_upload_may_take_longer_than_a_table_s_answer() {
-        let patience = timeouts().operation_attempt_timeout().unwrap();
-        let store = store(patience + Duration::from_secs(1)).await;
+    async fn an_upload_may_take_longer_than_a_dynamodb_call() {
+        let attempt = timeouts().operation_attempt_timeout().unwrap();
+        let store = store(attempt + Duration::from_secs(1)).await;
         assert_eq!(store.put("key", &pdf()).await, Ok(()));
     }
 }

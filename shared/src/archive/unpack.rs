@@ -1,9 +1,9 @@
-//! A zip where a PDF was expected. SignEasy hands out several documents of one request that way when it is asked to, and
-//! a content type of `application/zip` was seen on a PDF, so it is the bytes that tell.
+//! Unpacks a zip that was downloaded instead of a PDF. On request, SignEasy sends the documents of one request as a
+//! zip. The bytes decide, not the content type: SignEasy was seen sending a PDF as `application/zip`.
 //!
-//! Every member that is a PDF is taken out. Names play no part: a member goes to a temporary file, and is called by its
-//! position afterwards, so no name can lead out of a folder. How many members there are, and how much they hold, is
-//! counted while unpacking, because what a zip says of itself need not be true.
+//! Every PDF in the zip is extracted. Member names are ignored: a member is written to a temporary file and identified
+//! by its position, so a name can't escape from a folder ("zip slip"). Members and their sizes are counted while
+//! unpacking, because the numbers that a zip declares can be false.
 
 use std::{
     fs::File,
@@ -14,37 +14,40 @@ use aws_lc_rs::digest;
 use tempfile::NamedTempFile;
 use zip::ZipArchive;
 
-use super::{Obstacle, file::PdfFile, pdf};
-use crate::outbound::{HEAD_BYTES, TAIL_BYTES};
+use super::{file::PdfFile, pdf};
+use crate::{
+    domain::Unavailable,
+    outbound::{HEAD_BYTES, TAIL_BYTES},
+};
 
-/// A request has a handful of documents.
+/// Maximum number of members. A request has a handful of documents.
 const MAX_MEMBERS: u16 = 100;
 
-/// For each member the directory has 46 bytes and a name.
+/// Maximum size of the central directory, in bytes. It has 46 bytes and a name for each member.
 const MAX_DIRECTORY: u32 = 256 * 1024;
 
-/// Together with the zip itself it must fit on a function's disk of 512 MB.
+/// Maximum size of all PDFs together, in bytes. They must fit on a function's disk of 512 MB, beside the zip itself.
 const MAX_UNPACKED: u64 = 200 * 1024 * 1024;
 
-/// The directory's last record, without its comment.
+/// Size of the end-of-central-directory record without its comment, in bytes.
 const END_RECORD: usize = 22;
 
-/// Whether a file that starts like this is a zip.
+/// Whether a file with this head is a zip.
 pub(super) fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04")
 }
 
-/// Takes the PDFs out of a zip, in its order. `tail` is its end, up to 1 KiB.
+/// Extracts the PDFs of a zip, in the zip's order. `tail` is the end of the zip, up to 1 KiB.
 ///
 /// # Errors
-/// When it can't be read, holds too much, or holds no PDF or a damaged one.
-pub(super) async fn pdfs(zip: File, tail: &[u8]) -> Result<Vec<PdfFile>, Obstacle> {
-    check_size(tail).map_err(Obstacle::failed)?;
+/// If the zip can't be read, exceeds a limit, or contains no PDF or a damaged one.
+pub(super) async fn pdfs(zip: File, tail: &[u8]) -> Result<Vec<PdfFile>, Unavailable> {
+    check_size(tail).map_err(Unavailable::failed)?;
     let unpacked = tokio::task::spawn_blocking(move || unpack(zip, MAX_UNPACKED)).await;
-    unpacked.unwrap_or(Err("zip_unreadable")).map_err(Obstacle::failed)
+    unpacked.unwrap_or(Err("zip_unreadable")).map_err(Unavailable::failed)
 }
 
-/// Looks at the last record before anything reads the directory into memory.
+/// Checks the limits in the end record, before the `zip` crate reads the central directory into memory.
 fn check_size(tail: &[u8]) -> Result<(), &'static str> {
     let position = tail.windows(4).rposition(|window| window == b"PK\x05\x06").ok_or("zip_unreadable")?;
     let record = tail.get(position..position + END_RECORD).ok_or("zip_unreadable")?;
@@ -62,12 +65,13 @@ fn unpack(mut zip: File, limit: u64) -> Result<Vec<PdfFile>, &'static str> {
     let mut left = limit;
     let mut pdfs = Vec::new();
     for index in 0..archive.len() {
-        // One that is encrypted, or packed in an unusual way, can't be read.
+        // Encrypted members and unusual compression methods are not supported.
         let mut member = archive.by_index(index).map_err(|_| "zip_unreadable")?;
         let mut head = Vec::with_capacity(HEAD_BYTES);
         member.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|_| "zip_unreadable")?;
-        if !pdf::starts_like_one(&head) {
-            // Folders have no bytes. Anything else is for people to look at: the name could be personal.
+        if !pdf::may_be_pdf(&head) {
+            // Folders have no bytes. Any other member is logged for an operator, without its name, which may be
+            // personal data.
             if !head.is_empty() {
                 tracing::warn!(event = "zip_member_not_a_pdf", position = index);
             }
@@ -80,23 +84,23 @@ fn unpack(mut zip: File, limit: u64) -> Result<Vec<PdfFile>, &'static str> {
     if pdfs.is_empty() { Err("zip_without_pdf") } else { Ok(pdfs) }
 }
 
-/// Writes one member to a file of its own, and checks it.
+/// Writes one member to a temporary file and checks it. `head` is the part that was already read; `limit` is in bytes.
 fn write(head: &[u8], mut rest: impl Read, limit: u64) -> Result<PdfFile, &'static str> {
     let mut file = NamedTempFile::new().map_err(|_| "disk")?;
     let mut hash = digest::Context::new(&digest::SHA256);
     let mut size = 0;
     let mut buffer = vec![0; 64 * 1024];
-    let mut piece = head.len();
-    buffer[..piece].copy_from_slice(head);
-    while piece > 0 {
-        size += piece as u64;
+    let mut length = head.len();
+    buffer[..length].copy_from_slice(head);
+    while length > 0 {
+        size += length as u64;
         if size > limit {
             return Err("zip_too_large");
         }
-        hash.update(&buffer[..piece]);
-        file.write_all(&buffer[..piece]).map_err(|_| "disk")?;
-        // At the end the member's checksum is compared.
-        piece = rest.read(&mut buffer).map_err(|_| "zip_unreadable")?;
+        hash.update(&buffer[..length]);
+        file.write_all(&buffer[..length]).map_err(|_| "disk")?;
+        // On reaching the end, the `zip` crate verifies the member's CRC-32.
+        length = rest.read(&mut buffer).map_err(|_| "zip_unreadable")?;
     }
     let mut tail = Vec::with_capacity(TAIL_BYTES);
     let start = size.saturating_sub(TAIL_BYTES as u64);
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pdf_is_taken_out_and_nothing_else() {
+    fn only_the_pdfs_are_extracted() {
         let second = [PDF, b"\n%%EOF\n"].concat();
         let members: [(&str, &[u8]); 4] =
             [("folder/", b""), ("folder/a.pdf", PDF), ("note.txt", b"%PD"), ("without extension", &second)];
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_leads_elsewhere_leads_nowhere() {
+    fn path_traversal_in_a_name_has_no_effect() {
         let outside = std::env::temp_dir().join("countersign-zip-slip.pdf");
         let absolute = outside.to_str().unwrap();
         let bytes = zip(&[("../countersign-zip-slip.pdf", PDF), (absolute, PDF)], CompressionMethod::Stored);
@@ -170,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_too_much_is_left() {
+    fn zips_over_a_limit_are_rejected() {
         let large = [b"%PDF-1.7\n", vec![b' '; 1 << 20].as_slice(), b"startxref\n9\n%%EOF\n"].concat();
         let bytes = zip(&[("bomb.pdf", &large)], CompressionMethod::Deflated);
         assert!(bytes.len() < 1 << 14);
         assert_eq!(unpacked(&bytes, 1 << 19), Err("zip_too_large"));
         assert_eq!(unpacked(&bytes, 1 << 21).map(|pdfs| pdfs.len()), Ok(1));
-        // Together, too.
+        // The limit is for all members together.
         let bytes = zip(&[("a.pdf", PDF), ("b.pdf", PDF)], CompressionMethod::Stored);
         assert_eq!(unpacked(&bytes, PDF.len() as u64 + 1), Err("zip_too_large"));
 
@@ -190,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_left() {
+    fn damaged_zips_are_rejected() {
         let good = zip(&[("a.pdf", PDF)], CompressionMethod::Stored);
         let mut changed = good.clone();
         let position = changed.windows(5).position(|window| window == b"1 0 o").unwrap();
@@ -201,13 +205,13 @@ mod tests {
         let cut = zip(&[("a.pdf", &PDF[..PDF.len() - 8])], CompressionMethod::Stored);
         assert_eq!(unpacked(&cut, 1 << 20), Err("truncated_pdf"));
         let inner = zip(&[("nested.zip", &good), ("empty.pdf", b"")], CompressionMethod::Stored);
-        // Stored as it is, the inner zip has a PDF's beginning within the first kilobyte; it isn't at the beginning.
+        // The inner zip is stored uncompressed, so its first kilobyte contains a PDF header, but it begins as a zip.
         assert_eq!(unpacked(&inner, 1 << 20), Err("zip_without_pdf"));
     }
 
     #[tokio::test]
-    async fn a_reason_is_told() {
+    async fn an_invalid_zip_fails_with_its_reason() {
         let file = tempfile::tempfile().unwrap();
-        assert_eq!(pdfs(file, b"").await.err(), Some(Obstacle::failed("zip_unreadable")));
+        assert_eq!(pdfs(file, b"").await.err(), Some(Unavailable::failed("zip_unreadable")));
     }
 }

@@ -1,16 +1,16 @@
-//! Reads a posted form into fields of **bytes**.
+//! Parses a posted form into fields of **bytes**.
 //!
-//! What Legalesign signs is the value of a form field, byte by byte. The usual form decoders give text, and put U+FFFD
-//! where something isn't UTF-8, so that a genuine signature would no longer match. Here nothing is replaced.
+//! Legalesign signs the bytes of a form field's value. The usual form decoders return text and replace invalid UTF-8
+//! with U+FFFD, so that a genuine signature would no longer match. This parser replaces nothing.
 //!
-//! The services don't document their Content-Type. It is a hint: `multipart/form-data` is read as such, and everything
-//! else, also nothing, as `application/x-www-form-urlencoded`. That can't fail, so a body that is no form at all
-//! becomes a form without the wanted field.
+//! The services don't document their Content-Type, so it is only a hint: `multipart/form-data` is parsed as such, and
+//! anything else, or no header, as `application/x-www-form-urlencoded`. Any bytes are a valid urlencoded form, so a
+//! body that is not a form becomes a form without the expected field.
 //!
-//! A field that stands twice is an error when it is asked for: two readers could pick different ones, and a signature
-//! over one would vouch for the other.
+//! Reading a field that occurs twice is an error: two readers could pick different values, and a signature over one
+//! would vouch for the other.
 //!
-//! Memory: the body comes whole. A value that needs no decoding is a slice of it, others are copied once.
+//! Memory: the whole body is in memory. A value that needs no decoding is a slice of it; others are copied once.
 
 mod multipart;
 #[cfg(test)]
@@ -21,37 +21,37 @@ use std::fmt;
 
 use bytes::Bytes;
 
-/// The most fields that are read. Legalesign posts under a dozen; a 4.5 MB body could otherwise hold millions, each
-/// with its bookkeeping.
+/// Maximum number of fields. Legalesign posts fewer than a dozen. Without a limit, a body of 4.5 MB could hold
+/// millions, each with its overhead.
 const MAX_FIELDS: usize = 1_000;
 
-/// The fields of a form, in the order they were posted.
+/// The fields of a form, in the order of the body.
 pub struct Form {
     fields: Vec<Field>,
 }
 
-/// A name and a value, both decoded. Names are bytes too: one that isn't UTF-8 is a name that nobody asks for.
+/// A decoded name and value. Names are bytes too: one that isn't UTF-8 is valid, but never matches a field of ours.
 struct Field {
     name: Bytes,
     value: Bytes,
 }
 
-/// Why a body can't be read as a form. Repeats nothing of the body, so it is safe to log.
+/// Why a body can't be parsed as a form. Contains nothing of the body, so it is safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// More than a thousand fields.
+    /// More than 1,000 fields.
     #[error("the form has more than {MAX_FIELDS} fields")]
     TooManyFields,
-    /// The content type says multipart, but gives no boundary, or can't be read.
-    #[error("the content type is multipart/form-data without a readable boundary")]
+    /// The content type is `multipart/form-data` with no boundary or an invalid one.
+    #[error("the content type is multipart/form-data without a valid boundary")]
     Boundary,
-    /// The multipart body breaks off, or isn't built as RFC 7578 says.
+    /// The multipart body is truncated, or isn't structured as RFC 7578 requires.
     #[error("the multipart body is malformed")]
     Multipart,
 }
 
 impl FormError {
-    /// A stable word for logs and metrics.
+    /// A stable code for logs and metrics.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -62,19 +62,19 @@ impl FormError {
     }
 }
 
-/// Why a field has no value to give. The name is the one that was asked for, never one that was posted.
+/// Why a field's value can't be returned. Contains the requested name, nothing of the body, so it is safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
-    /// The form doesn't have it.
+    /// The form doesn't contain the field.
     #[error("the form has no field `{0}`")]
     Missing(&'static str),
-    /// The form has it more than once, with the same value or not.
+    /// The form contains the field more than once, with equal or different values.
     #[error("the form has the field `{0}` more than once")]
     Twice(&'static str),
 }
 
 impl FieldError {
-    /// A stable word for logs and metrics.
+    /// A stable code for logs and metrics.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -85,10 +85,10 @@ impl FieldError {
 }
 
 impl Form {
-    /// Reads a body. `content_type` is the request's header, if there was one that is text.
+    /// Parses a body. `content_type` is the request's header, if there is one and it is text.
     ///
     /// # Errors
-    /// [`FormError`]: too many fields, or a body that claims to be multipart and isn't.
+    /// [`FormError`]: too many fields, or `multipart/form-data` without a valid boundary or with a malformed body.
     pub fn read(content_type: Option<&str>, body: &Bytes) -> Result<Self, FormError> {
         let fields = match content_type {
             Some(content_type) if multipart::is_multipart(content_type) => multipart::read(content_type, body)?,
@@ -97,18 +97,18 @@ impl Form {
         Ok(Self { fields })
     }
 
-    /// The value of a field that has to be there, once. An empty value is a value.
+    /// The value of a required field. An empty value is a value.
     ///
     /// # Errors
-    /// [`FieldError::Missing`] and [`FieldError::Twice`].
+    /// [`FieldError`] unless the field occurs exactly once.
     pub fn one(&self, name: &'static str) -> Result<&Bytes, FieldError> {
         self.optional(name)?.ok_or(FieldError::Missing(name))
     }
 
-    /// The value of a field that may be there, once.
+    /// The value of an optional field; `None` if the form doesn't contain it.
     ///
     /// # Errors
-    /// [`FieldError::Twice`].
+    /// [`FieldError::Twice`] if the field occurs more than once.
     pub fn optional(&self, name: &'static str) -> Result<Option<&Bytes>, FieldError> {
         let mut values = self.fields.iter().filter(|field| field.name == name.as_bytes()).map(|field| &field.value);
         match (values.next(), values.next()) {
@@ -118,14 +118,14 @@ impl Form {
     }
 }
 
-/// Says how many fields there are and nothing of them: they hold names and addresses.
+/// Shows only the number of fields: their content is personal data.
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Form").field("fields", &self.fields.len()).finish_non_exhaustive()
     }
 }
 
-/// Adds a field, as long as there is room.
+/// Adds a field, up to [`MAX_FIELDS`].
 fn push(fields: &mut Vec<Field>, name: Bytes, value: Bytes) -> Result<(), FormError> {
     if fields.len() == MAX_FIELDS {
         return Err(FormError::TooManyFields);

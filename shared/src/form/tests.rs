@@ -1,4 +1,4 @@
-//! Both encodings: that bytes survive, and each way to be malformed.
+//! Tests of both encodings: bytes are preserved, and malformed input is reported.
 
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -11,10 +11,10 @@ const URLENCODED: Option<&str> = Some("application/x-www-form-urlencoded");
 const MULTIPART: Option<&str> = Some("multipart/form-data; boundary=xYz");
 
 fn urlencoded(body: impl Into<Bytes>) -> Form {
-    Form::read(URLENCODED, &body.into()).expect("everything short is a form")
+    Form::read(URLENCODED, &body.into()).expect("any short body is a form")
 }
 
-/// All fields, so that a test sees what else was read.
+/// All parsed fields, so that a test sees unexpected ones too.
 fn fields(form: &Form) -> Vec<(&[u8], &[u8])> {
     form.fields.iter().map(|field| (&field.name[..], &field.value[..])).collect()
 }
@@ -32,25 +32,25 @@ fn parts(boundary: &str, fields: &[(&str, &[u8])]) -> Bytes {
 }
 
 #[test]
-fn a_batch_as_a_browser_or_django_posts_it() {
+fn a_batch_encoded_by_a_browser_or_django() {
     let form = urlencoded("data=%5B+%7B%22name%22%3A+%22status%22%7D+%5D&signed=AB%2BC%2Fw%3D%3D");
     assert_eq!(form.one("data").unwrap(), "[ {\"name\": \"status\"} ]");
     assert_eq!(form.one("signed").unwrap(), "AB+C/w==");
 }
 
 #[test]
-fn plus_is_a_space_and_an_escaped_plus_is_a_plus() {
+fn plus_decodes_to_a_space_and_an_escaped_plus_to_plus() {
     assert_eq!(urlencoded("data=a+b%2Bc%20d").one("data").unwrap(), "a b+c d");
 }
 
 #[test]
-fn what_is_not_utf8_is_kept() {
+fn invalid_utf8_is_preserved() {
     assert_eq!(urlencoded("data=Andr%E9%FF%00").one("data").unwrap(), &b"Andr\xe9\xff\0"[..]);
     assert_eq!(urlencoded(&b"data=Andr\xe9\xff"[..]).one("data").unwrap(), &b"Andr\xe9\xff"[..]);
 }
 
 #[test]
-fn a_stray_percent_stays() {
+fn a_percent_without_two_digits_is_kept() {
     for (posted, read) in [
         ("%", "%"),
         ("%4", "%4"),
@@ -67,21 +67,21 @@ fn a_stray_percent_stays() {
 }
 
 #[test]
-fn separators() {
+fn pairs_are_separated_by_ampersands() {
     let form = urlencoded("&&a=1&b&=c&d=e=f&&g=;h=1&");
     let expected: [(&[u8], &[u8]); 5] = [(b"a", b"1"), (b"b", b""), (b"", b"c"), (b"d", b"e=f"), (b"g", b";h=1")];
     assert_eq!(fields(&form), expected);
 }
 
 #[test]
-fn an_empty_value_is_a_value() {
+fn an_empty_value_is_not_missing() {
     assert_eq!(urlencoded("data=&signed").one("data").unwrap(), "");
     assert_eq!(urlencoded("data=&signed").one("signed").unwrap(), "");
     assert_eq!(Form::read(MULTIPART, &parts("xYz", &[("data", b"")])).unwrap().one("data").unwrap(), "");
 }
 
 #[test]
-fn a_missing_field() {
+fn a_missing_field_is_reported() {
     let form = urlencoded("data=1&Signed=2&signed%20=3");
     assert_eq!(form.one("signed").unwrap_err(), FieldError::Missing("signed"));
     assert_eq!(form.optional("signed"), Ok(None));
@@ -89,7 +89,7 @@ fn a_missing_field() {
 }
 
 #[test]
-fn a_field_that_stands_twice_even_if_spelled_differently() {
+fn a_repeated_field_is_an_error_even_if_escaped_differently() {
     for body in ["data=1&data=2", "data=1&data=1", "data=1&d%61ta=2", "data&x=1&data", "data=1&data=2&data=3"] {
         let form = urlencoded(body);
         assert_eq!(form.one("data").unwrap_err(), FieldError::Twice("data"), "{body}");
@@ -101,7 +101,7 @@ fn a_field_that_stands_twice_even_if_spelled_differently() {
 }
 
 #[test]
-fn any_other_content_type_is_read_as_urlencoded() {
+fn other_content_types_are_parsed_as_urlencoded() {
     for content_type in [
         None,
         Some(""),
@@ -117,15 +117,15 @@ fn any_other_content_type_is_read_as_urlencoded() {
 }
 
 #[test]
-fn a_body_that_is_no_form_has_no_fields_of_ours() {
+fn a_json_body_has_no_expected_fields() {
     assert_eq!(urlencoded("{\"data\": \"[]\"}").one("data").unwrap_err(), FieldError::Missing("data"));
 }
 
 #[test]
-fn too_many_fields() {
-    let most = vec!["a=1"; MAX_FIELDS].join("&");
-    assert_eq!(fields(&urlencoded(most.clone())).len(), MAX_FIELDS);
-    let error = Form::read(URLENCODED, &Bytes::from(most + "&b=1")).unwrap_err();
+fn too_many_fields_are_an_error() {
+    let body = vec!["a=1"; MAX_FIELDS].join("&");
+    assert_eq!(fields(&urlencoded(body.clone())).len(), MAX_FIELDS);
+    let error = Form::read(URLENCODED, &Bytes::from(body + "&b=1")).unwrap_err();
     assert_eq!((error, error.code()), (FormError::TooManyFields, "form_too_many_fields"));
     let error = Form::read(MULTIPART, &parts("xYz", &[("a", &b"1"[..]); MAX_FIELDS + 1])).unwrap_err();
     assert_eq!(error, FormError::TooManyFields);
@@ -141,7 +141,7 @@ fn a_value_without_escapes_is_not_copied() {
 }
 
 #[test]
-fn four_megabytes_of_escapes_and_of_multipart() {
+fn four_megabytes_round_trip_in_both_encodings() {
     let value: Vec<u8> = (0..4_000_000_u32).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
     let body: Bytes = [&b"data="[..], byte_serialize(&value).collect::<String>().as_bytes()].concat().into();
     assert!(urlencoded(body).one("data").unwrap() == &value);
@@ -152,7 +152,7 @@ fn four_megabytes_of_escapes_and_of_multipart() {
 }
 
 #[test]
-fn boundaries_quoted_or_not_in_any_case() {
+fn boundaries_are_read_quoted_or_not_in_any_case() {
     for (content_type, boundary) in [
         ("multipart/form-data; boundary=----WebKitFormBoundaryAbC", "----WebKitFormBoundaryAbC"),
         ("Multipart/Form-Data;boundary=AbC", "AbC"),
@@ -166,15 +166,15 @@ fn boundaries_quoted_or_not_in_any_case() {
 }
 
 #[test]
-fn a_multipart_part_is_taken_as_it_is() {
-    // Preamble, transport padding, a file name, headers that promise an encoding, and what looks like url-encoding.
+fn part_headers_and_escapes_are_ignored() {
+    // A preamble, transport padding, a file name, headers that declare an encoding, and a value that looks urlencoded.
     let body = "preamble\r\n--xYz \t\r\ncontent-disposition: form-data; filename=\"f+%41\"; name=data\r\n\
                 Content-Type: text/plain; charset=latin1\r\nContent-Transfer-Encoding: base64\r\n\r\n%41+QQ==\r\n--xYz--epilogue";
     assert_eq!(Form::read(MULTIPART, &Bytes::from(body)).unwrap().one("data").unwrap(), "%41+QQ==");
 }
 
 #[test]
-fn multipart_without_a_readable_boundary() {
+fn multipart_without_a_valid_boundary_is_an_error() {
     for content_type in [
         "multipart/form-data",
         "multipart/form-data; boundary",
@@ -191,7 +191,7 @@ fn multipart_without_a_readable_boundary() {
 }
 
 #[test]
-fn malformed_multipart() {
+fn malformed_multipart_is_an_error() {
     for body in [
         "",
         "data=1",
@@ -211,17 +211,17 @@ fn malformed_multipart() {
 }
 
 #[test]
-fn debug_and_errors_tell_nothing_of_the_form() {
+fn debug_and_errors_show_no_content() {
     let form = urlencoded("email=someone%40example.com&data=1&data=2");
-    let said = format!("{form:?} {:?} {}", form.one("data"), form.one("data").unwrap_err());
-    assert!(said.contains("fields: 3"), "{said}");
-    assert!(!said.contains("email") && !said.contains("someone"), "{said}");
+    let text = format!("{form:?} {:?} {}", form.one("data"), form.one("data").unwrap_err());
+    assert!(text.contains("fields: 3"), "{text}");
+    assert!(!text.contains("email") && !text.contains("someone"), "{text}");
 }
 
 proptest! {
     #[test]
     fn urlencoding_round_trip(pairs in vec((vec(any::<u8>(), 0..9), vec(any::<u8>(), 0..99)), 0..9)) {
-        // The encoder of the `url` crate writes `+` and upper-case escapes. It can't write a pair without any byte.
+        // The encoder of the `url` crate writes `+` and upper-case escapes.
         let body: Vec<String> = pairs
             .iter()
             .map(|(name, value)| byte_serialize(name).chain(["="]).chain(byte_serialize(value)).collect())
@@ -232,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn every_byte_may_be_escaped_in_either_case(value in vec((any::<u8>(), any::<bool>()), 0..99)) {
+    fn escapes_in_either_case_are_decoded(value in vec((any::<u8>(), any::<bool>()), 0..99)) {
         let escape = |&(byte, upper)| if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") };
         let body: String = value.iter().map(escape).collect();
         let expected: Vec<u8> = value.iter().map(|(byte, _)| *byte).collect();
@@ -246,7 +246,7 @@ proptest! {
         names in vec("[ -!#-\\[\\]-~é€]{0,9}", 0..9),
         values in vec(vec(any::<u8>(), 0..99), 9),
     ) {
-        // A boundary is only good if it is in no value; 9 short values rarely hold even the shortest.
+        // A boundary must not occur in a value. Even for the shortest boundary, that is rare in 9 short values.
         let marker = format!("--{boundary}");
         prop_assume!(!values.iter().any(|value| value.windows(marker.len()).any(|part| part == marker.as_bytes())));
         let pairs: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(values.iter().map(Vec::as_slice)).collect();
@@ -257,9 +257,9 @@ proptest! {
     }
 
     #[test]
-    fn anything_is_an_urlencoded_form(body in vec(any::<u8>(), 0..300)) {
-        let most = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).count();
-        prop_assert_eq!(fields(&urlencoded(body)).len(), most);
+    fn any_bytes_are_a_valid_urlencoded_form(body in vec(any::<u8>(), 0..300)) {
+        let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).count();
+        prop_assert_eq!(fields(&urlencoded(body)).len(), pairs);
     }
 
     #[test]
@@ -269,7 +269,7 @@ proptest! {
         vec(any::<u8>(), 0..5),
     ], 0..20), content_type in "multipart/form-data;?[ -~]{0,30}") {
         let body = Bytes::from(pieces.concat());
-        // Whatever it says, it says it twice.
+        // The result is deterministic.
         for content_type in [MULTIPART, Some(content_type.as_str())] {
             let once = Form::read(content_type, &body).map(|form| fields(&form).len());
             prop_assert_eq!(once, Form::read(content_type, &body).map(|form| fields(&form).len()));

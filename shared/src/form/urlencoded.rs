@@ -1,15 +1,15 @@
-//! `application/x-www-form-urlencoded` as the WHATWG URL standard parses it (section 5.1), but to bytes.
+//! Parses `application/x-www-form-urlencoded` as the WHATWG URL standard does (section 5.1), but to bytes.
 //!
-//! Pairs stand between `&`, empty ones are skipped, the first `=` ends the name, no `=` means an empty value, `+` is a
-//! space and `%XX` a byte. A `%` without two hexadecimal digits stays as it is: the standard says so, and so does
-//! Python's `unquote_to_bytes`. A sender whose encoder forgot to escape a `%` signed the text with that `%`, so keeping
-//! it gives the signature a chance that an error would not, and the signature decides.
+//! Pairs are separated by `&`, empty pairs are skipped, the first `=` ends the name, no `=` means an empty value, `+`
+//! is a space and `%XX` a byte. A `%` without two hexadecimal digits is kept, as in the standard and in Python's
+//! `unquote_to_bytes`. A sender whose encoder forgot to escape a `%` signed the text with that `%`: because it is kept,
+//! the signature can still verify. An error here would rule that out.
 
 use bytes::Bytes;
 
 use super::{Field, FormError, push};
 
-/// Splits and decodes a body. Anything is a form, so only their number can be wrong.
+/// Splits and decodes a body. Any bytes are a valid form; the only error is too many fields.
 pub(super) fn read(body: &Bytes) -> Result<Vec<Field>, FormError> {
     let mut fields = Vec::new();
     for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
@@ -22,7 +22,7 @@ pub(super) fn read(body: &Bytes) -> Result<Vec<Field>, FormError> {
     Ok(fields)
 }
 
-/// Decodes `part`, a slice of `body`: as a slice if nothing needs decoding, else into memory no larger than the part.
+/// Decodes `part`, a slice of `body`. Returns a slice if nothing needs decoding, else a copy no larger than `part`.
 fn decode(body: &Bytes, part: &[u8]) -> Bytes {
     if !part.iter().any(|byte| matches!(byte, b'+' | b'%')) {
         return body.slice_ref(part);

@@ -1,28 +1,28 @@
-//! What a sender is told. It repeats nothing of the request, and never the exact cause of a refusal: that goes to
-//! the log, where the operator reads it and a forger doesn't.
+//! The answer to a callback. It repeats nothing of the request and never names the exact cause of a rejection: that goes to
+//! the log, where an operator reads it and a forger doesn't.
 
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
-use crate::delivery::{DeliveryId, Proven};
+use crate::domain::{DeliveryId, Outcome, Proven};
 
-/// So many seconds later is a good time to send again what couldn't be taken.
+/// Value of Retry-After in a 503, in seconds.
 const RETRY_AFTER_SECONDS: u16 = 30;
 
-/// What became of a request, as its sender is told.
+/// The result of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The body is over `MAX_BODY_BYTES`.
     TooLarge,
-    /// The path token or the provider's own proof is wrong.
+    /// The path token or the service's own proof is wrong.
     Unproven,
-    /// The provider's own proof can't even be looked for.
+    /// The request has no place where the service's own proof could be.
     Malformed,
-    /// The ledger can't take it at the moment.
+    /// The ledger can't be written at the moment.
     Unavailable,
     /// Settings or secrets are missing.
     NotConfigured,
-    /// Proven and kept, but it can't be read.
+    /// Proven and kept, but unreadable.
     SetAside,
     /// Proven and durable; the sweep records it.
     Accepted,
@@ -33,22 +33,58 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The HTTP status, the outcome and the reason.
+    /// The HTTP status.
     ///
-    /// After the proof nothing is ever 4xx: SignEasy disables a webhook that keeps failing, QuicklySign repeats until
-    /// it is 200, Legalesign may never repeat.
+    /// After the proof it is never 4xx: SignEasy disables a webhook that keeps failing, QuicklySign repeats until 200,
+    /// Legalesign may never repeat.
     #[must_use]
-    pub const fn parts(self) -> (StatusCode, &'static str, &'static str) {
+    pub const fn status(self) -> StatusCode {
         match self {
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "rejected", "too_large"),
-            Self::Unproven => (StatusCode::UNAUTHORIZED, "rejected", "unproven"),
-            Self::Malformed => (StatusCode::BAD_REQUEST, "rejected", "malformed"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable"),
-            Self::NotConfigured => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "not_configured"),
-            Self::SetAside => (StatusCode::OK, "set_aside", "unreadable"),
-            Self::Accepted => (StatusCode::OK, "accepted", "out_of_time"),
-            Self::Duplicate => (StatusCode::OK, "duplicate", "duplicate"),
-            Self::Recorded => (StatusCode::OK, "recorded", "ok"),
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unproven => StatusCode::UNAUTHORIZED,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Unavailable | Self::NotConfigured => StatusCode::SERVICE_UNAVAILABLE,
+            Self::SetAside | Self::Accepted | Self::Duplicate | Self::Recorded => StatusCode::OK,
+        }
+    }
+
+    /// The answer's `outcome`.
+    #[must_use]
+    pub const fn outcome(self) -> &'static str {
+        match self {
+            Self::TooLarge | Self::Unproven | Self::Malformed => "rejected",
+            Self::Unavailable | Self::NotConfigured => "unavailable",
+            Self::SetAside => Outcome::SetAside.as_str(),
+            Self::Accepted => Outcome::Accepted.as_str(),
+            Self::Duplicate => Outcome::Duplicate.as_str(),
+            Self::Recorded => Outcome::Recorded.as_str(),
+        }
+    }
+
+    /// The answer's `reason`, a stable code.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::Unproven => "unproven",
+            Self::Malformed => "malformed",
+            Self::Unavailable => "unavailable",
+            Self::NotConfigured => "not_configured",
+            Self::SetAside => "unreadable",
+            Self::Accepted => "out_of_time",
+            Self::Duplicate => "duplicate",
+            Self::Recorded => "ok",
+        }
+    }
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted => Self::Accepted,
+            Outcome::Recorded => Self::Recorded,
+            Outcome::Duplicate => Self::Duplicate,
+            Outcome::SetAside => Self::SetAside,
         }
     }
 }
@@ -56,42 +92,44 @@ impl Verdict {
 /// The answer to a callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// What became of it.
+    /// The result.
     pub verdict: Verdict,
-    /// The delivery that was kept, if one was.
+    /// The delivery, if one was kept.
     pub delivery: Option<DeliveryId>,
-    /// How many events the delivery holds.
+    /// The number of events in the delivery.
     pub events: usize,
-    /// How many of its entries can't be read.
+    /// The number of its entries that can't be read.
     pub unreadable: usize,
 }
 
 impl Answer {
-    /// An answer to a request of which nothing was kept.
+    /// An answer to a request of which no delivery was kept.
     #[must_use]
     pub const fn nothing_kept(verdict: Verdict) -> Self {
         Self { verdict, delivery: None, events: 0, unreadable: 0 }
     }
 
-    /// An answer to a request that was kept.
+    /// An answer to a delivery that was kept.
     #[must_use]
     pub fn kept(delivery: &Proven, verdict: Verdict) -> Self {
         Self { delivery: Some(delivery.id().clone()), ..Self::nothing_kept(verdict) }
     }
 
-    /// The answer as HTTP: `{"delivery", "outcome", "events", "reason"}`, and `unreadable` where an entry is.
+    /// The answer as HTTP: `{"delivery", "outcome", "events", "reason"}`, with `unreadable` if an entry is.
     #[must_use]
     pub fn to_http(&self) -> Response<String> {
-        let (status, outcome, reason) = self.verdict.parts();
-        let mut body = json!({"delivery": self.delivery, "outcome": outcome, "events": self.events, "reason": reason});
+        let verdict = self.verdict;
+        let mut body = json!({
+            "delivery": self.delivery, "outcome": verdict.outcome(), "events": self.events, "reason": verdict.reason(),
+        });
         if self.unreadable > 0 {
             body["unreadable"] = self.unreadable.into();
         }
         let mut response = Response::new(body.to_string());
-        *response.status_mut() = status;
+        *response.status_mut() = verdict.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if verdict.status() == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         response

@@ -1,5 +1,5 @@
-//! Certificates whose signatures were accepted: kept for good, so that what they signed can be proven again when the
-//! settings name them no more.
+//! Certificates whose signatures were accepted. They never expire, so that what they signed can be proven again after
+//! they were removed from the settings.
 
 use std::{
     collections::BTreeSet,
@@ -8,27 +8,27 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Item, Ledger, LedgerError};
-use crate::signature::{Fingerprint, Signer};
+use super::{
+    Item, Ledger,
+    keys::{self, attribute},
+};
+use crate::{
+    domain::LedgerError,
+    proof::signature::{Fingerprint, Signer},
+};
 
-const SORT: &str = "CERT";
-
-fn partition(fingerprint: &Fingerprint) -> String {
-    format!("CERT#{fingerprint}")
-}
-
-/// A certificate or public key as it was kept.
+/// A stored certificate or public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// SHA-256 over its DER.
     pub fingerprint: Fingerprint,
-    /// Its text.
+    /// Its text, as PEM.
     pub pem: String,
-    /// When a delivery that it proved first came in.
+    /// When the first delivery that it proved arrived.
     pub known_since: Timestamp,
 }
 
-/// The certificates that this process knows to be kept: one write for each, not one for each callback.
+/// The certificates that this process knows to be stored: one write for each, not one for each callback.
 #[derive(Clone, Default)]
 pub(super) struct Kept(Arc<Mutex<BTreeSet<Fingerprint>>>);
 
@@ -45,7 +45,7 @@ impl Kept {
 }
 
 impl Ledger {
-    /// Keeps a certificate that proved a delivery which came in at `at`. Doing it again changes nothing.
+    /// Stores a certificate that proved a delivery that arrived at `at`. Doing it again changes nothing.
     pub(super) async fn keep_certificate(&self, signer: &Signer, at: Timestamp) -> Result<(), LedgerError> {
         let fingerprint = signer.fingerprint();
         if self.kept_certificates.contains(&fingerprint) {
@@ -53,24 +53,26 @@ impl Ledger {
         }
         let item = Item::default()
             .with("pem", signer.pem())
-            .with("known_since", at)
-            .with_some("not_before", signer.not_before())
+            .with(attribute::KNOWN_SINCE, at)
+            .with_some(attribute::NOT_BEFORE, signer.not_before())
             .with_some("not_after", signer.not_after());
-        self.update(&partition(&fingerprint), SORT).set_all_if_absent(item).send().await?;
+        let update = self.table.update(&keys::certificate(&fingerprint), keys::CERTIFICATE);
+        update.set_all_if_absent(item).send().await?;
         self.kept_certificates.insert(fingerprint);
         Ok(())
     }
 
-    /// A certificate that was kept; `None` when there is none of that fingerprint.
+    /// A stored certificate; `None` if there is none with this fingerprint.
     ///
     /// # Errors
-    /// When DynamoDB can't be asked.
+    /// When DynamoDB can't be read.
     pub async fn certificate(&self, fingerprint: &Fingerprint) -> Result<Option<Certificate>, LedgerError> {
-        let Some(item) = self.get(&partition(fingerprint), SORT).await? else { return Ok(None) };
+        let item = self.table.get(&keys::certificate(fingerprint), keys::CERTIFICATE).await?;
+        let Some(item) = item else { return Ok(None) };
         Ok(Some(Certificate {
             fingerprint: *fingerprint,
             pem: item.need("pem")?.to_owned(),
-            known_since: item.time("known_since")?,
+            known_since: item.time(attribute::KNOWN_SINCE)?,
         }))
     }
 }

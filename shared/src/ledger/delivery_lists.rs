@@ -1,24 +1,24 @@
-//! Lists of deliveries, page by page, and how many archive orders are in a state: what an operator looks at.
+//! Lists of deliveries.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
-use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    ArchiveState, DeliveryRecord, Ledger, LedgerError, Outcome, deliveries,
-    index::{self, Entry, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, List, Range},
+    DeliveryRecord, Ledger,
+    keys::{self, List},
+    table::{CONCURRENT, Entry, Range},
 };
-use crate::{delivery::DeliveryId, provider::Provider, time};
+use crate::{
+    domain::{DeliveryId, LedgerError, Outcome, Provider},
+    time,
+};
 
-/// How many deliveries are read at the same time for a list.
-const CONCURRENT_READS: usize = 16;
-
-/// So many deliveries are looked at for one page at most, however few of them the filter lets through: a page comes
-/// within a second or two, and may be short.
+/// Maximum number of deliveries that are examined for one page, however few pass the filter. A page takes a second or
+/// two at most, and may be short.
 const MAX_EXAMINED: usize = 2_000;
 
-/// Which deliveries are wanted.
+/// Which deliveries to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
     /// Only those of this provider.
@@ -28,7 +28,7 @@ pub struct DeliveryFilter {
 }
 
 impl DeliveryFilter {
-    fn lets_through(self, record: &DeliveryRecord) -> bool {
+    fn accepts(self, record: &DeliveryRecord) -> bool {
         self.provider.is_none_or(|provider| provider == record.provider)
             && self.outcome.is_none_or(|outcome| outcome == record.outcome)
     }
@@ -39,24 +39,61 @@ impl DeliveryFilter {
 pub struct DeliveryPage {
     /// The deliveries, the latest first.
     pub deliveries: Vec<DeliveryRecord>,
-    /// Where the next page starts, where there may be one.
+    /// Where the next page starts, if there may be one.
     pub next: Option<String>,
 }
 
 impl Ledger {
-    /// What is told of one delivery, without its body; `None` when there is none of that id.
+    /// Deliveries that were accepted before `before` and not finished, the oldest first.
     ///
     /// # Errors
-    /// When DynamoDB can't be asked.
-    pub async fn delivery_record(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, LedgerError> {
-        let item = self.get(&deliveries::partition(id), deliveries::SORT).await?;
-        item.map(|item| deliveries::record(id, &item)).transpose()
+    /// When DynamoDB can't be read.
+    pub async fn unfinished(&self, before: Timestamp, limit: usize) -> Result<Vec<DeliveryId>, LedgerError> {
+        let range = Range { prefix: "", before: Some(time::format(before)), descending: false, limit };
+        let entries = self.table.list(List::Accepted.partitions(), &range).await?;
+        entries.iter().map(|entry| keys::parse_delivery(&entry.partition)).collect()
     }
 
-    /// The finished deliveries of a UTC day (`2026-11-22`), `limit` a page; `after` is the page before's `next`.
+    /// Deliveries that were accepted and not finished, the oldest first, with their records.
     ///
     /// # Errors
-    /// When DynamoDB can't be asked.
+    /// When DynamoDB can't be read.
+    pub async fn unfinished_records(&self, limit: usize) -> Result<Vec<DeliveryRecord>, LedgerError> {
+        let range = Range { prefix: "", before: None, descending: false, limit };
+        let entries = self.table.list(List::Accepted.partitions(), &range).await?;
+        let records = self.records(&entries).await?;
+        // The index is eventually consistent: some may be finished by now.
+        Ok(records.into_iter().flatten().filter(|record| record.outcome == Outcome::Accepted).collect())
+    }
+
+    /// All deliveries, finished or not, the oldest first. Reads the whole index.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn all_deliveries(&self) -> Result<Vec<DeliveryId>, LedgerError> {
+        let partitions = self.table.scan_index(keys::DELIVERY).await?;
+        let ids = partitions.iter().map(|partition| keys::parse_delivery(partition));
+        let mut ids: Vec<DeliveryId> = ids.collect::<Result<_, _>>()?;
+        // Ids sort by the time of arrival.
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// The finished deliveries of a UTC day (`2026-11-22`), the latest first.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn deliveries(&self, day: &str, limit: usize) -> Result<Vec<DeliveryRecord>, LedgerError> {
+        let range = Range { prefix: "", before: None, descending: true, limit };
+        let entries = self.table.list(List::Deliveries(day.to_owned()).partitions(), &range).await?;
+        Ok(self.records(&entries).await?.into_iter().flatten().collect())
+    }
+
+    /// A page of the finished deliveries of a UTC day (`2026-11-22`), the latest first. `after` is the previous page's
+    /// `next`.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
     pub async fn deliveries_page(
         &self,
         day: &str,
@@ -69,9 +106,9 @@ impl Ledger {
         let mut page = DeliveryPage { deliveries: Vec::new(), next: None };
         let mut examined = 0;
         loop {
-            // One more than is wanted tells whether there is a next page.
-            let range = Range { prefix: "", before: before.take(), descending: true, limit: limit + 1 };
-            let mut entries = self.list(&list, &range).await?;
+            // One more than needed shows whether there is a next page.
+            let range = Range { prefix: "", before: before.take(), descending: true, limit: limit.saturating_add(1) };
+            let mut entries = self.table.list(list.partitions(), &range).await?;
             let is_last = entries.len() <= limit;
             entries.truncate(limit);
             examined += entries.len();
@@ -80,7 +117,7 @@ impl Ledger {
             for (entry, record) in entries.into_iter().zip(records) {
                 left -= 1;
                 before = Some(entry.place);
-                if let Some(record) = record.filter(|record| filter.lets_through(record)) {
+                if let Some(record) = record.filter(|record| filter.accepts(record)) {
                     page.deliveries.push(record);
                 }
                 if page.deliveries.len() == limit {
@@ -97,65 +134,10 @@ impl Ledger {
         }
     }
 
-    /// Deliveries that were accepted and whose recording hasn't finished, the oldest first.
-    ///
-    /// # Errors
-    /// When DynamoDB can't be asked.
-    pub async fn unfinished_records(&self, limit: usize) -> Result<Vec<DeliveryRecord>, LedgerError> {
-        let range = Range { prefix: "", before: None, descending: false, limit };
-        let entries = self.list(&List::Accepted, &range).await?;
-        let records = self.records(&entries).await?;
-        // The index lags behind: some may be finished by now.
-        Ok(records.into_iter().flatten().filter(|record| record.outcome == Outcome::Accepted).collect())
-    }
-
     async fn records(&self, entries: &[Entry]) -> Result<Vec<Option<DeliveryRecord>>, LedgerError> {
-        let ids = entries.iter().map(|entry| deliveries::id_of(&entry.partition));
+        let ids = entries.iter().map(|entry| keys::parse_delivery(&entry.partition));
         let ids: Vec<DeliveryId> = ids.collect::<Result<_, _>>()?;
         let reads = (0..ids.len()).map(|index| self.delivery_record(&ids[index]));
-        stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await
-    }
-
-    /// How many archive orders are in a state, counted up to about `at_most`: who has more than that wants to know
-    /// that it is many.
-    ///
-    /// # Errors
-    /// When DynamoDB can't be asked.
-    pub async fn count_orders(&self, state: ArchiveState, at_most: usize) -> Result<usize, LedgerError> {
-        self.count(&List::Archive(state), index::FIRST, at_most).await
-    }
-
-    /// How many refused requests came in since then and are kept, counted up to about `at_most`.
-    ///
-    /// # Errors
-    /// When DynamoDB can't be asked.
-    pub async fn count_quarantined(&self, since: Timestamp, at_most: usize) -> Result<usize, LedgerError> {
-        self.count(&List::Quarantine, &time::format(since), at_most).await
-    }
-
-    /// How many entries a list has from this place on.
-    async fn count(&self, list: &List, first: &str, at_most: usize) -> Result<usize, LedgerError> {
-        let counts = list.partitions().map(|partition| self.count_shard(partition, first, at_most));
-        let counts = try_join_all(counts).await?;
-        Ok(counts.into_iter().sum::<usize>().min(at_most))
-    }
-
-    async fn count_shard(&self, partition: String, first: &str, at_most: usize) -> Result<usize, LedgerError> {
-        let answer = self
-            .dynamodb
-            .query()
-            .table_name(&self.table)
-            .index_name(INDEX)
-            .key_condition_expression("#p = :p AND #s >= :first")
-            .expression_attribute_names("#p", INDEX_PARTITION_KEY)
-            .expression_attribute_names("#s", INDEX_SORT_KEY)
-            .expression_attribute_values(":p", AttributeValue::S(partition))
-            .expression_attribute_values(":first", AttributeValue::S(first.to_owned()))
-            .select(Select::Count)
-            .limit(i32::try_from(at_most).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(LedgerError::unavailable("Query"))?;
-        Ok(usize::try_from(answer.count).unwrap_or(0))
+        stream::iter(reads).buffered(CONCURRENT).try_collect().await
     }
 }

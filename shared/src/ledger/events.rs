@@ -1,9 +1,8 @@
-//! Events: each recorded once, whatever is redelivered.
+//! Events: each recorded once, however often it is delivered.
 //!
-//! Few events are written one by one, each with a condition. Many are first looked for, a hundred at a time: what is
-//! missing is put, 25 at a time; what is known remembers one more delivery, unless it came in this very one. Two
-//! deliveries of one batch at the same moment may both find an event missing and both put it: the same event, under the
-//! same key.
+//! Few events are written one by one, each with a condition. Many are first looked up, a hundred at a time. Missing ones
+//! are put, 25 at a time; known ones remember one more delivery, unless they came in this very one. Two deliveries of one
+//! batch at the same moment may both find an event missing and both put it: the same event, under the same key.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,43 +11,34 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use super::{
-    Item, Ledger, LedgerError, PARTITION_KEY, SORT_KEY,
-    batch::{Key, MAX_GET, MAX_WRITE},
-    item::one,
-    update::Updated,
-    voice::Voice,
+    Item, Ledger,
+    keys::{self, PARTITION_KEY, SORT_KEY, attribute},
+    origin::Origin,
+    table::{CONCURRENT, Key, MAX_GET, MAX_WRITE, Updated, one},
 };
-use crate::{
-    delivery::{DeliveryId, Proven},
-    event::Event,
-    intake::Reading,
-    subject::Subject,
-};
+use crate::domain::{DeliveryId, Event, LedgerError, Proven, Reading, Subject};
 
-/// How many items are written one by one at the same time.
-const CONCURRENT_WRITES: usize = 16;
-
-/// How many batches of [`MAX_GET`] events are looked for and written at the same time: 20,000 events take some three
-/// seconds of DynamoDB's, and no call waits long for the others.
+/// Maximum number of batches of [`MAX_GET`] events that are looked up and written concurrently. 20,000 events take about
+/// three seconds, and no call waits long for the others.
 const CONCURRENT_BATCHES: usize = 4;
 
-/// Up to so many events are written one by one.
+/// Maximum number of events that are written one by one.
 const FEW: usize = 10;
 
-/// Deliveries that an event remembers. A UUID is 36 bytes and an item holds 400 KB, so this is a tenth of an item; the
-/// worst redelivery that anyone reported was 46 times. What comes after is still recorded as a delivery.
+/// Maximum number of deliveries that an event remembers. A UUID is 36 bytes and an item holds 400 KB, so this is a tenth of
+/// an item; the worst reported redelivery was 46 times. Further deliveries are still recorded as deliveries.
 const MAX_REMEMBERED_DELIVERIES: usize = 1_000;
 
-/// A larger payload isn't repeated in the event's item (which holds 400 KB): the delivery has it.
+/// The longest payload that is repeated in the event's item, in bytes (an item holds 400 KB). The delivery has it anyway.
 const MAX_PAYLOAD: usize = 32 * 1024;
 
-/// How many of a delivery's events were new.
+/// The number of new and of known events in a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// First known by this delivery, now or when it was recorded before: a crash or a lost answer in between must not
+    /// First reported by this delivery, now or when it was recorded before: a crash or a lost answer in between must not
     /// turn the delivery that brought an event into a duplicate of itself.
     pub new: usize,
-    /// Known already, from another delivery or from earlier in this one.
+    /// Already known from another delivery, or from earlier in this one.
     pub known: usize,
 }
 
@@ -56,35 +46,34 @@ pub struct Recorded {
 #[derive(Clone, Copy)]
 pub(super) struct Placed<'a> {
     pub(super) event: &'a Event,
-    /// When it happened. Where that is when a callback came in, it is when the first one did: a redelivery must not
-    /// make it look newer.
+    /// When it happened. If that is the time of arrival, it is the first one's: a redelivery must not make it look newer.
     pub(super) occurred_at: Timestamp,
     pub(super) is_new: bool,
 }
 
-/// Who tells it, and what that was read as.
+/// A reading that is being recorded, and its origin.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) voice: Voice<'a>,
+pub(super) struct Recording<'a> {
+    pub(super) origin: Origin<'a>,
     pub(super) reading: &'a Reading,
 }
 
 impl Ledger {
-    /// Records a delivery's events, their subjects' statuses and the archive orders that follow from them. Doing it
-    /// again, in any order, with any other delivery in between, changes nothing.
+    /// Records a delivery's events, their subjects' statuses and the archive jobs that follow from them. Doing it again, in
+    /// any order, with any other delivery in between, changes nothing.
     ///
     /// # Errors
-    /// When DynamoDB can't take it; the delivery stays accepted, and doing it again finishes it.
+    /// When DynamoDB can't be written to. The delivery stays accepted, and repeating the call finishes it.
     pub async fn record(&self, delivery: &Proven, reading: &Reading) -> Result<Recorded, LedgerError> {
-        let source = Source { voice: Voice::Callback(delivery), reading };
-        let distinct = source.distinct();
+        let recording = Recording { origin: Origin::Callback(delivery), reading };
+        let distinct = recording.distinct();
         // Streams of indices: a closure that takes a reference can't be proven to be `Send`.
         let placed: Vec<Placed<'_>> = if distinct.len() <= FEW {
-            let writes = (0..distinct.len()).map(|index| self.put_event(source, delivery, distinct[index]));
-            stream::iter(writes).buffered(CONCURRENT_WRITES).try_collect().await?
+            let writes = (0..distinct.len()).map(|index| self.put_event(recording, delivery, distinct[index]));
+            stream::iter(writes).buffered(CONCURRENT).try_collect().await?
         } else {
             let batches: Vec<&[&Event]> = distinct.chunks(MAX_GET).collect();
-            let writes = (0..batches.len()).map(|index| self.put_events(source, delivery, batches[index]));
+            let writes = (0..batches.len()).map(|index| self.put_events(recording, delivery, batches[index]));
             let batches: Vec<_> = stream::iter(writes).buffered(CONCURRENT_BATCHES).try_collect().await?;
             batches.into_iter().flatten().collect()
         };
@@ -95,55 +84,69 @@ impl Ledger {
             subjects.entry(&placed.event.subject).or_default().push(placed);
         }
         let subjects: Vec<_> = subjects.into_iter().collect();
-        let follow = (0..subjects.len()).map(|index| self.follow(source, subjects[index].0, &subjects[index].1));
-        let _: Vec<()> = stream::iter(follow).buffer_unordered(CONCURRENT_WRITES).try_collect().await?;
+        let follow = (0..subjects.len()).map(|index| self.follow(recording, subjects[index].0, &subjects[index].1));
+        let _: Vec<()> = stream::iter(follow).buffer_unordered(CONCURRENT).try_collect().await?;
         for link in &reading.links {
             self.link(link).await?;
         }
         Ok(Recorded { new, known: reading.events.len() - new })
     }
 
-    /// Does what follows from the events of one subject.
+    /// The number of recorded events of a subject, by name, whether callbacks or the API reported them.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn event_counts(&self, subject: &Subject) -> Result<BTreeMap<String, u64>, LedgerError> {
+        let mut counts = BTreeMap::new();
+        for item in self.table.partition(&subject.partition(), keys::EVENT_PREFIX).await? {
+            *counts.entry(item.need(attribute::NAME)?.to_owned()).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    /// Brings the status and the archive job of one subject up to its events.
     pub(super) async fn follow(
         &self,
-        source: Source<'_>,
+        recording: Recording<'_>,
         subject: &Subject,
         events: &[Placed<'_>],
     ) -> Result<(), LedgerError> {
-        self.advance(source.voice, subject, events).await?;
-        self.order(source.voice, source.reading, subject, events).await
+        self.advance(recording.origin, subject, events).await?;
+        self.enqueue(recording.origin, recording.reading, subject, events).await
     }
 
     /// Writes one event.
     async fn put_event<'a>(
         &self,
-        source: Source<'a>,
+        recording: Recording<'a>,
         delivery: &Proven,
         event: &'a Event,
     ) -> Result<Placed<'a>, LedgerError> {
-        // One call whether it is known or not: a set takes a member once, so a replay of the same delivery adds nothing.
-        let (partition, sort) = source.key(event);
+        // One call for new and known events: a set has each member once, so a replay of the same delivery adds nothing.
+        let (partition, sort) = recording.key(event);
         let updated = self
+            .table
             .update(&partition, &sort)
-            .set_all_if_absent(source.item(event))
-            .add("deliveries", one(delivery.id().as_str()))
+            .set_all_if_absent(recording.item(event))
+            .add(attribute::DELIVERIES, one(delivery.id().as_str()))
             .only_if("attribute_not_exists(#deliveries) OR size(#deliveries) < ?", [MAX_REMEMBERED_DELIVERIES.into()])
             .returning(ReturnValue::UpdatedOld)
             .send()
             .await?;
-        let (Updated::Done(before) | Updated::Refused(before)) = updated;
-        Ok(source.known(delivery, event, &before))
+        let (Updated::Done(before) | Updated::ConditionFailed(before)) = updated;
+        Ok(recording.known(delivery, event, &before))
     }
 
     /// Writes up to [`MAX_GET`] different events.
     async fn put_events<'a>(
         &self,
-        source: Source<'a>,
+        recording: Recording<'a>,
         delivery: &Proven,
         events: &[&'a Event],
     ) -> Result<Vec<Placed<'a>>, LedgerError> {
-        let keys: Vec<Key> = events.iter().map(|event| source.key(event)).collect();
-        let found = self.get_many(&keys, &["delivery", "deliveries", "occurred_at"]).await?;
+        let keys: Vec<Key> = events.iter().map(|event| recording.key(event)).collect();
+        let found =
+            self.table.get_many(&keys, &[attribute::DELIVERY, attribute::DELIVERIES, attribute::OCCURRED_AT]).await?;
         let found: HashMap<Key, Item> = found
             .into_iter()
             .filter_map(|item| Some(((item.text(PARTITION_KEY)?.to_owned(), item.text(SORT_KEY)?.to_owned()), item)))
@@ -153,9 +156,9 @@ impl Ledger {
         let mut redelivered = Vec::new();
         for (event, key) in events.iter().copied().zip(keys) {
             match found.get(&key) {
-                // It came in this very delivery, which is being finished.
-                Some(item) if item.set_has("deliveries", delivery.id().as_str()) => {
-                    placed.push(source.known(delivery, event, item));
+                // It came in this very delivery, whose recording is being finished.
+                Some(item) if item.set_has(attribute::DELIVERIES, delivery.id().as_str()) => {
+                    placed.push(recording.known(delivery, event, item));
                 }
                 Some(_) => redelivered.push(event),
                 None => {
@@ -164,60 +167,62 @@ impl Ledger {
                 }
             }
         }
-        let updates = (0..redelivered.len()).map(|index| self.put_event(source, delivery, redelivered[index]));
-        let updated: Vec<Placed<'_>> = stream::iter(updates).buffered(CONCURRENT_WRITES).try_collect().await?;
+        let updates = (0..redelivered.len()).map(|index| self.put_event(recording, delivery, redelivered[index]));
+        let updated: Vec<Placed<'_>> = stream::iter(updates).buffered(CONCURRENT).try_collect().await?;
         placed.extend(updated);
         for batch in missing.chunks(MAX_WRITE) {
             let item = |(event, (partition, sort)): &(&Event, Key)| {
-                let item = source.item(event).with("deliveries", one(delivery.id().as_str()));
+                let item = recording.item(event).with(attribute::DELIVERIES, one(delivery.id().as_str()));
                 item.with(PARTITION_KEY, partition.as_str()).with(SORT_KEY, sort.as_str())
             };
-            self.put_many(batch.iter().map(item).collect()).await?;
+            self.table.put_many(batch.iter().map(item).collect()).await?;
         }
         Ok(placed)
     }
 }
 
-impl<'a> Source<'a> {
+impl<'a> Recording<'a> {
+    /// The event's key.
     pub(super) fn key(self, event: &Event) -> Key {
-        (event.subject.partition(), event.sort_key(self.voice.trust()))
+        (event.subject.partition(), event.sort_key(self.origin.trust()))
     }
 
-    /// The events, each once: a batch may say the same thing twice, and the first time counts.
+    /// The events, each once: a batch may repeat an event, and the first one counts.
     fn distinct(self) -> Vec<&'a Event> {
         let mut seen = HashSet::new();
         let events = self.reading.events.iter();
-        events.filter(|event| seen.insert((&event.subject, event.id(self.voice.trust())))).collect()
+        events.filter(|event| seen.insert((&event.subject, event.id(self.origin.trust())))).collect()
     }
 
-    /// An event, of which this was stored before; nothing, if it wasn't known. It is new also if it came in this very
-    /// delivery, so that one that was interrupted and is finished, or replayed, isn't taken for its own redelivery.
+    /// An event whose item was `before`; empty if it wasn't known. It counts as new if this very delivery brought it first,
+    /// so that a delivery that was interrupted, or is replayed, isn't mistaken for its own redelivery.
     fn known(self, delivery: &Proven, event: &'a Event, before: &Item) -> Placed<'a> {
-        let first = before.text("delivery");
+        let first = before.text(attribute::DELIVERY);
         Placed {
             event,
-            occurred_at: before.time("occurred_at").unwrap_or(event.occurred_at),
+            occurred_at: before.time(attribute::OCCURRED_AT).unwrap_or(event.occurred_at),
             is_new: first.is_none_or(|first| first == delivery.id().as_str()),
         }
     }
 
+    /// The event's item, without its key.
     pub(super) fn item(self, event: &Event) -> Item {
-        let trust = self.voice.trust();
+        let trust = self.origin.trust();
         let payload = (event.payload.len() <= MAX_PAYLOAD).then_some(&*event.payload);
         Item::default()
-            .with("id", event.id(trust).to_string())
-            .with("kind", event.kind.as_str())
-            .with("name", event.name.as_str())
-            .with_some("value", event.value.as_deref())
-            .with("occurred_at", event.occurred_at)
-            .with("time_source", event.time_source.as_str())
-            .with("received_at", self.voice.received_at())
-            .with("trust", trust.as_str())
-            .with("source", self.voice.source())
-            .with_some("delivery", self.voice.delivery().map(DeliveryId::as_str))
-            .with("position", event.position)
-            .with_some("foreign", self.reading.foreign.then_some(true))
-            .with_some("note", self.reading.note)
-            .with_some("payload", payload)
+            .with(attribute::ID, event.id(trust).to_string())
+            .with(attribute::KIND, event.kind.as_str())
+            .with(attribute::NAME, event.name.as_str())
+            .with_some(attribute::VALUE, event.value.as_deref())
+            .with(attribute::OCCURRED_AT, event.occurred_at)
+            .with(attribute::TIME_SOURCE, event.time_source.as_str())
+            .with(attribute::RECEIVED_AT, self.origin.received_at())
+            .with(attribute::TRUST, trust.as_str())
+            .with(attribute::SOURCE, self.origin.source())
+            .with_some(attribute::DELIVERY, self.origin.delivery().map(DeliveryId::as_str))
+            .with(attribute::POSITION, event.position)
+            .with_some(attribute::FOREIGN, self.reading.foreign.then_some(true))
+            .with_some(attribute::NOTE, self.reading.note)
+            .with_some(attribute::PAYLOAD, payload)
     }
 }

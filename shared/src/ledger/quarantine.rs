@@ -1,93 +1,88 @@
-//! Quarantine: what was refused, for people to look at, and to take in after all when a certificate was corrected.
+//! Quarantine: rejected requests, for operators to look at, and to accept after all when a certificate was corrected.
 //!
-//! Who sent a right path token was told it, so what came with one is kept whole for thirty days. What came without is
-//! anybody's: of it a ring of fixed size remembers when, where and why, never what was sent, so that a flood can neither
-//! fill the table nor say anything in it.
+//! A valid path token means that the sender was given the URL, so the request is kept whole for 30 days. Without one it
+//! could be from anyone: a ring of fixed size per provider only remembers when, where and why, never the content. So a
+//! flood can neither fill the table nor put text into it.
 
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, future::ready, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    EXPIRES_AT, Item, Ledger, LedgerError, PARTITION_KEY,
+    Item, Ledger,
     bodies::{body_key, envelope_of},
-    index::{self, List, Range},
+    keys::{self, EXPIRES_AT, INDEX_PARTITION_KEY, INDEX_SORT_KEY, List, attribute},
+    table::{CONCURRENT, Entry, Range},
 };
 use crate::{
-    delivery::{Addressed, DeliveryId, Route},
-    provider::Provider,
+    domain::{Addressed, DeliveryId, LedgerError, Provider, Route},
     time,
 };
 
-/// How long a refused request is kept: long enough for somebody to notice a wrong certificate, and to correct it.
+/// How long a rejected request is kept: long enough for an operator to notice a wrong certificate and to correct it.
 pub const QUARANTINED_FOR: SignedDuration = SignedDuration::from_hours(24 * 30);
 
-/// Places in a provider's ring. The place follows from the second, so this many seconds of a flood are remembered, and
-/// all instances together write a place once a second at most for each of them.
+/// Number of slots in a provider's ring. The slot follows from the second, so this many seconds of a flood are remembered,
+/// and each instance writes at most once a second.
 const RING_SLOTS: i64 = 100;
 
-const SORT: &str = "QUARANTINE";
-
-fn partition(id: &DeliveryId) -> String {
-    format!("QUARANTINE#{id}")
-}
-
-/// What is told of a refused request that is kept.
+/// A rejected request that is kept, without its body.
 #[derive(Clone, Debug, Serialize)]
 pub struct QuarantineRecord {
-    /// Its id; the delivery's, should it be taken in after all.
+    /// Its id, which becomes the delivery's id if it is accepted after all.
     pub id: DeliveryId,
-    /// Whose callback it claims to be.
+    /// The service whose callback it claims to be.
     pub provider: Provider,
-    /// Where it was posted to.
+    /// The path that it was posted to.
     pub route: &'static str,
-    /// When it came in.
+    /// When it arrived.
     pub received_at: Timestamp,
-    /// What the sender was told: `unproven`, `malformed`, `not_configured`.
+    /// The reason in the answer: `unproven`, `malformed`, `not_configured`.
     pub reason: String,
     /// The exact cause, as a stable code.
     pub cause: String,
-    /// The kept body's size in bytes; `None` where no body could be kept.
+    /// The kept body's size in bytes; `None` if no body could be kept.
     pub size: Option<u64>,
     /// The kept body's hash, in hex.
     pub sha256: Option<String>,
-    /// Which path token it carried, from 0.
+    /// The position of its path token among the configured ones, from 0.
     pub token: u64,
-    /// When it is forgotten.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// When it was taken in after all, if it was.
+    /// When it was accepted after all.
     pub taken_in_at: Option<Timestamp>,
 }
 
-/// A refused request read back.
+/// A rejected request that was read back.
 pub struct Quarantined {
-    /// The request, to be proven again; `None` where no body could be kept.
+    /// The request, to be proven again; `None` if no body could be kept.
     pub request: Option<Addressed>,
-    /// What is told of it.
+    /// Its record.
     pub record: QuarantineRecord,
 }
 
-/// What a ring remembers of refused requests without a right path token.
+/// A ring's entry of a rejected request without a valid path token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RefusedEntry {
-    /// When.
+pub struct RejectedEntry {
+    /// When it arrived.
     pub at: Timestamp,
-    /// Where it was posted to.
+    /// The path that it was posted to.
     pub route: &'static str,
-    /// Why it was refused: `path_token` or `too_large`.
+    /// Why it was rejected: `path_token` or `too_large`.
     pub cause: String,
     /// Its body's size in bytes.
     pub size: u64,
-    /// How many were refused by the same instance since its entry before, this one included.
+    /// The number of requests that the same instance rejected since its previous entry, this one included.
     pub refused: u64,
 }
 
 impl Ledger {
-    /// Keeps a refused request for thirty days, with `body` in place of its own: without secrets, `None` where those
-    /// can't be found.
+    /// Keeps a rejected request for 30 days. `body` replaces its own body: it is without secrets, and `None` if those can't
+    /// be found. `reason` is the one in the answer, `cause` the exact one.
     ///
     /// # Errors
-    /// When DynamoDB, or S3 for a large body, can't take it.
+    /// When DynamoDB, or S3 for a large body, can't be written to.
     pub async fn quarantine(
         &self,
         request: &Addressed,
@@ -98,31 +93,35 @@ impl Ledger {
         let (id, route, received_at) = (request.id(), request.route(), request.received_at());
         let envelope = request.envelope();
         let mut item = Item::default()
-            .with("provider", route.provider().as_str())
-            .with("route", route.path())
-            .with("received_at", received_at)
-            .with("reason", reason)
+            .with(attribute::PROVIDER, route.provider().as_str())
+            .with(attribute::ROUTE, route.path())
+            .with(attribute::RECEIVED_AT, received_at)
+            .with(attribute::REASON, reason)
             .with("cause", cause)
-            .with("headers", &envelope.headers)
-            .with_some("event", envelope.event.as_deref())
-            .with("token", request.token())
+            .with(attribute::HEADERS, &envelope.headers)
+            .with_some(attribute::EVENT, envelope.event.as_deref())
+            .with(attribute::TOKEN, request.token())
             .with(EXPIRES_AT, epoch_seconds(expiry(received_at)));
         if let Some(body) = body {
             item = self.with_body(item, &body_key("quarantine", route, received_at, id), body).await?;
         }
-        let update = self.update(&partition(id), SORT).set_all(item).set_all(index::quarantine(id, received_at));
+        let update = self
+            .table
+            .update(&keys::quarantine(id), keys::QUARANTINE)
+            .set_all(item)
+            .set_all(keys::listed_quarantine(id, received_at));
         update.send().await.map(drop)
     }
 
-    /// Reads a refused request back; `None` when there is none of that id.
+    /// Reads a rejected request back; `None` if there is none with this id.
     ///
     /// # Errors
-    /// When DynamoDB or S3 can't be asked, or the kept body's hash is not the recorded one.
+    /// When DynamoDB or S3 can't be read, or the kept body's hash is not the recorded one.
     pub async fn quarantined(&self, id: &DeliveryId) -> Result<Option<Quarantined>, LedgerError> {
-        let Some(item) = self.get(&partition(id), SORT).await? else { return Ok(None) };
+        let Some(item) = self.table.get(&keys::quarantine(id), keys::QUARANTINE).await? else { return Ok(None) };
         let record = record(id, &item)?;
         let request = if record.sha256.is_some() {
-            let route = item.parse("route", Route::from_path)?;
+            let route = item.parse(attribute::ROUTE, Route::from_path)?;
             let token = usize::try_from(record.token).unwrap_or(usize::MAX);
             let body = self.body_of(&item).await?;
             Some(Addressed::quarantined(id.clone(), route, record.received_at, envelope_of(&item), body, token))
@@ -132,88 +131,95 @@ impl Ledger {
         Ok(Some(Quarantined { request, record }))
     }
 
-    /// The refused requests that are kept and weren't taken in, the latest first.
+    /// The rejected requests that are kept and weren't accepted after all, the latest first, that arrived at `since` or
+    /// later.
     ///
     /// # Errors
-    /// When DynamoDB can't be asked.
+    /// When DynamoDB can't be read.
     pub async fn quarantine_list(
         &self,
         provider: Option<Provider>,
         since: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<QuarantineRecord>, LedgerError> {
-        let range = Range { prefix: "", before: None, descending: true, limit: usize::MAX - 1 };
+        let range = Range { prefix: "", before: None, descending: true, limit: usize::MAX };
         let since = since.map(time::format).unwrap_or_default();
         let now = time::now();
-        let mut records = Vec::new();
-        for entry in self.list(&List::Quarantine, &range).await? {
-            if records.len() >= limit || entry.place < since {
-                break;
-            }
-            let id = entry.partition.strip_prefix("QUARANTINE#").and_then(|id| id.parse().ok());
-            let id: DeliveryId = id.ok_or(LedgerError::Corrupt { attribute: PARTITION_KEY })?;
-            let Some(item) = self.get(&entry.partition, &entry.sort).await? else { continue };
-            let record = record(&id, &item)?;
-            // DynamoDB takes up to two days to delete what has expired.
-            if provider.is_none_or(|provider| provider == record.provider) && record.expires_at > now {
-                records.push(record);
-            }
-        }
-        Ok(records)
+        let mut entries = self.table.list(List::Quarantine.partitions(), &range).await?;
+        entries.retain(|entry| entry.place >= since);
+        let reads = (0..entries.len()).map(|index| self.quarantine_record(&entries[index]));
+        let records = stream::iter(reads).buffered(CONCURRENT);
+        // DynamoDB takes up to two days to delete what has expired.
+        let is_listed = |record: &QuarantineRecord| {
+            provider.is_none_or(|provider| provider == record.provider) && record.expires_at > now
+        };
+        let records = records.try_filter_map(|record| ready(Ok(record.filter(is_listed))));
+        records.take(limit).try_collect().await
     }
 
-    /// Notes that a refused request was taken in after all, and takes it off the list.
+    async fn quarantine_record(&self, entry: &Entry) -> Result<Option<QuarantineRecord>, LedgerError> {
+        let id = keys::parse_quarantine(&entry.partition)?;
+        let item = self.table.get(&entry.partition, &entry.sort).await?;
+        item.map(|item| record(&id, &item)).transpose()
+    }
+
+    /// The number of rejected requests that are kept and arrived at `since` or later, counted up to about `at_most`.
     ///
     /// # Errors
-    /// When DynamoDB can't take it.
+    /// When DynamoDB can't be read.
+    pub async fn count_quarantined(&self, since: Timestamp, at_most: usize) -> Result<usize, LedgerError> {
+        self.table.count(List::Quarantine.partitions(), &time::format(since), at_most).await
+    }
+
+    /// Notes that a rejected request was accepted after all, and takes it off the list.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be written to.
     pub async fn note_taken_in(&self, id: &DeliveryId) -> Result<(), LedgerError> {
-        self.update(&partition(id), SORT)
+        self.table
+            .update(&keys::quarantine(id), keys::QUARANTINE)
             .set("taken_in_at", time::now())
-            .remove(index::INDEX_PARTITION_KEY)
-            .remove(index::INDEX_SORT_KEY)
+            .remove(INDEX_PARTITION_KEY)
+            .remove(INDEX_SORT_KEY)
             .only_if("attribute_exists(#received_at)", [])
             .was_done()
             .await
             .map(drop)
     }
 
-    /// Remembers in its provider's ring that a request was refused, over what stood in the same place.
+    /// Remembers in its provider's ring that a request was rejected. Overwrites the slot.
     ///
     /// # Errors
-    /// When DynamoDB can't take it.
-    pub async fn remember_refused(&self, route: Route, entry: &RefusedEntry) -> Result<(), LedgerError> {
+    /// When DynamoDB can't be written to.
+    pub async fn remember_rejected(&self, route: Route, entry: &RejectedEntry) -> Result<(), LedgerError> {
         let slot = entry.at.as_second().rem_euclid(RING_SLOTS);
         let item = Item::default()
             .with("at", entry.at)
-            .with("route", route.path())
+            .with(attribute::ROUTE, route.path())
             .with("cause", entry.cause.as_str())
-            .with("size", entry.size)
+            .with(attribute::SIZE, entry.size)
             .with("refused", entry.refused)
             .with(EXPIRES_AT, epoch_seconds(expiry(entry.at)));
-        self.update(&ring(route.provider()), &format!("{slot:02}")).set_all(item).send().await.map(drop)
+        self.table.update(&keys::ring(route.provider()), &keys::ring_slot(slot)).set_all(item).send().await.map(drop)
     }
 
-    /// What a provider's ring remembers, the latest first.
+    /// The entries of a provider's ring, the latest first.
     ///
     /// # Errors
-    /// When DynamoDB can't be asked.
-    pub async fn refused(&self, provider: Provider) -> Result<Vec<RefusedEntry>, LedgerError> {
-        let items = self.partition(&ring(provider), "").await?;
-        let mut entries = items.iter().map(refused_entry).collect::<Result<Vec<_>, _>>()?;
+    /// When DynamoDB can't be read.
+    pub async fn rejected(&self, provider: Provider) -> Result<Vec<RejectedEntry>, LedgerError> {
+        let items = self.table.partition(&keys::ring(provider), "").await?;
+        let mut entries = items.iter().map(rejected_entry).collect::<Result<Vec<_>, _>>()?;
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
         Ok(entries)
     }
-}
-
-fn ring(provider: Provider) -> String {
-    format!("RING#{provider}")
 }
 
 fn expiry(from: Timestamp) -> Timestamp {
     from.checked_add(QUARANTINED_FOR).unwrap_or(Timestamp::MAX)
 }
 
-/// As DynamoDB wants it: anything but a number of seconds would never expire.
+/// The unit of DynamoDB's expiry: an item with anything but a number of seconds never expires.
 fn epoch_seconds(at: Timestamp) -> u64 {
     u64::try_from(at.as_second()).unwrap_or(0)
 }
@@ -222,25 +228,25 @@ fn record(id: &DeliveryId, item: &Item) -> Result<QuarantineRecord, LedgerError>
     let expires_at = item.number(EXPIRES_AT).and_then(|seconds| Timestamp::from_second(seconds.try_into().ok()?).ok());
     Ok(QuarantineRecord {
         id: id.clone(),
-        provider: item.parse("provider", |name| name.parse().ok())?,
-        route: item.parse("route", Route::from_path)?.path(),
-        received_at: item.time("received_at")?,
-        reason: item.need("reason")?.to_owned(),
+        provider: item.parse(attribute::PROVIDER, |name| name.parse().ok())?,
+        route: item.parse(attribute::ROUTE, Route::from_path)?.path(),
+        received_at: item.time(attribute::RECEIVED_AT)?,
+        reason: item.need(attribute::REASON)?.to_owned(),
         cause: item.need("cause")?.to_owned(),
-        size: item.number("size"),
-        sha256: item.text("sha256").map(str::to_owned),
-        token: item.number("token").unwrap_or_default(),
+        size: item.number(attribute::SIZE),
+        sha256: item.text(attribute::SHA256).map(str::to_owned),
+        token: item.number(attribute::TOKEN).unwrap_or_default(),
         expires_at: expires_at.ok_or(LedgerError::Corrupt { attribute: EXPIRES_AT })?,
-        taken_in_at: item.text("taken_in_at").and_then(|text| text.parse().ok()),
+        taken_in_at: item.optional_time("taken_in_at"),
     })
 }
 
-fn refused_entry(item: &Item) -> Result<RefusedEntry, LedgerError> {
-    Ok(RefusedEntry {
+fn rejected_entry(item: &Item) -> Result<RejectedEntry, LedgerError> {
+    Ok(RejectedEntry {
         at: item.time("at")?,
-        route: item.parse("route", Route::from_path)?.path(),
+        route: item.parse(attribute::ROUTE, Route::from_path)?.path(),
         cause: item.need("cause")?.to_owned(),
-        size: item.number("size").unwrap_or_default(),
+        size: item.number(attribute::SIZE).unwrap_or_default(),
         refused: item.number("refused").unwrap_or_default(),
     })
 }

@@ -1,51 +1,77 @@
 //! A subject's status: the greatest of its events, by rank, then time, then trust.
 //!
-//! The three are one text, `progress`, that sorts like them; one conditional update takes the greater one, so the order
-//! in which events arrive can't matter. What has no rank is less than all that has one: it gives no status, and only the
-//! place in the list and the trust of a subject of which nothing else was said.
+//! The three are stored as one text, `progress`, that sorts like them. One conditional update stores the greater one, so
+//! the order in which events arrive can't matter. An event without a rank sorts below every event with one. It gives no
+//! status, only the place in the list and the trust of a subject that has no other events.
+
+use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{Item, Ledger, LedgerError, events::Placed, index, item::set, update::Updated, voice::Voice};
+use super::{
+    Item, Ledger,
+    events::Placed,
+    keys::{self, attribute},
+    origin::Origin,
+    table::{Updated, set},
+};
 use crate::{
-    event::{Kind, Trust},
-    subject::Subject,
+    domain::{Kind, LedgerError, Subject, Trust},
     time,
 };
 
-pub(super) const SORT: &str = "STATE";
-
-/// A hyphen sorts before every digit.
-const UNRANKED: &str = "--";
-
-fn progress(kind: Kind, at: Timestamp, trust: Trust) -> String {
-    let trust = match trust {
-        Trust::Token => 0,
-        Trust::Signature => 1,
-    };
-    let rank = kind.rank().map_or_else(|| UNRANKED.to_owned(), |rank| format!("{rank:02}"));
-    format!("{rank}#{}#{trust}", time::format(at))
+/// What decides which of two events gives the status. Greater values win.
+///
+/// As text: `<rank>#<time>#<trust>`, `<rank>#` without a time, and `--` in place of a missing rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Progress {
+    /// The rank of the event's kind.
+    rank: Option<u8>,
+    /// The event's time and trust. `None` if only the API reported the status and gave no time: that sorts before every
+    /// event of the same rank, so a callback's own time takes precedence, whenever it arrives.
+    told: Option<(Timestamp, Trust)>,
 }
 
-/// Whether an event gave the status: one that only the API confirmed has no time in its progress, and what has no rank
-/// gives none.
-pub(super) fn was_told(state: &Item) -> bool {
-    state.text("progress").is_some_and(|progress| progress.len() > "00#".len() && !progress.starts_with(UNRANKED))
+impl Progress {
+    fn of(origin: Origin<'_>, placed: Placed<'_>) -> Self {
+        let trust = origin.trust();
+        Self { rank: placed.event.kind.rank(), told: origin.time_of(placed).map(|time| (time, trust)) }
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rank {
+            Some(rank) => write!(f, "{rank:02}#")?,
+            // A hyphen sorts before every digit.
+            None => f.write_str("--#")?,
+        }
+        match self.told {
+            Some((at, Trust::Token)) => write!(f, "{}#0", time::format(at)),
+            Some((at, Trust::Signature)) => write!(f, "{}#1", time::format(at)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The status in a subject's `STATE` item.
+pub(super) fn status_of(state: &Item) -> Option<Kind> {
+    state.text(attribute::STATUS).and_then(Kind::parse)
 }
 
 impl Ledger {
     /// Brings a subject's status up to `events`, all of which are about it.
     pub(super) async fn advance(
         &self,
-        voice: Voice<'_>,
+        origin: Origin<'_>,
         subject: &Subject,
         events: &[Placed<'_>],
     ) -> Result<(), LedgerError> {
-        let trust = voice.trust();
+        let trust = origin.trust();
         let partition = subject.partition();
         let greatest = events
             .iter()
-            .map(|placed| (progress(placed.event.kind, placed.occurred_at, trust), *placed))
+            .map(|placed| (Progress::of(origin, *placed).to_string(), *placed))
             .max_by(|(a, _), (b, _)| a.cmp(b));
         let Some((progress, Placed { event, occurred_at, .. })) = greatest else { return Ok(()) };
         let status = Some(event.kind).filter(|kind| kind.rank().is_some());
@@ -55,32 +81,58 @@ impl Ledger {
             .map(|kind| kind.as_str().to_owned())
             .collect();
         let mut update = self
-            .update(&partition, SORT)
-            .set("progress", progress.as_str())
-            .set("trust", trust.as_str())
-            .set("updated_at", voice.received_at());
+            .table
+            .update(&partition, keys::STATE)
+            .set(attribute::PROGRESS, progress.as_str())
+            .set(attribute::TRUST, trust.as_str())
+            .set(attribute::UPDATED_AT, origin.received_at());
         if let Some(status) = status {
             update = update
-                .set("status", status.as_str())
-                .set("occurred_at", occurred_at)
-                .set("time_source", event.time_source.as_str());
+                .set(attribute::STATUS, status.as_str())
+                .set(attribute::OCCURRED_AT, occurred_at)
+                .set(attribute::TIME_SOURCE, event.time_source.as_str());
         }
         if subject.kind.has_documents() {
-            update = update.set_all(index::document(subject, status, occurred_at));
+            update = update.set_all(keys::listed_document(subject, status, occurred_at));
         }
         if !terminals.is_empty() {
-            update = update.add("terminals", set(terminals.clone()));
+            update = update.add(attribute::TERMINALS, set(terminals.clone()));
         }
         let advanced = update
             .only_if("attribute_not_exists(#progress) OR #progress < ?", [progress.as_str().into()])
             .send()
             .await?;
-        if let Updated::Refused(state) = advanced
-            && !terminals.iter().all(|terminal| state.set_has("terminals", terminal))
+        if let Updated::ConditionFailed(state) = advanced
+            && !terminals.iter().all(|terminal| state.set_has(attribute::TERMINALS, terminal))
         {
-            // It is no news for the status, but whether there is a conflict has to be known.
-            self.update(&partition, SORT).add("terminals", set(terminals)).send().await?;
+            // The status stays, but a second terminal kind is a conflict.
+            self.table.update(&partition, keys::STATE).add(attribute::TERMINALS, set(terminals)).send().await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_sorts_by_rank_then_time_then_trust() {
+        let at = |text: &str| text.parse().unwrap();
+        let (early, late) = (at("2026-11-22T00:00:00Z"), at("2026-11-22T00:00:01Z"));
+        let progress = |rank, told| Progress { rank, told }.to_string();
+        let ascending = [
+            progress(None, Some((late, Trust::Signature))),
+            progress(Some(0), None),
+            progress(Some(0), Some((early, Trust::Token))),
+            progress(Some(50), None),
+            progress(Some(50), Some((early, Trust::Token))),
+            progress(Some(50), Some((early, Trust::Signature))),
+            progress(Some(50), Some((late, Trust::Token))),
+        ];
+        assert!(ascending.is_sorted_by(|a, b| a < b), "{ascending:?}");
+        assert_eq!(ascending[3], "50#");
+        assert_eq!(ascending[5], "50#2026-11-22T00:00:00.000Z#1");
+        assert_eq!(ascending[0], "--#2026-11-22T00:00:01.000Z#1");
     }
 }

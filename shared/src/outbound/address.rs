@@ -1,23 +1,33 @@
-//! Which addresses may be connected to.
+//! Decides which IP addresses may be connected to.
 //!
-//! For IPv4, what isn't public is listed, after IANA's special-purpose registry. For IPv6 it is the other way round:
-//! only global unicast (2000::/3) is public, less the parts of it that lead elsewhere, so that an allocation nobody here
-//! has heard of is refused. Forms that carry an IPv4 address inside (mapped, compatible, 6to4, Teredo) are refused
-//! outright, since no name of a service resolves to them. The exception is NAT64's well-known prefix, which DNS64
-//! makes of every IPv4-only name in a subnet that has IPv6 only: there the embedded address decides.
+//! IPv4 uses a deny list: the non-public networks of IANA's special-purpose registry. IPv6 uses an allow list: only
+//! global unicast (2000::/3) is public, minus its special-purpose blocks, so that future allocations are refused by
+//! default. Forms that embed an IPv4 address (mapped, compatible, 6to4, Teredo) are refused outright, since no
+//! service's name resolves to them. The exception is NAT64's well-known prefix: in an IPv6-only subnet, DNS64
+//! synthesizes such an address for every IPv4-only name, so there the embedded address decides.
 //!
 //! Sources: <https://www.iana.org/assignments/iana-ipv4-special-registry>,
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What a connection may be made to.
+/// Which addresses may be connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressRule {
-    /// Public addresses only: what is deployed.
+    /// Public addresses only: the rule of every deployment.
     Public,
-    /// Also 127.0.0.0/8 and ::1: the local stack and tests.
+    /// Public addresses, 127.0.0.0/8 and ::1: for the local stack and tests.
     PublicOrLoopback,
+    /// Also the private networks of RFC 1918: functions in containers, which reach the local stack there. Not
+    /// link-local addresses, where clouds have their metadata services.
+    PublicOrPrivate,
+}
+
+impl From<bool> for AddressRule {
+    /// Whether loopback is allowed.
+    fn from(loopback: bool) -> Self {
+        if loopback { Self::PublicOrLoopback } else { Self::Public }
+    }
 }
 
 impl AddressRule {
@@ -28,7 +38,12 @@ impl AddressRule {
             IpAddr::V4(address) => is_public_v4(address),
             IpAddr::V6(address) => is_public_v6(address),
         };
-        public || (self == Self::PublicOrLoopback && address.is_loopback())
+        let private = matches!(address, IpAddr::V4(address) if address.is_private());
+        match self {
+            Self::Public => public,
+            Self::PublicOrLoopback => public || address.is_loopback(),
+            Self::PublicOrPrivate => public || address.is_loopback() || private,
+        }
     }
 }
 
@@ -41,14 +56,14 @@ const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::new(172, 16, 0, 0), 12),   // private
     (Ipv4Addr::new(192, 0, 0, 0), 24),    // protocol assignments
     (Ipv4Addr::new(192, 0, 2, 0), 24),    // documentation
-    (Ipv4Addr::new(192, 88, 99, 0), 24),  // 6to4 relays, withdrawn
+    (Ipv4Addr::new(192, 88, 99, 0), 24),  // 6to4 relays, deprecated
     (Ipv4Addr::new(192, 168, 0, 0), 16),  // private
     (Ipv4Addr::new(198, 18, 0, 0), 15),   // benchmarking
     (Ipv4Addr::new(198, 51, 100, 0), 24), // documentation
     (Ipv4Addr::new(203, 0, 113, 0), 24),  // documentation
     (Ipv4Addr::new(224, 0, 0, 0), 4),     // multicast
     (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved
-    (Ipv4Addr::BROADCAST, 32),            // broadcast; inside the line above, named for the reader
+    (Ipv4Addr::BROADCAST, 32),            // broadcast; covered by the line above, listed for clarity
 ];
 
 const GLOBAL_UNICAST_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
@@ -60,7 +75,7 @@ const NOT_PUBLIC_IN_GLOBAL_UNICAST: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
-/// The well-known prefix of RFC 6052; the local-use one beside it, 64:ff9b:1::/48, is not public.
+/// The well-known prefix of RFC 6052. The local-use prefix beside it, 64:ff9b:1::/48 (RFC 8215), is not public.
 const NAT64: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
@@ -84,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_are_not_public_are_refused() {
+    fn non_public_addresses_are_refused() {
         for address in [
             "0.0.0.0",
             "0.1.2.3",
@@ -125,7 +140,7 @@ mod tests {
             "64:ff9b::10.0.0.1",
             "64:ff9b::169.254.169.254",
             "64:ff9b:1::93.184.216.34",
-            // Discard, segment routing, ULA (with the metadata service's), link-local, site-local, multicast.
+            // Discard, segment routing, ULA (including the metadata service), link-local, site-local, multicast.
             "100::1",
             "5f00::1",
             "fc00::1",
@@ -147,7 +162,7 @@ mod tests {
             "2002:5db8:d822::1",
             "3fff::1",
             "3fff:fff::1",
-            // Not allocated to anybody.
+            // Not allocated.
             "1000::1",
             "4000::1",
             "8000::1",
@@ -156,11 +171,13 @@ mod tests {
             let parsed: IpAddr = address.parse().unwrap();
             assert!(!AddressRule::Public.permits(parsed), "{address}");
             assert_eq!(AddressRule::PublicOrLoopback.permits(parsed), parsed.is_loopback(), "{address}");
+            let private = ["10.", "172.16.", "172.31.", "192.168."].iter().any(|network| address.starts_with(network));
+            assert_eq!(AddressRule::PublicOrPrivate.permits(parsed), parsed.is_loopback() || private, "{address}");
         }
     }
 
     #[test]
-    fn public_addresses_next_to_the_refused_ones_are_permitted() {
+    fn public_addresses_next_to_refused_ranges_are_permitted() {
         for address in [
             "1.0.0.0",
             "9.255.255.255",
@@ -201,6 +218,7 @@ mod tests {
             let parsed: IpAddr = address.parse().unwrap();
             assert!(AddressRule::Public.permits(parsed), "{address}");
             assert!(AddressRule::PublicOrLoopback.permits(parsed), "{address}");
+            assert!(AddressRule::PublicOrPrivate.permits(parsed), "{address}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads a body piece by piece, within limits.
+//! Reads a response body chunk by chunk, within limits of size and time.
 
 use super::classify::body_failure;
 use super::error::{OutboundError, Phase};
@@ -10,8 +10,8 @@ use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A body that is being read. One piece is in memory at a time: a few hundred kilobytes at most, which is the size of
-/// hyper's buffer.
+/// A body that is being read. One chunk is in memory at a time: a few hundred kilobytes at most, the size of hyper's
+/// buffer.
 pub(super) struct BoundedBody {
     host: String,
     body: SdkBody,
@@ -22,11 +22,11 @@ pub(super) struct BoundedBody {
 }
 
 impl BoundedBody {
-    /// Looks at the head before anything is read.
+    /// Checks the headers before any of the body is read. `limit` is in bytes; `stall` is the longest wait for a chunk.
     ///
     /// # Errors
-    /// [`OutboundError::Encoded`] for any `Content-Encoding`, [`OutboundError::TooLarge`] if the announced length is
-    /// over `limit` bytes already.
+    /// [`OutboundError::Encoded`] for any `Content-Encoding` but `identity`, [`OutboundError::TooLarge`] if the
+    /// announced length exceeds `limit`.
     pub(super) fn new(
         host: String,
         headers: &HeaderMap,
@@ -39,7 +39,7 @@ impl BoundedBody {
         if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
             return Err(OutboundError::Encoded { host });
         }
-        // hyper has refused lengths that are no numbers or contradict each other.
+        // hyper has already refused lengths that are not numbers or that contradict each other.
         let announced = headers
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok())
@@ -57,29 +57,29 @@ impl BoundedBody {
         })
     }
 
-    /// The next piece, never empty; nothing at the end.
+    /// The next chunk, never empty; `None` at the end of the body.
     ///
     /// # Errors
-    /// [`OutboundError`]: stalled, too large, truncated, or not HTTP.
+    /// [`OutboundError`]: the body stalled, is too large, was cut off, or isn't valid HTTP.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, OutboundError> {
         loop {
             let Ok(frame) = timeout(self.stall, self.body.frame()).await else {
                 let (host, phase) = (self.host.clone(), Phase::Stall);
                 return Err(OutboundError::Timeout { host, phase });
             };
-            let piece = match frame {
+            let chunk = match frame {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(body_failure(&self.host, error.as_ref())),
-                // What isn't data is trailers, which say nothing about a document.
+                // A frame without data holds trailers, which are irrelevant to a document.
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             };
-            self.size += piece.len() as u64;
+            self.size += chunk.len() as u64;
             if self.size > self.limit {
                 let (host, limit) = (self.host.clone(), self.limit);
                 return Err(OutboundError::TooLarge { host, limit });
             }
-            if !piece.is_empty() {
-                return Ok(Some(piece));
+            if !chunk.is_empty() {
+                return Ok(Some(chunk));
             }
         }
     }
@@ -89,7 +89,7 @@ impl BoundedBody {
         self.size
     }
 
-    /// Whether the transfer marks its own end, so that a cut is seen as one.
+    /// Whether the response announces its length or is chunked, so that a truncated body is detected.
     pub(super) fn length_known(&self) -> bool {
         self.length_known
     }

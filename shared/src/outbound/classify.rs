@@ -1,9 +1,9 @@
-//! From the HTTP stack's errors to ours.
+//! Maps errors of the HTTP stack to [`OutboundError`].
 //!
-//! The SDK's connector erases types: hyper's and rustls' errors are boxed, and neither crate is a dependency of this
-//! one. What is used here, in order of trust: types that are public (our own [`AddressRefused`], the SDK's
-//! `ResolveDnsError` and kinds, `io::Error`), whether a connection stood, and for TLS the text of one error whose type
-//! the SDK keeps private. The tests pin all of it, so an update that changes something shows.
+//! The SDK's connector erases types: the errors of hyper and rustls are boxed, and neither crate is a dependency of
+//! this one. The mapping relies on, from most to least stable: public types (our own [`AddressRefused`], the SDK's
+//! `ResolveDnsError` and error kinds, `io::Error`), whether a connection was established, and for TLS the text of one
+//! error whose type is private to the SDK. The tests pin all of these, so they fail if an update changes one.
 
 use super::error::{OutboundError, Phase};
 use super::resolver::AddressRefused;
@@ -18,14 +18,14 @@ const TLS_FAILED: &str = "TLS handshake failed";
 
 const MAX_REASON_LENGTH: usize = 200;
 
-/// An exchange that failed before the head of the answer was there. `connected` says whether a connection stood.
+/// Maps a failure before the response head arrived. `connected` is whether a connection had been established.
 pub(super) fn exchange_failure(host: &str, error: &ConnectorError, connected: bool) -> OutboundError {
     let host = host.to_owned();
     if find::<AddressRefused>(error).is_some() {
         return OutboundError::Address { host };
     }
     if error.is_timeout() {
-        // The connector is given no other limit than the one for connecting.
+        // The connect timeout is the only one that the connector is given.
         let phase = Phase::Connect;
         return OutboundError::Timeout { host, phase };
     }
@@ -33,7 +33,7 @@ pub(super) fn exchange_failure(host: &str, error: &ConnectorError, connected: bo
         return OutboundError::Dns { host };
     }
     if connected {
-        // A connection that ends early is I/O to the connector, or "transient" when it ended tidily.
+        // The connector reports a connection that ends early as I/O, or as "transient" if it was closed cleanly.
         return if error.is_io() || error.as_other() == Some(ErrorKind::TransientError) {
             OutboundError::Disconnected { host }
         } else {
@@ -48,8 +48,8 @@ pub(super) fn exchange_failure(host: &str, error: &ConnectorError, connected: bo
     OutboundError::Connect { host, kind }
 }
 
-/// A body that failed on the way. hyper reports a body that ends early, by a reset or before its announced end, as
-/// I/O, and one whose framing is broken (chunk sizes) as invalid data.
+/// Maps a failure while reading the body. hyper reports a body that ends early (a reset, or less than the announced
+/// length) as I/O, and broken framing (chunk sizes) as invalid data.
 pub(super) fn body_failure(host: &str, error: &(dyn Error + 'static)) -> OutboundError {
     let host = host.to_owned();
     match find::<io::Error>(error).map(innermost_kind) {
@@ -62,7 +62,7 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
     chain(error).find_map(|error| error.downcast_ref())
 }
 
-/// An error and its causes. `io::Error::source` skips the error that it was made from, so that is asked for itself.
+/// An error and its causes. `io::Error::source` skips the error that it wraps, so `get_ref` is used instead.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
         Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
@@ -70,12 +70,12 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     })
 }
 
-/// TLS wraps I/O errors in I/O errors of kind "other".
+/// The kind of the innermost I/O error: TLS wraps I/O errors in I/O errors of kind "other".
 fn innermost_kind(error: &io::Error) -> io::ErrorKind {
     chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).last().map_or(error.kind(), io::Error::kind)
 }
 
-/// The other side's certificate can appear in the reason: nothing of it may break a log line.
+/// Reduces an error text to printable ASCII: it can quote the server's certificate, which must not break a log line.
 fn printable(text: &str) -> String {
     text.chars().filter(|char| char.is_ascii_graphic() || *char == ' ').take(MAX_REASON_LENGTH).collect()
 }

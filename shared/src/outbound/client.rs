@@ -1,4 +1,4 @@
-//! The client: one request at a time, judged before it goes and bounded while it runs.
+//! The client: checks each request before sending it, and limits its time and size.
 
 use super::body::BoundedBody;
 use super::classify::exchange_failure;
@@ -21,27 +21,27 @@ use std::time::Duration;
 use tokio::time::timeout;
 use url::Url;
 
-/// Firewalls of some services refuse requests that don't say who asks.
+/// Some services' firewalls refuse requests without a `User-Agent`.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")));
 
-/// Under what load balancers close idle connections after (60 s on AWS), so that a pooled one is seldom dead.
+/// Shorter than the idle timeout of load balancers (60 s on AWS), so that a pooled connection is rarely dead.
 const KEEP_IDLE: Duration = Duration::from_secs(30);
 
-/// How long things may take.
+/// Limits of time for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// DNS, TCP and TLS together, per request.
     pub connect: Duration,
-    /// From sending a request to the head of its answer, connecting included.
+    /// From sending a request to the head of its response, connecting included.
     pub first_byte: Duration,
-    /// Between two pieces of a body.
+    /// Between two chunks of a body.
     pub stall: Duration,
-    /// A call, or a download with all its redirects.
+    /// For a whole call, or a whole download with its redirects.
     pub total: Duration,
 }
 
 impl Default for Timeouts {
-    /// 5 s, 30 s (services render a PDF when it is asked for), 20 s, 120 s.
+    /// 5 s, 30 s (services render a PDF on request), 20 s, 120 s.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
@@ -52,7 +52,7 @@ impl Default for Timeouts {
     }
 }
 
-/// An HTTP client that asks only allowed hosts at public addresses. Cheap to clone; clones share their connections.
+/// An HTTP client for allowed hosts at public addresses only. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     connector: SharedHttpConnector,
@@ -61,17 +61,17 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client with the operating system's resolver and trusted certificates. Loads the certificates: make one per
-    /// process, and give it other hosts with [`with_hosts`](Self::with_hosts).
+    /// A client with the operating system's resolver and trusted certificates. Loading the certificates is expensive:
+    /// make one client per process, and derive clients for other hosts with [`with_hosts`](Self::with_hosts).
     #[must_use]
     pub fn new(policy: UrlPolicy, timeouts: Timeouts) -> Self {
         Self::with_resolver(policy, timeouts, SystemResolver)
     }
 
-    /// A client that asks another resolver. Its answers are judged like any others.
+    /// A client with another resolver. The addresses that it returns are checked as well.
     #[must_use]
     pub fn with_resolver(policy: UrlPolicy, timeouts: Timeouts, resolver: impl ResolveDns + 'static) -> Self {
-        // The limits after connecting are kept here: the connector's own "read timeout" can't tell them apart.
+        // The later limits are enforced in this module: the connector's one "read timeout" can't tell them apart.
         let settings = HttpConnectorSettings::builder().connect_timeout(timeouts.connect).build();
         let connector = Connector::builder()
             .connector_settings(settings)
@@ -82,25 +82,26 @@ impl Client {
         Self { connector: SharedHttpConnector::new(connector), policy: Arc::new(policy), timeouts }
     }
 
-    /// The same client, with its connections, for another list of hosts.
+    /// A client for another list of hosts that shares this client's connections.
     #[must_use]
     pub fn with_hosts(&self, hosts: HostPatterns) -> Self {
-        // What was checked at connect time holds for both: the rule over addresses is the same.
+        // Shared connections are safe: both clients check addresses by the same rule when they connect.
         let policy = Arc::new(self.policy.with_hosts(hosts));
         Self { policy, ..self.clone() }
     }
 
-    /// What this client may ask.
+    /// The policy that decides which URLs this client may request.
     #[must_use]
     pub fn policy(&self) -> &UrlPolicy {
         &self.policy
     }
 
-    /// One API request with an absolute `https` URI. Follows no redirect; every status is an answer. Of the answer's
-    /// body, up to `limit` bytes are read into memory. A `Host` header in the request is ignored.
+    /// Sends one API request with an absolute `https` URI and reads the response body into memory, up to `limit`
+    /// bytes. Follows no redirects. Every status is a response, not an error. A `Host` header in the request is
+    /// ignored.
     ///
     /// # Errors
-    /// [`OutboundError`] if there is no complete answer within the limits.
+    /// [`OutboundError`] if there is no complete response within the limits.
     pub async fn call(&self, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, OutboundError> {
         let (head, body) = request.into_parts();
         let url = self.policy.parse(&head.uri.to_string())?;
@@ -109,8 +110,8 @@ impl Client {
             let (head, body) = response.into_parts();
             let mut body = self.bounded(&url, &head.headers, body, limit as u64)?;
             let mut whole = BytesMut::new();
-            while let Some(piece) = body.next().await? {
-                whole.extend_from_slice(&piece);
+            while let Some(chunk) = body.next().await? {
+                whole.extend_from_slice(&chunk);
             }
             Ok(Response::from_parts(head, whole.freeze()))
         })
@@ -138,7 +139,7 @@ impl Client {
         BoundedBody::new(host_of(url), headers, body, limit, self.timeouts.stall)
     }
 
-    /// Sends one request to `url`, after judging it, and waits for the head of the answer.
+    /// Checks `url`, sends one request to it and waits for the head of the response.
     pub(super) async fn exchange(
         &self,
         method: Method,
@@ -177,8 +178,8 @@ fn timed_out(url: &Url, phase: Phase) -> OutboundError {
     OutboundError::Timeout { host: host_of(url), phase }
 }
 
-/// The connector wants another type of URL, with a parser of its own. Should the two ever disagree about where the
-/// request goes, it doesn't go.
+/// Converts to the connector's URL type, which has its own parser. If the two parsers disagree about the destination,
+/// the request is refused.
 fn uri_of(url: &Url) -> Result<Uri, Refused> {
     let mut url = url.clone();
     url.set_fragment(None);

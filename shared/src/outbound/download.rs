@@ -1,10 +1,10 @@
-//! Streams a document into a file, across redirects.
+//! Streams a document into a file, following redirects.
 //!
-//! The services hand out documents behind redirects to short-lived locations on other hosts. Each hop is judged like the
-//! first request. A credential goes to the origin (scheme, host and port) that it was issued for; once a redirect has
-//! led elsewhere it is not sent again, not even back to where it belongs: who has steered the request once may steer it
-//! there too. One that is [only for the first request](Credential::only_first) isn't sent after any redirect:
-//! Legalesign redirects to "a short lived location for download, do not use Legalesign authentication".
+//! The services redirect downloads to short-lived locations on other hosts. Each redirect is checked like the first
+//! request. A credential is sent only to the origin (scheme, host and port) that it was issued for. Once a redirect has
+//! left that origin, the credential isn't sent again, not even to its own origin: whoever controlled one redirect may
+//! control the next one too. A credential marked [only for the first request](Credential::only_first) isn't sent after
+//! any redirect: Legalesign redirects to "a short lived location for download, do not use Legalesign authentication".
 
 use super::client::{Client, host_of};
 use super::error::OutboundError;
@@ -20,14 +20,15 @@ use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use url::{Origin, Url};
 
-/// Redirects that are followed. Services use one or two; more is a loop or a game.
+/// Maximum number of redirects that are followed. Services use one or two; more are a loop or an attack.
 pub const MAX_REDIRECTS: usize = 5;
 
-/// How much of a document's start is kept for recognising it. PDF readers look for `%PDF-` within the first 1024 bytes
-/// (ISO 32000-1, Annex H, note 13).
+/// How many bytes of a document's start are kept to recognize its format. PDF readers look for `%PDF-` within the first
+/// 1024 bytes (ISO 32000-1, Annex H, note 13).
 pub const HEAD_BYTES: usize = 1024;
 
-/// How much of a document's end is kept. PDF readers look for `%%EOF` within the last 1024 bytes (the same, note 18).
+/// How many bytes of a document's end are kept. PDF readers look for `%%EOF` within the last 1024 bytes (ISO 32000-1,
+/// Annex H, note 18).
 pub const TAIL_BYTES: usize = 1024;
 
 /// One document to fetch. `Debug` shows neither URL nor credential.
@@ -45,7 +46,7 @@ impl Download {
         Self { url: url.into(), limit, credential: None }
     }
 
-    /// Sends a credential along, if and as long as the URL is of the credential's origin.
+    /// Sends `credential` with each request until one goes to another origin than the credential's.
     #[must_use]
     pub fn with_credential(self, credential: Credential) -> Self {
         Self { credential: Some(credential), ..self }
@@ -58,7 +59,7 @@ impl fmt::Debug for Download {
     }
 }
 
-/// A header with a secret, and the origin that it is meant for.
+/// A header with a secret, and the origin that it may be sent to. `Debug` doesn't show the secret.
 #[derive(Clone)]
 pub struct Credential {
     origin: Origin,
@@ -84,7 +85,7 @@ impl Credential {
         Ok(Self { origin, name, value, only_first: false })
     }
 
-    /// The same, but not for what the service redirects to, even on its own host.
+    /// The same credential, but for the first request only: not sent after a redirect, even to the same host.
     #[must_use]
     pub fn only_first(self) -> Self {
         Self { only_first: true, ..self }
@@ -102,12 +103,12 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// What a download ended with.
+/// The result of a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// Status 200; the body is in the file, and nobody has looked yet whether it is a PDF.
+    /// Status 200. The body is in the file; whether it is a PDF hasn't been checked.
     Document(Downloaded),
-    /// Any other status that isn't a redirect. Its body was not read.
+    /// Any other status that isn't a redirect. The body was not read.
     Answer(Answer),
 }
 
@@ -116,18 +117,19 @@ pub enum Fetched {
 pub struct Downloaded {
     /// Bytes written.
     pub size: u64,
-    /// Of the bytes written.
+    /// Hash of the bytes written.
     pub sha256: Sha256,
     /// The first bytes, up to [`HEAD_BYTES`].
     pub head: Vec<u8>,
     /// The last bytes, up to [`TAIL_BYTES`].
     pub tail: Vec<u8>,
-    /// `Content-Type` as it was sent, if it is ASCII and at most 200 characters long. A hint: a service was seen to send
-    /// PDFs as `application/zip`.
+    /// `Content-Type` as it was sent, if it is ASCII and at most 200 characters long. Only a hint: a service was seen
+    /// sending PDFs as `application/zip`.
     pub content_type: Option<String>,
-    /// The host that the document came from, after redirects.
+    /// The host that sent the document, after redirects.
     pub host: String,
-    /// Whether the transfer marked its own end. If not, only the document itself can tell whether it is complete.
+    /// Whether the response announced its length or was chunked. If not, only the document itself shows whether it is
+    /// complete.
     pub length_known: bool,
 }
 
@@ -143,14 +145,14 @@ impl fmt::Debug for Downloaded {
     }
 }
 
-/// An answer that is no document, for example 201 from Legalesign: being de-archived, come back later.
+/// A response without a document, for example Legalesign's 201: being de-archived, try again later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// `Retry-After`, where it is given in seconds.
+    /// `Retry-After`, if it is given in seconds.
     pub retry_after: Option<Duration>,
-    /// The host that answered, after redirects.
+    /// The host that responded, after redirects.
     pub host: String,
 }
 
@@ -171,11 +173,13 @@ impl fmt::Debug for Sha256 {
 }
 
 impl Client {
-    /// Fetches a document into `file`, which is emptied first and left at its start. At most [`MAX_REDIRECTS`]
-    /// redirects are followed. After an error the file holds what had come by then: it can be used again, but not kept.
+    /// Downloads a document into `file`, which is truncated first and rewound afterwards. At most [`MAX_REDIRECTS`]
+    /// redirects are followed. After an error the file holds a partial document: discard it, or reuse it for another
+    /// download.
     ///
     /// # Errors
-    /// [`OutboundError`] if a URL is refused or there is no complete document within the limits.
+    /// [`OutboundError`] if a URL is refused, if there is no complete response within the limits, or if the file can't
+    /// be written.
     pub async fn download(&self, download: &Download, file: &mut File) -> Result<Fetched, OutboundError> {
         let url = self.policy().parse(&download.url)?;
         self.within_total(&url.clone(), self.follow(url, download, file)).await
@@ -225,12 +229,12 @@ impl Client {
         file.set_len(0).await.map_err(disk)?;
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut ends = Ends::default();
-        while let Some(piece) = body.next().await? {
-            hash.update(&piece);
-            ends.add(&piece);
-            file.write_all(&piece).await.map_err(disk)?;
+        while let Some(chunk) = body.next().await? {
+            hash.update(&chunk);
+            ends.add(&chunk);
+            file.write_all(&chunk).await.map_err(disk)?;
         }
-        // tokio writes in the background: only a flush tells whether the last write succeeded.
+        // tokio writes in the background: only a flush reports whether the last write succeeded.
         file.flush().await.map_err(disk)?;
         file.rewind().await.map_err(disk)?;
         let mut sha256 = [0; 32];
@@ -247,7 +251,7 @@ impl Client {
     }
 }
 
-/// The first and last bytes of a stream.
+/// Collects the first and last bytes of a stream.
 #[derive(Default)]
 struct Ends {
     head: Vec<u8>,
@@ -255,13 +259,13 @@ struct Ends {
 }
 
 impl Ends {
-    fn add(&mut self, piece: &[u8]) {
-        let missing = HEAD_BYTES.saturating_sub(self.head.len()).min(piece.len());
-        self.head.extend_from_slice(&piece[..missing]);
-        let fresh = piece.len().min(TAIL_BYTES);
+    fn add(&mut self, chunk: &[u8]) {
+        let missing = HEAD_BYTES.saturating_sub(self.head.len()).min(chunk.len());
+        self.head.extend_from_slice(&chunk[..missing]);
+        let fresh = chunk.len().min(TAIL_BYTES);
         let surplus = (self.tail.len() + fresh).saturating_sub(TAIL_BYTES);
         self.tail.drain(..surplus);
-        self.tail.extend_from_slice(&piece[piece.len() - fresh..]);
+        self.tail.extend_from_slice(&chunk[chunk.len() - fresh..]);
     }
 }
 

@@ -1,15 +1,15 @@
-//! What can go wrong with a request, one variant per cause.
+//! The errors of an outbound request, one variant per cause.
 //!
-//! The errors of the HTTP stack are read once, in `classify`, and not carried along: their texts are nobody's promise.
-//! What is carried is the host, never a path, a query, a header or a body.
+//! `classify` maps the HTTP stack's errors to these and drops the originals: their texts are not a stable interface.
+//! An error carries the host, never a path, a query, a header or a body.
 
 use super::policy::Refused;
 use std::io;
 
-/// A request that brought no usable answer. A status other than 200 is an answer, not an error.
+/// A request without a usable response. A status other than 200 is a response, not an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
-    /// The URL, or the target of a redirect, may not be requested.
+    /// The policy refuses the URL, or the target of a redirect.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The name can't be resolved.
@@ -18,55 +18,56 @@ pub enum OutboundError {
         /// The name.
         host: String,
     },
-    /// The name resolves to nothing but addresses that may not be connected to.
+    /// Every address that the name resolves to is refused.
     #[error("{host} resolves to no public address")]
     Address {
         /// The name.
         host: String,
     },
-    /// No TCP connection, or one that ended before TLS stood.
-    #[error("no connection to {host}: {kind}")]
+    /// No TCP connection, or one that closed during the TLS handshake.
+    #[error("could not connect to {host}: {kind}")]
     Connect {
         /// The URL's host.
         host: String,
-        /// What the operating system said.
+        /// The operating system's error.
         kind: io::ErrorKind,
     },
-    /// TLS was refused by either side: a certificate that isn't trusted or is for another name, an alert, no TLS at all.
-    #[error("no TLS with {host}: {reason}")]
+    /// The TLS handshake failed on either side: a certificate that isn't trusted or is for another name, an alert, or a
+    /// server that doesn't speak TLS.
+    #[error("the TLS handshake with {host} failed: {reason}")]
     Tls {
         /// The URL's host.
         host: String,
         /// The TLS library's reason: printable ASCII, at most 200 characters.
         reason: String,
     },
-    /// A limit of time was reached.
+    /// A time limit was exceeded.
     #[error("{host} took too long ({phase})")]
     Timeout {
-        /// The host that was asked first or, within one exchange, the one that was waited for.
+        /// The host of the first URL for the total limit, otherwise the host of the current request.
         host: String,
-        /// Which limit.
+        /// Which limit was exceeded.
         phase: Phase,
     },
-    /// The connection ended before an answer began.
-    #[error("{host} closed the connection without an answer")]
+    /// The connection closed before the response began.
+    #[error("{host} closed the connection without a response")]
     Disconnected {
         /// The URL's host.
         host: String,
     },
-    /// What came is not HTTP; or the server reset an HTTP/2 stream before answering.
-    #[error("{host} doesn't speak proper HTTP")]
+    /// The response is not valid HTTP, or the server reset the HTTP/2 stream before responding.
+    #[error("{host} didn't send a valid HTTP response")]
     Protocol {
         /// The URL's host.
         host: String,
     },
-    /// The body is compressed, though `identity` was asked for.
-    #[error("the body from {host} is encoded")]
+    /// The body has a content coding (compression), although the request accepts `identity` only.
+    #[error("the body from {host} has a content coding")]
     Encoded {
         /// The URL's host.
         host: String,
     },
-    /// The body is, or says that it is, longer than the limit.
+    /// The body, or its announced length, exceeds the limit.
     #[error("the body from {host} is larger than {limit} bytes")]
     TooLarge {
         /// The URL's host.
@@ -74,40 +75,40 @@ pub enum OutboundError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The connection ended inside the body.
+    /// The connection closed within the body.
     #[error("the body from {host} was cut off")]
     Truncated {
         /// The URL's host.
         host: String,
     },
     /// More redirects than [`MAX_REDIRECTS`](super::MAX_REDIRECTS).
-    #[error("too many redirects, the last one by {host}")]
+    #[error("too many redirects, the last one from {host}")]
     TooManyRedirects {
-        /// The host that redirected once more.
+        /// The host that sent the last redirect.
         host: String,
     },
-    /// A redirect that doesn't say where to.
-    #[error("{host} redirects without a location")]
+    /// A redirect without a `Location` header.
+    #[error("{host} redirects without a `Location` header")]
     RedirectWithoutLocation {
-        /// The host that answered so.
+        /// The host that sent it.
         host: String,
     },
     /// The local file can't be written.
     #[error("the local file can't be written: {kind}")]
     Disk {
-        /// What the operating system said.
+        /// The operating system's error.
         kind: io::ErrorKind,
     },
 }
 
-/// Which limit of time was reached.
+/// Which time limit was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// DNS, TCP and TLS.
     Connect,
-    /// From the request to the head of the answer.
+    /// From the request to the head of the response.
     FirstByte,
-    /// Between two pieces of the body.
+    /// Between two chunks of the body.
     Stall,
     /// Everything together, redirects included.
     Total,
@@ -117,21 +118,21 @@ impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Connect => "connecting",
-            Self::FirstByte => "waiting for an answer",
-            Self::Stall => "the body stopped",
-            Self::Total => "in all",
+            Self::FirstByte => "waiting for a response",
+            Self::Stall => "the body stalled",
+            Self::Total => "in total",
         })
     }
 }
 
 impl OutboundError {
-    /// A stable code for people and records.
+    /// A stable code for logs, records and operators.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::Refused(refused) => refused.code(),
             Self::Dns { .. } => "dns_failed",
-            // The same for a literal and for a name: either way, the address is what is wrong.
+            // The same code as for an address literal in a URL: in both cases the address is at fault.
             Self::Address { .. } => "address_not_public",
             Self::Connect { .. } => "connect_failed",
             Self::Tls { .. } => "tls_failed",
@@ -152,7 +153,7 @@ impl OutboundError {
         }
     }
 
-    /// The host that it is about, where there is one.
+    /// The host that the error is about, if there is one.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         match self {
@@ -173,8 +174,8 @@ impl OutboundError {
         }
     }
 
-    /// Whether the same request could succeed later without anybody changing a setting here. A hint: a misconfigured
-    /// server counts as transient, since its owner may mend it; what the rules or the limit of size refuse does not.
+    /// Whether the same request could succeed later without a change to our settings. A hint: a misconfigured server
+    /// counts as transient, since its owner may fix it; a URL, address or size that is refused does not.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         !matches!(self, Self::Refused(_) | Self::Address { .. } | Self::TooLarge { .. })

@@ -1,9 +1,8 @@
-//! The hosts that may be asked: the setting `DOWNLOAD_HOSTS`.
+//! The hosts that may be contacted: the setting `DOWNLOAD_HOSTS`.
 //!
-//! A list of exact hosts and of `*.suffix`, separated by commas. `*.example.com` stands for every name below
-//! `example.com`, at any depth, and not for `example.com` itself, as in a certificate, so a domain with its
-//! subdomains is two entries. Names are compared in the one form that a parsed URL has: lower case, punycode, no dot at
-//! the end.
+//! A comma-separated list of exact hosts and `*.suffix` patterns. `*.example.com` matches every name below
+//! `example.com`, at any depth, but not `example.com` itself (as in a certificate), so a domain with its subdomains
+//! needs two entries. Names are compared in the canonical form of a parsed URL: lower case, punycode, no trailing dot.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -20,7 +19,7 @@ pub struct HostPatterns(Vec<Pattern>);
 enum Pattern {
     /// A name or an address, as `Url::host_str` writes it.
     Exact(String),
-    /// What follows the `*.`.
+    /// The suffix after `*.`.
     Below(String),
 }
 
@@ -30,22 +29,22 @@ enum Pattern {
 pub struct InvalidHostPattern {
     /// The entry as it was written.
     pub pattern: String,
-    /// What is wrong with it.
+    /// Why it is invalid.
     pub reason: &'static str,
 }
 
 impl HostPatterns {
-    /// Reads a comma-separated list. Spaces around an entry and upper case don't matter.
+    /// Parses a comma-separated list. Spaces around an entry and upper case are ignored.
     ///
     /// # Errors
-    /// [`InvalidHostPattern`] names the first entry that can't be one: empty, with a scheme, a port or a path, a `*`
-    /// elsewhere than as the first label, a wildcard over a whole top-level domain, letters outside ASCII, an address
-    /// in an unusual notation.
+    /// [`InvalidHostPattern`] names the first invalid entry: empty, with a scheme, a port or a path, a `*` anywhere but
+    /// as the first label, a wildcard for a whole top-level domain, non-ASCII letters, or an address in an unusual
+    /// notation.
     pub fn parse(list: &str) -> Result<Self, InvalidHostPattern> {
         list.split(',').map(|entry| parse_pattern(entry.trim())).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The one host of `url`; nothing if it has none.
+    /// A list with only the host of `url`; empty if the URL has none.
     #[must_use]
     pub fn only_host_of(url: &Url) -> Self {
         Self(url.host_str().map(|host| Pattern::Exact(host.to_owned())).into_iter().collect())
@@ -89,7 +88,7 @@ fn parse_pattern(entry: &str) -> Result<Pattern, InvalidHostPattern> {
     }
     let bare = lower.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&lower);
     if let Ok(address) = bare.parse::<Ipv6Addr>() {
-        // A parsed URL writes IPv6 addresses in this one form, with brackets.
+        // A parsed URL writes IPv6 addresses in this canonical form, with brackets.
         return Ok(Pattern::Exact(url::Host::<&str>::Ipv6(address).to_string()));
     }
     if lower.parse::<Ipv4Addr>().is_ok() {
@@ -106,24 +105,24 @@ fn check_name(name: &str) -> Result<(), &'static str> {
         return Err("it is empty");
     }
     if name.contains('*') {
-        return Err("`*` can only stand first, as `*.`");
+        return Err("`*` is allowed only at the start, as `*.`");
     }
     if !name.is_ascii() {
         return Err("write it in punycode (xn--…)");
     }
     if name.contains(['/', ':', '@']) {
-        return Err("only the host, without scheme, user, port or path");
+        return Err("give only the host, without scheme, user, port or path");
     }
     if name.len() > MAX_HOST_LENGTH || name.split('.').any(|label| label.is_empty() || label.len() > 63) {
         return Err("a label is empty or too long");
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
-        return Err("letters, digits, `-`, `_` and `.` only");
+        return Err("only letters, digits, `-`, `_` and `.` are allowed");
     }
-    // URLs read a last label that looks like a number as part of an IPv4 address, so such a name could never match.
+    // URL parsers take a name whose last label looks like a number for an IPv4 address, so it could never match.
     let last = name.rsplit('.').next().unwrap_or_default();
     if last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("an address is written as four decimal numbers");
+        return Err("write an IPv4 address as four decimal numbers");
     }
     Ok(())
 }
@@ -133,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exact_hosts_and_suffixes_match_what_they_say_and_nothing_else() {
+    fn exact_hosts_and_suffixes_match_only_their_names() {
         let patterns = HostPatterns::parse("Files.Example, *.store.example ,127.0.0.1,[::1],2606:4700::1111").unwrap();
         for host in ["files.example", "a.store.example", "b.a.store.example", "127.0.0.1", "[::1]", "[2606:4700::1111]"]
         {
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_written_as_it_is_compared() {
+    fn the_list_is_displayed_in_canonical_form() {
         let patterns = HostPatterns::parse("Files.Example , *.Store.example,::1").unwrap();
         assert_eq!(patterns.to_string(), "files.example,*.store.example,[::1]");
         assert_eq!(HostPatterns::parse(&patterns.to_string()), Ok(patterns));
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_are_no_hosts_are_refused_by_name() {
+    fn errors_name_the_invalid_entry() {
         for entry in [
             "",
             "*",

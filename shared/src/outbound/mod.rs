@@ -1,24 +1,22 @@
-//! The one HTTP client through which Countersign talks to the outside: calls of the providers' APIs, and downloads of
-//! final documents.
+//! The HTTP client for all outbound traffic except to AWS: calls of the providers' APIs, downloads of final documents.
 //!
-//! Where a document lies is decided by others: by an API's answer (`serve_pdf_url`), by a redirect, by whoever answers
-//! DNS. A function that fetches what it is told to fetch can be made to read the metadata service or something inside
-//! the network, or to hand its credential to a stranger. So every request passes two gates:
+//! Others decide where a document is: an API's response (`serve_pdf_url`), a redirect, DNS. An attacker who controls
+//! one of these could make a function read the metadata service or a host inside the network, or send its credential to
+//! a foreign host (server-side request forgery). So every request passes two checks:
 //!
-//! 1. [`UrlPolicy`] judges the URL before each request, redirects included: HTTPS, port 443, no user info, a host from
-//!    [`HostPatterns`], and no address literal that isn't public.
-//! 2. [`GuardedResolver`] judges what DNS said, inside the connector, at the moment of connecting: the addresses that
-//!    are dialled are the ones that were checked, so a second answer ("rebinding") is judged like the first.
+//! 1. [`UrlPolicy`] checks the URL before each request, redirects included: HTTPS, port 443, no user info, a host from
+//!    [`HostPatterns`], and no literal of a non-public address.
+//! 2. [`GuardedResolver`] checks the addresses from DNS, inside the connector, at the moment of connecting. Only
+//!    checked addresses are connected to, so a changed DNS answer ("rebinding") gains nothing.
 //!
-//! Underneath is the SDK's own HTTP stack (hyper, rustls and aws-lc), which is linked anyway. It follows no redirects,
-//! decompresses nothing, and is told not to use a proxy, whatever `HTTPS_PROXY` says: behind a proxy, the second gate
-//! would judge the proxy's address. A connection is kept for reuse under its scheme, host and port; it was judged when
-//! it was made.
+//! Below is the SDK's HTTP stack (hyper, rustls and aws-lc), which is linked anyway. It follows no redirects and
+//! decompresses nothing. It ignores `HTTPS_PROXY`: behind a proxy, the second check would see the proxy's address. Open
+//! connections are reused by scheme, host and port; their addresses were checked when they were opened.
 //!
-//! `ALLOW_INSECURE_DOWNLOADS` admits plain HTTP, other ports and loopback, for the local stack and tests. The list of
-//! hosts and everything else still hold.
+//! `ALLOW_INSECURE_DOWNLOADS` permits plain HTTP, other ports, and loopback or private networks, for the local stack and tests. The list of
+//! hosts and all other rules still apply.
 //!
-//! No error carries a path, a query or a credential, because a download URL can be a secret by itself: only the host.
+//! Errors carry only the host, never a path, a query or a credential: a download URL can itself be a secret.
 
 mod address;
 mod body;

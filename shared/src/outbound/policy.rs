@@ -1,58 +1,58 @@
-//! Which URLs may be requested.
+//! Decides which URLs may be requested.
 //!
-//! What is judged is the parsed URL, in its one canonical form, and the same parsed URL is then requested: there is no
-//! second parser that could read the host differently. The text is looked at as well, before and after parsing, because
-//! the URL standard repairs a good deal (it drops tabs and newlines, turns backslashes into slashes, maps full-width
-//! dots, decodes percent signs in hosts), and no honest service needs such repairs in the part that says where to go.
-//! In paths and queries, spaces and letters outside ASCII are let through: file names have them.
+//! The check is on the parsed URL in its canonical form, and that same parsed URL is then requested, so no second
+//! parser can read the host differently. The text is checked as well, because the URL standard repairs a lot (it drops
+//! tabs and newlines, turns backslashes into slashes, maps full-width dots, decodes percent signs in hosts), and no
+//! honest service needs such repairs in the scheme and authority. Paths and queries may contain spaces and non-ASCII
+//! letters, since file names do.
 
 use super::address::AddressRule;
 use super::hosts::{HostPatterns, MAX_HOST_LENGTH};
 use std::net::IpAddr;
 use url::{Host, Url};
 
-/// Pre-signed URLs with session tokens stay under 3 KB; this leaves room, and bounds what is parsed.
+/// Longest accepted URL, in bytes. Pre-signed URLs with session tokens stay under 3 KB.
 const MAX_URL_LENGTH: usize = 16 * 1024;
 
-/// Why a URL is not requested. Carries the host at most: path and query can be secrets.
+/// Why a URL is refused. Carries at most the host: path and query can be secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Not an absolute URL, or one that only a lenient parser would take.
+    /// Not an absolute URL, or one that only a lenient parser accepts.
     #[error("the URL is malformed")]
     Malformed,
-    /// Another scheme than `https` (or `http`, when insecure downloads are allowed).
+    /// A scheme other than `https` (or `http`, if insecure downloads are allowed).
     #[error("the URL is not HTTPS")]
     NotHttps,
     /// A user name or password before the host.
-    #[error("the URL for {host} names a user")]
+    #[error("the URL for {host} contains a user name or password")]
     UserInfo {
         /// The host after the `@`.
         host: String,
     },
-    /// Another port than 443.
-    #[error("the URL for {host} names port {port}")]
+    /// A port other than 443.
+    #[error("the URL for {host} uses port {port}")]
     Port {
         /// The URL's host.
         host: String,
         /// The URL's port.
         port: u16,
     },
-    /// An address literal that isn't public.
+    /// A literal of a non-public address.
     #[error("{host} is not a public address")]
     Address {
-        /// The address, as a URL writes it.
+        /// The address, as it is written in a URL.
         host: String,
     },
     /// A host that is not on the list.
     #[error("the host {host} is not allowed")]
     Host {
-        /// The URL's host: what would have to be added to the list.
+        /// The URL's host, which would have to be added to the list.
         host: String,
     },
 }
 
 impl Refused {
-    /// A stable code for people and records.
+    /// A stable code for logs, records and operators.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ impl Refused {
         }
     }
 
-    /// The host of the refused URL, where it is known.
+    /// The host of the refused URL, if it is known.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         match self {
@@ -77,47 +77,53 @@ impl Refused {
     }
 }
 
-/// The first gate: judges every URL before it is requested.
+/// Checks every URL before it is requested: the first of the two checks.
 #[derive(Clone, Debug)]
 pub struct UrlPolicy {
     hosts: HostPatterns,
-    insecure: bool,
+    addresses: AddressRule,
 }
 
 impl UrlPolicy {
-    /// A policy over a list of hosts. `insecure` (`ALLOW_INSECURE_DOWNLOADS`) admits `http`, any port and loopback.
+    /// A policy for a list of hosts. `addresses` (`ALLOW_INSECURE_DOWNLOADS`) limits the addresses that they may resolve to.
+    /// Any other rule than [`AddressRule::Public`] also permits `http` and any port; `true` stands for loopback.
     #[must_use]
-    pub fn new(hosts: HostPatterns, insecure: bool) -> Self {
-        Self { hosts, insecure }
+    pub fn new(hosts: HostPatterns, addresses: impl Into<AddressRule>) -> Self {
+        Self { hosts, addresses: addresses.into() }
     }
 
-    /// A policy for one API: exactly the host of its base URL. Gives the parsed base as well.
+    /// A policy for one API: only the host of its base URL. Returns the parsed base URL as well.
     ///
     /// # Errors
-    /// [`Refused`] if the base itself breaks a rule: not HTTPS, a port, user info, an address that isn't public.
-    pub fn only_host_of(base: &str, insecure: bool) -> Result<(Self, Url), Refused> {
+    /// [`Refused`] if the base URL itself breaks a rule: not HTTPS, a port, user info, a non-public address.
+    pub fn only_host_of(base: &str, addresses: impl Into<AddressRule>) -> Result<(Self, Url), Refused> {
         let parsed = Url::parse(base).map_err(|_| Refused::Malformed)?;
-        let policy = Self::new(HostPatterns::only_host_of(&parsed), insecure);
+        let policy = Self::new(HostPatterns::only_host_of(&parsed), addresses);
         let base = policy.parse(base)?;
         Ok((policy, base))
     }
 
-    /// The same rules over another list of hosts.
+    /// The same rules for another list of hosts.
     #[must_use]
     pub fn with_hosts(&self, hosts: HostPatterns) -> Self {
-        Self::new(hosts, self.insecure)
+        Self::new(hosts, self.addresses)
     }
 
-    /// What may be connected to under this policy.
+    /// Which addresses may be connected to under this policy.
     #[must_use]
     pub fn address_rule(&self) -> AddressRule {
-        if self.insecure { AddressRule::PublicOrLoopback } else { AddressRule::Public }
+        self.addresses
     }
 
-    /// Parses an absolute URL and judges it.
+    /// Whether plain HTTP and other ports than 443 are allowed.
+    fn is_insecure(&self) -> bool {
+        self.addresses != AddressRule::Public
+    }
+
+    /// Parses an absolute URL and checks it.
     ///
     /// # Errors
-    /// [`Refused`] says which rule it breaks.
+    /// [`Refused`] names the rule that it breaks.
     pub fn parse(&self, text: &str) -> Result<Url, Refused> {
         check_text(text)?;
         let url = Url::parse(text).map_err(|_| Refused::Malformed)?;
@@ -128,10 +134,10 @@ impl UrlPolicy {
         Ok(url)
     }
 
-    /// Resolves a `Location` header against the URL that answered with it, and judges the result like any other URL.
+    /// Resolves a `Location` header against the URL that returned it, and checks the result like any other URL.
     ///
     /// # Errors
-    /// [`Refused`] says which rule the target breaks.
+    /// [`Refused`] names the rule that the target breaks.
     pub fn redirect(&self, from: &Url, location: &[u8]) -> Result<Url, Refused> {
         let text = str::from_utf8(location).map_err(|_| Refused::Malformed)?;
         check_text(text)?;
@@ -146,10 +152,11 @@ impl UrlPolicy {
         Ok(target)
     }
 
-    /// Judges a parsed URL. The HTTP client does this before each request.
+    /// Checks a parsed URL. The HTTP client calls this before each request.
     ///
     /// # Errors
-    /// [`Refused`] says which rule it breaks; the first in the order of the variants.
+    /// [`Refused`] names the first rule that it breaks, in this order: scheme, syntax of the host, user info, port,
+    /// address, list of hosts.
     pub fn check(&self, url: &Url) -> Result<(), Refused> {
         self.check_scheme(url)?;
         let name = url.host_str().ok_or(Refused::Malformed)?;
@@ -161,7 +168,7 @@ impl UrlPolicy {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refused::UserInfo { host: host() });
         }
-        if let (Some(port), false) = (url.port(), self.insecure) {
+        if let (Some(port), false) = (url.port(), self.is_insecure()) {
             return Err(Refused::Port { host: host(), port });
         }
         let address = match url.host() {
@@ -181,13 +188,14 @@ impl UrlPolicy {
     fn check_scheme(&self, url: &Url) -> Result<(), Refused> {
         match url.scheme() {
             "https" => Ok(()),
-            "http" if self.insecure => Ok(()),
+            "http" if self.is_insecure() => Ok(()),
             _ => Err(Refused::NotHttps),
         }
     }
 }
 
-/// What no URL may contain, absolute or relative. Backslashes count as slashes up to the query.
+/// Checks the text of an absolute or relative URL: its length, no surrounding whitespace, no control characters, and no
+/// backslash before the query, where parsers turn it into a slash.
 fn check_text(text: &str) -> Result<(), Refused> {
     let up_to_query = text.split(['?', '#']).next().unwrap_or_default();
     let sound = text.len() <= MAX_URL_LENGTH
@@ -197,7 +205,8 @@ fn check_text(text: &str) -> Result<(), Refused> {
     if sound { Ok(()) } else { Err(Refused::Malformed) }
 }
 
-/// `text` begins at the `//` before the authority. `url` is what it was parsed to, for the host in the answer.
+/// Checks the authority as it was written. `text` begins with the `//` before it. `url` is the parsed URL, for the host
+/// in the error.
 fn check_authority(text: &str, url: &Url) -> Result<(), Refused> {
     let rest = text.strip_prefix("//").ok_or(Refused::Malformed)?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -1,14 +1,14 @@
-//! The second gate: what DNS says is judged at the moment of connecting.
+//! The second check: the addresses from DNS, at the moment of connecting.
 //!
 //! Checking a name before the request would be useless: DNS can answer differently a moment later ("rebinding"). The
-//! connector asks [`GuardedResolver`] when it needs addresses to dial, and dials exactly those. A name that mixes public
-//! and private addresses is connected to by its public ones only.
+//! connector gets its addresses from [`GuardedResolver`] and connects only to these. If a name has both public and
+//! private addresses, only the public ones are used.
 
 use super::address::AddressRule;
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError, SharedDnsResolver};
 use std::io;
 
-/// Everything that a name resolved to is out of bounds. Found by its type in the connector's chain of errors.
+/// Every address that a name resolved to is refused. `classify` finds this by its type in the connector's error chain.
 #[derive(Debug, thiserror::Error)]
 #[error("the name resolves to no public address")]
 pub struct AddressRefused;
@@ -20,7 +20,7 @@ pub struct SystemResolver;
 impl ResolveDns for SystemResolver {
     fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
         DnsFuture::new(async move {
-            // The port is the connector's business.
+            // The port is irrelevant here: the connector sets it.
             match tokio::net::lookup_host((name, 0)).await {
                 Ok(found) => Ok(found.map(|address| address.ip()).collect()),
                 Err(error) => Err(ResolveDnsError::new(error)),
@@ -29,7 +29,7 @@ impl ResolveDns for SystemResolver {
     }
 }
 
-/// A resolver that passes on only the addresses that may be connected to.
+/// A resolver that drops the addresses that may not be connected to.
 #[derive(Clone, Debug)]
 pub struct GuardedResolver {
     inner: SharedDnsResolver,
@@ -37,7 +37,7 @@ pub struct GuardedResolver {
 }
 
 impl GuardedResolver {
-    /// Puts `rule` over what `inner` answers.
+    /// Applies `rule` to the addresses that `inner` returns.
     #[must_use]
     pub fn new(inner: impl ResolveDns + 'static, rule: AddressRule) -> Self {
         Self { inner: SharedDnsResolver::new(inner), rule }

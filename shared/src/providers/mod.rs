@@ -1,165 +1,271 @@
-//! The services: how each proves and words its callbacks, and how its API is asked. A new one is a folder here.
+//! The services. Each is one folder behind the trait [`Service`], and one entry in the list [`SERVICES`].
+//!
+//! A service knows how its callbacks are proven and read, and how its API is queried. It never imports the ledger, the
+//! intake or the archive: questions about what is stored go through [`Known`], and what it learns is returned as data,
+//! which generic code writes.
 
+mod http;
 pub mod legalesign;
 pub mod quicklysign;
 pub mod signeasy;
+mod verify;
 
-use bytes::Bytes;
-use legalesign::{batch::BatchCallback, realtime::RealtimeCallback};
-use quicklysign::callback::QuicklysignCallback;
-use signeasy::callback::SigneasyCallback;
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+pub use verify::{NotProven, NotVerified, Rejected};
 
 use crate::{
-    archive::{Inspection, Obstacle},
     aws::Aws,
-    delivery::{Addressed, Proven, Route},
-    event::Event,
-    intake::{self, NotProven, Reading, Unreadable},
-    ledger::{Ledger, LedgerError},
+    domain::{
+        Addressed, Inspection, Kind, Known, Proven, Provider, Reading, Route, SignedPart, Stop, Subject, TimeSource,
+        Unavailable, Unproven, Unreadable,
+    },
     outbound::Client,
-    provider::Provider,
-    secrets::{Cached, Secret},
-    settings::Settings,
-    subject::Subject,
+    secrets::NotConfigured,
+    settings::{Problems, ServiceVariables, Settings},
 };
 
-/// Reads a proven delivery into events.
+/// Every service, in the order of [`Provider::ALL`]. This is the only list of them.
+pub const SERVICES: [Registration; Provider::ALL.len()] =
+    [legalesign::REGISTRATION, quicklysign::REGISTRATION, signeasy::REGISTRATION];
+
+/// The variables of every service. A constant of its own, so that a function that reads settings doesn't link services
+/// that it never starts.
+const VARIABLES: [ServiceVariables; SERVICES.len()] = {
+    let mut variables = [SERVICES[0].variables; SERVICES.len()];
+    let mut index = 1;
+    while index < SERVICES.len() {
+        variables[index] = SERVICES[index].variables;
+        index += 1;
+    }
+    variables
+};
+
+/// What the list says of a service.
+pub struct Registration {
+    /// Which service it is.
+    pub provider: Provider,
+    /// Where its callbacks are posted to.
+    pub endpoints: &'static [Endpoint],
+    /// Its settings.
+    pub variables: ServiceVariables,
+    /// Makes the service with these settings. Reads no secret yet.
+    pub start: fn(&Settings, &Aws) -> Box<dyn Service>,
+}
+
+/// A route of a service, and how its requests are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The route.
+    pub route: Route,
+    /// The headers that proof or parser need, by lower-case name. All others are dropped.
+    pub kept_headers: &'static [&'static str],
+    /// Whether the service is known to send a callback again until it is acknowledged. If not, a delivery that is durable
+    /// is acknowledged even if it can't be recorded in time.
+    pub resends: bool,
+}
+
+/// A service that sends callbacks.
+#[async_trait]
+pub trait Service: Send + Sync + 'static {
+    /// Where its callbacks are posted to.
+    fn endpoints(&self) -> &'static [Endpoint];
+
+    /// Reads the secrets that prove callbacks to `route`, so that the first request needn't wait for them.
+    ///
+    /// # Errors
+    /// If they are missing or unusable.
+    async fn warm(&self, route: Route) -> Result<(), NotConfigured>;
+
+    /// Checks the path token and then the service's own proof, over the bytes. The only way to a [`Proven`] delivery.
+    ///
+    /// Secrets are read again, at most once a minute, if a check fails: they may have been rotated.
+    ///
+    /// # Errors
+    /// Why the request isn't believed.
+    async fn verify(&self, request: Unproven) -> Result<Proven, NotVerified>;
+
+    /// Checks the service's own proof of a request from quarantine, whose path token was valid when it arrived.
+    ///
+    /// # Errors
+    /// If the proof still fails, or the secrets can't be read.
+    async fn verify_quarantined(&self, request: Addressed) -> Result<Proven, NotProven>;
+
+    /// Reads a proven delivery.
+    ///
+    /// # Errors
+    /// If it isn't what the service documents. The delivery is set aside.
+    fn read(&self, delivery: &Proven) -> Result<Reading, Unreadable>;
+
+    /// The bytes that the sender signed, with the signature; `None` if the service signs nothing.
+    fn signed_part(&self, _: &Proven) -> Option<SignedPart> {
+        None
+    }
+
+    /// Proves a stored delivery once more by the secrets, if anything but a signature and the path token proved it.
+    ///
+    /// # Errors
+    /// If the proof fails with today's secrets, or they can't be read.
+    async fn reverify(&self, _: &Proven) -> Result<(), NotProven> {
+        Ok(())
+    }
+
+    /// Queries the API for a subject's status, signers and final documents.
+    ///
+    /// # Errors
+    /// Why the API can't report, or why there are no final documents yet.
+    async fn inspect(&self, client: &Client, subject: &Subject, known: &dyn Known) -> Result<Inspection, Unavailable>;
+
+    /// How missed callbacks are found.
+    ///
+    /// # Errors
+    /// If the settings for it are missing.
+    async fn discovery(&self) -> Result<Discovery, NotConfigured> {
+        Ok(Discovery::OpenSubjects)
+    }
+
+    /// One page of what changed, for services with [`Discovery::Feeds`].
+    ///
+    /// # Errors
+    /// Why the API can't report.
+    async fn changes(&self, _: &Client, _: ChangesQuery<'_>) -> Result<ChangesPage, Unavailable> {
+        Ok(ChangesPage::default())
+    }
+
+    /// The callbacks about an open subject that the service made and that were never recorded, for services with
+    /// [`Discovery::OpenSubjects`] that keep a log of their calls.
+    ///
+    /// # Errors
+    /// If the API can't report, or what is stored can't be queried.
+    async fn missed_callbacks(&self, _: &Client, _: &Subject, _: &dyn Known) -> Result<Vec<MissedCallback>, Stop> {
+        Ok(Vec::new())
+    }
+}
+
+/// How missed callbacks of a service are found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Discovery {
+    /// By what changed in each of these feeds since the last pass: see [`Service::changes`].
+    Feeds(Vec<String>),
+    /// By inspecting each subject that isn't at its end.
+    OpenSubjects,
+}
+
+/// Which changes are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangesQuery<'a> {
+    /// The feed's name.
+    pub feed: &'a str,
+    /// Only what was modified after this; `None` for everything.
+    pub modified_after: Option<Timestamp>,
+    /// The number of entries to skip.
+    pub offset: u64,
+}
+
+/// A page of changes.
+#[derive(Debug, Default)]
+pub struct ChangesPage {
+    /// The documents whose id can be read.
+    pub documents: Vec<Change>,
+    /// The number of entries on the page, unreadable ones included.
+    pub length: u64,
+    /// Whether more pages follow.
+    pub more: bool,
+}
+
+/// A document in a page of changes.
+#[derive(Debug)]
+pub struct Change {
+    /// The document.
+    pub subject: Subject,
+    /// What the API reports of it: everything but its files.
+    pub inspection: Inspection,
+    /// When it was last modified.
+    pub modified: Option<(Timestamp, TimeSource)>,
+}
+
+/// A callback that a service says it made and that was never recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissedCallback {
+    /// Its subject.
+    pub subject: Subject,
+    /// The event's name.
+    pub name: String,
+    /// The event's meaning.
+    pub kind: Kind,
+    /// When it was made, as the service says.
+    pub made_at: Timestamp,
+    /// The number of recorded events with this name before it. It identifies the callback.
+    pub known: u64,
+}
+
+/// All services, started with the same settings.
+pub struct Services([Box<dyn Service>; Provider::ALL.len()]);
+
+impl Services {
+    /// Starts every service of [`SERVICES`]. Reads no secret yet.
+    #[must_use]
+    pub fn start(settings: &Settings, aws: &Aws) -> Self {
+        Self(SERVICES.map(|service| (service.start)(settings, aws)))
+    }
+
+    /// Starts every service without settings. Such services read stored deliveries; they prove nothing.
+    #[must_use]
+    pub fn without_settings(aws: &Aws) -> Self {
+        Self::start(&Settings::unset(&VARIABLES), aws)
+    }
+
+    /// One service.
+    #[must_use]
+    pub fn of(&self, provider: Provider) -> &dyn Service {
+        &*self.0[provider as usize]
+    }
+
+    /// Reads a proven delivery with its service's parser.
+    ///
+    /// # Errors
+    /// As [`Service::read`].
+    pub fn read(&self, delivery: &Proven) -> Result<Reading, Unreadable> {
+        self.of(delivery.route().provider()).read(delivery)
+    }
+}
+
+/// The endpoint of a route: which headers are kept, and whether the service sends again.
+#[must_use]
+pub fn endpoint(route: Route) -> &'static Endpoint {
+    let endpoints = SERVICES[route.provider() as usize].endpoints;
+    endpoints.iter().find(|endpoint| endpoint.route == route).unwrap_or(&endpoints[0])
+}
+
+/// Reads the settings of the stack and of every service; `lookup` returns a variable's value.
 ///
 /// # Errors
-/// When it isn't what the service documents; the delivery is set aside.
-pub fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
-    match delivery.route() {
-        Route::LegalesignBatch => legalesign::batch::read(delivery),
-        Route::LegalesignRealtime => legalesign::realtime::read(delivery),
-        Route::Quicklysign => quicklysign::callback::read(delivery),
-        Route::Signeasy => signeasy::callback::read(delivery).map(Reading::from),
-    }
+/// Everything that is missing or wrong.
+pub fn settings(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Problems> {
+    Settings::read(&VARIABLES, lookup)
 }
 
-/// Relates the subjects of a delivery's recorded events to others, where a service gives one thing several ids. Doing it
-/// again changes nothing.
+/// Reads the settings from the process's environment.
 ///
 /// # Errors
-/// When the ledger can't be asked or written to.
-pub async fn relate(ledger: &Ledger, delivery: &Proven, events: &[Event]) -> Result<(), LedgerError> {
-    match delivery.route() {
-        Route::Signeasy => signeasy::join::relate(ledger, events).await,
-        Route::LegalesignBatch | Route::LegalesignRealtime | Route::Quicklysign => Ok(()),
-    }
+/// Everything that is missing or wrong.
+pub fn settings_from_env() -> Result<Settings, Problems> {
+    settings(|name| std::env::var(name).ok())
 }
 
-/// The bytes that a delivery's sender signed, and the signature over them; `None` where nothing is signed.
-pub(crate) fn signed_part(delivery: &Proven) -> Option<SignedPart> {
-    match delivery.route() {
-        Route::LegalesignBatch => legalesign::batch::signed_part(delivery.envelope(), delivery.body()).ok(),
-        Route::LegalesignRealtime => legalesign::realtime::signed_part(delivery.envelope(), delivery.body()).ok()?,
-        Route::Quicklysign | Route::Signeasy => None,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A message and the signature over it.
-pub(crate) struct SignedPart {
-    /// The message, byte by byte as it was sent.
-    pub(crate) message: Bytes,
-    /// The signature, in base64.
-    pub(crate) signature: Bytes,
-}
-
-/// The services' APIs.
-pub struct Apis {
-    legalesign: legalesign::api::Api,
-    quicklysign: quicklysign::api::Api,
-    signeasy: signeasy::api::Api,
-}
-
-impl Apis {
-    /// The APIs at their configured hosts, asked with the connections of `client`.
-    #[must_use]
-    pub fn new(settings: &Settings, aws: &Aws, client: &Client) -> Self {
-        let legalesign = settings.provider(Provider::Legalesign);
-        let legalesign_secrets = Cached::new(legalesign.api.clone(), Some(aws.secrets.clone()));
-        let quicklysign = settings.provider(Provider::Quicklysign);
-        let secrets = Cached::new(quicklysign.api.clone(), Some(aws.secrets.clone()));
-        Self {
-            legalesign: legalesign::api::Api::new(client, &legalesign.api_url, legalesign_secrets),
-            quicklysign: quicklysign::api::Api::new(client, &quicklysign.api_url, secrets),
-            signeasy: signeasy::api::Api::new(client, settings, aws),
+    #[test]
+    fn the_list_has_every_provider_in_order_and_every_route_once() {
+        assert_eq!(SERVICES.map(|service| service.provider), Provider::ALL);
+        let routes: Vec<Route> =
+            SERVICES.iter().flat_map(|service| service.endpoints).map(|endpoint| endpoint.route).collect();
+        assert_eq!(routes, Route::ALL);
+        for service in SERVICES {
+            assert!(service.endpoints.iter().all(|endpoint| endpoint.route.provider() == service.provider));
         }
-    }
-
-    /// QuicklySign's API.
-    #[must_use]
-    pub const fn quicklysign(&self) -> &quicklysign::api::Api {
-        &self.quicklysign
-    }
-
-    /// Legalesign's API.
-    #[must_use]
-    pub const fn legalesign(&self) -> &legalesign::api::Api {
-        &self.legalesign
-    }
-
-    /// Asks a subject's service for its status and its final documents.
-    ///
-    /// # Errors
-    /// Why it can't say, or why there are none yet.
-    pub async fn inspect(&self, subject: &Subject) -> Result<Inspection, Obstacle> {
-        match subject.provider {
-            Provider::Quicklysign => self.quicklysign.inspect(&subject.id).await,
-            Provider::Legalesign => self.legalesign.inspect(subject).await,
-            Provider::Signeasy => self.signeasy.inspect(subject).await,
-        }
-    }
-}
-
-/// What proves the services' callbacks, to prove kept requests again.
-pub struct Provers {
-    batch: Cached<legalesign::proof::SignedProofSecrets>,
-    realtime: Cached<legalesign::proof::ProofSecrets>,
-    realtime_callback: RealtimeCallback,
-    quicklysign: Cached<quicklysign::callback::ProofSecrets>,
-    quicklysign_callback: QuicklysignCallback,
-    signeasy: Cached<signeasy::proof::ProofSecrets>,
-    signeasy_callback: SigneasyCallback,
-}
-
-impl Provers {
-    /// The proofs that these settings name.
-    #[must_use]
-    pub fn new(settings: &Settings, aws: &Aws) -> Self {
-        fn cached<S: Secret>(provider: Provider, settings: &Settings, aws: &Aws) -> Cached<S> {
-            Cached::new(settings.provider(provider).proof.clone(), Some(aws.secrets.clone()))
-        }
-        Self {
-            batch: cached(Provider::Legalesign, settings, aws),
-            realtime: cached(Provider::Legalesign, settings, aws),
-            realtime_callback: RealtimeCallback::new(&Ok(settings.clone())),
-            quicklysign: cached(Provider::Quicklysign, settings, aws),
-            quicklysign_callback: QuicklysignCallback::new(&Ok(settings.clone())),
-            signeasy: cached(Provider::Signeasy, settings, aws),
-            signeasy_callback: SigneasyCallback::new(&Ok(settings.clone())),
-        }
-    }
-
-    /// Asks for the own proof of a request whose path token was right.
-    ///
-    /// # Errors
-    /// When it is still wrong, or there is nothing to compare it with.
-    pub async fn prove(&self, request: Addressed) -> Result<Proven, NotProven> {
-        match request.route() {
-            Route::Quicklysign => intake::prove_again(&self.quicklysign_callback, &self.quicklysign, request).await,
-            Route::LegalesignBatch => intake::prove_again(&BatchCallback, &self.batch, request).await,
-            Route::LegalesignRealtime => intake::prove_again(&self.realtime_callback, &self.realtime, request).await,
-            Route::Signeasy => intake::prove_again(&self.signeasy_callback, &self.signeasy, request).await,
-        }
-    }
-
-    /// Proves once more what a token in its body proved, by the seal that is stored in the token's place.
-    ///
-    /// # Errors
-    /// When the seal isn't of a configured path token and a configured token (any more), or the secrets can't be had.
-    pub async fn prove_seal(&self, delivery: &Proven) -> Result<(), NotProven> {
-        let secrets = self.signeasy.get().await.map_err(NotProven::NotConfigured)?;
-        signeasy::proof::prove_seal(delivery.body(), &secrets).map_err(NotProven::Refused)
     }
 }

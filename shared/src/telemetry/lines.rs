@@ -1,4 +1,4 @@
-//! Writes events of `tracing` as JSON lines.
+//! Writes `tracing` events as JSON lines.
 
 use std::{
     fmt::Debug,
@@ -25,14 +25,14 @@ const MESSAGE: &str = "message";
 const REQUEST_ID: &str = "function_request_id";
 const COLD_START: &str = "cold_start";
 
-/// What a field is written as. The runtime's span around each invocation has the first two.
+/// Field names and the keys they are written as. The first two are from the runtime's span around each invocation.
 const RENAMED: [(&str, &str); 3] =
     [("requestId", REQUEST_ID), ("xrayTraceId", "xray_trace_id"), ("delivery", "correlation_id")];
 
-/// A field that counts or measures starts with this.
+/// Prefix of fields that are metrics.
 const METRIC: &str = "metric.";
 
-/// A layer that writes each event as one JSON line. Fields of the spans around it are members too.
+/// A layer that writes each event as one JSON line, together with the fields of the enclosing spans.
 pub struct JsonLines<W> {
     service: String,
     function: Option<String>,
@@ -41,7 +41,7 @@ pub struct JsonLines<W> {
 }
 
 impl<W: Fn(&str)> JsonLines<W> {
-    /// Lines of this service and function; `write` is given one at a time, with the line break.
+    /// A layer for this service and function. `write` receives one line per call, including the line break.
     pub const fn new(service: String, function: Option<String>, write: W) -> Self {
         Self { service, function, warm: AtomicBool::new(false), write }
     }
@@ -60,7 +60,8 @@ impl<W: Fn(&str)> JsonLines<W> {
         if let Some(function) = &self.function {
             line.set("function_name", function.as_str());
         }
-        // Until the first invocation it is the start itself that tells something.
+        // For lines outside an invocation: until the first one, they belong to the cold start. Inside an invocation,
+        // the span's value replaces this one.
         line.set(COLD_START, !self.warm.load(Ordering::Relaxed));
         for span in spans.into_iter().flat_map(Scope::from_root) {
             if let Some(members) = span.extensions().get::<Members>() {
@@ -69,7 +70,7 @@ impl<W: Fn(&str)> JsonLines<W> {
         }
         let mut own = Members::default();
         event.record(&mut own);
-        // Ours say what happened as a code; other crates write a text.
+        // Our own events have a code, which becomes the message; other crates write a text.
         let code = own.take("event");
         if let Some(code) = code {
             line.set(MESSAGE, code);
@@ -110,7 +111,7 @@ where
     }
 }
 
-/// A JSON object's members in the order in which they were first set, so that lines read alike.
+/// The members of a JSON object in the order in which they were first set, so that all lines have the same order.
 #[derive(Default)]
 struct Members(Vec<(String, Value)>);
 
@@ -132,7 +133,7 @@ impl Members {
         Some(self.0.remove(position).1)
     }
 
-    /// Turns fields `metric.<Name>` into members `<Name>` that CloudWatch makes metrics of.
+    /// Renames fields `metric.<Name>` to `<Name>` and adds the `_aws` member from which CloudWatch extracts metrics.
     fn embed_metrics(&mut self, now: jiff::Timestamp) {
         let mut names = Vec::new();
         for (key, value) in &mut self.0 {
@@ -168,7 +169,7 @@ impl Visit for Members {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        // `Root=1-…;Parent=…;Sampled=1`: the trace is its root.
+        // `Root=1-…;Parent=…;Sampled=1`: the root is the trace id.
         let trace = || value.split(';').find_map(|part| part.trim().strip_prefix("Root="));
         let value = if field.name() == "xrayTraceId" { trace().unwrap_or(value) } else { value };
         self.record(field, value);

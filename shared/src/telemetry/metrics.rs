@@ -1,4 +1,4 @@
-//! The metrics, and how a log line carries them: CloudWatch's embedded metric format.
+//! The list of metrics, and their form in a log line: CloudWatch's embedded metric format (EMF).
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
@@ -8,18 +8,19 @@ use serde_json::{Value, json};
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "Countersign";
 
-/// The dimension that every metric has: the stack. It is a key of every line as well.
+/// The dimension of every metric: the stack's name. It is also a key of every line.
 pub const SERVICE: &str = "service";
 
-/// The dimension by which a metric is kept apart where its line names a provider. Alarms watch the sum of all.
+/// The second dimension, for lines that name a provider. Their metrics are published with and without it; alarms watch
+/// the ones without.
 const PROVIDER: &str = "provider";
 
 /// A metric's unit, as CloudWatch names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// So many.
+    /// A number of things.
     Count,
-    /// A time.
+    /// A duration in seconds.
     Seconds,
 }
 
@@ -32,12 +33,12 @@ impl Unit {
     }
 }
 
-/// A metric that lines may carry as `metric.<Name>`.
+/// A metric that a log line may carry as the field `metric.<Name>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// Its name.
+    /// The metric's name.
     pub name: &'static str,
-    /// Its unit.
+    /// The metric's unit.
     pub unit: Unit,
 }
 
@@ -45,19 +46,19 @@ const fn count(name: &'static str) -> Metric {
     Metric { name, unit: Unit::Count }
 }
 
-/// Every metric. `template.yaml` has an alarm for each that somebody has to act on.
+/// Every metric. `template.yaml` has an alarm for each one that requires an operator's action.
 pub const METRICS: [Metric; 17] = [
-    // What became of callbacks.
+    // Outcomes of callbacks.
     count("Recorded"),
     count("Duplicates"),
     count("Refused"),
-    // Refused with a right path token.
+    // Rejected requests with a valid path token, kept in quarantine.
     count("Quarantined"),
-    // Refused, and couldn't even be kept.
+    // Rejected requests that could not be stored in quarantine.
     count("NotKept"),
     count("SetAside"),
     count("Unavailable"),
-    // Waits in the bucket, for DynamoDB couldn't take it.
+    // Spooled deliveries: stored in the bucket because DynamoDB was unavailable.
     count("LeftPending"),
     count("NotConfigured"),
     // Archiving.
@@ -65,16 +66,16 @@ pub const METRICS: [Metric; 17] = [
     count("ArchivesFailed"),
     count("ArchivesBlocked"),
     count("ArchivesForeign"),
-    // What the sweep sees: a measure at a time, not a sum.
+    // Measured by the sweep: values at a point in time, not sums.
     Metric { name: "OldestDueArchive", unit: Unit::Seconds },
     count("UnfinishedDeliveries"),
-    // What a provider's API told that no callback had.
+    // Missed callbacks: events that a provider's API reports but no callback delivered.
     count("MissedCallbacks"),
-    // The least of Legalesign's configured certificates, in days.
+    // Days until the first of Legalesign's configured certificates expires.
     count("CertificateDaysLeft"),
 ];
 
-/// The member `_aws` of a line with these metrics; `None` when none of them is one of [`METRICS`].
+/// The `_aws` member for a line with these metrics; `None` if none of the names is in [`METRICS`].
 pub(super) fn directive<'a>(
     names: impl Iterator<Item = &'a str>,
     has_provider: bool,

@@ -6,7 +6,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::*;
 
-/// What is logged while `log` runs.
+/// The lines that are logged while `log` runs.
 fn lines(log: impl FnOnce()) -> Vec<Value> {
     let written = Arc::new(Mutex::new(String::new()));
     let sink = Arc::clone(&written);
@@ -19,7 +19,7 @@ fn lines(log: impl FnOnce()) -> Vec<Value> {
 }
 
 #[test]
-fn a_line_has_the_keys_that_users_of_powertools_know() {
+fn a_line_has_the_keys_of_powertools() {
     let lines = lines(|| {
         let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
         let invocation = info_span!("Lambda runtime invoke", requestId = "request-1", xrayTraceId = trace);
@@ -61,7 +61,7 @@ fn only_the_start_and_the_first_invocation_are_cold() {
         for request in ["1", "2", "3"] {
             let invocation = info_span!("Lambda runtime invoke", requestId = request);
             let _in_invocation = invocation.enter();
-            // A second line of the first invocation is still the first invocation's.
+            // Every line of the first invocation is cold.
             tracing::info!(event = "a");
             tracing::info!(event = "b");
         }
@@ -71,7 +71,7 @@ fn only_the_start_and_the_first_invocation_are_cold() {
 }
 
 #[test]
-fn a_field_goes_before_its_span_s_and_a_later_record_is_seen() {
+fn event_fields_override_span_fields_and_late_records_are_included() {
     let lines = lines(|| {
         let span = info_span!("span", provider = "legalesign", delivery = tracing::field::Empty);
         let _in_span = span.enter();
@@ -82,7 +82,7 @@ fn a_field_goes_before_its_span_s_and_a_later_record_is_seen() {
 }
 
 #[test]
-fn a_text_is_the_message_and_without_one_or_a_code_the_place_is() {
+fn the_message_is_the_text_or_else_the_source_location() {
     let lines = lines(|| {
         tracing::error!("a text");
         tracing::error!(code = 7);
@@ -114,7 +114,7 @@ fn a_line_with_metrics_is_an_embedded_metric() {
     assert_eq!(lines[1]["Refused"], 1);
     let directive = &lines[1]["_aws"]["CloudWatchMetrics"][0];
     assert_eq!(directive["Dimensions"], json!([["service"], ["service", "provider"]]));
-    // Every dimension is a text member of the line, or CloudWatch drops the metric.
+    // CloudWatch drops a metric unless each of its dimensions is a string member of the line.
     for dimension in directive["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap()) {
         assert!(lines[1][dimension.as_str().unwrap()].is_string(), "{dimension}");
     }
@@ -122,9 +122,9 @@ fn a_line_with_metrics_is_an_embedded_metric() {
 }
 
 #[test]
-fn what_is_no_metric_or_no_number_is_not_told_to_cloudwatch() {
+fn unknown_metrics_and_non_numbers_are_not_embedded() {
     let lines = lines(|| {
-        tracing::info!(event = "e", metric.Unheard = 1);
+        tracing::info!(event = "e", metric.NotAMetric = 1);
         tracing::info!(event = "e", metric.Refused = "many");
     });
     assert!(lines.iter().all(|line| line.get("_aws").is_none()), "{lines:?}");

@@ -1,4 +1,4 @@
-//! Alarms: on metrics that exist, to the one topic, with a word of what to do in `docs/deploy.md`.
+//! Alarms: on existing metrics, to the topic, and explained in `docs/deploy.md`.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -11,13 +11,13 @@ fn alarms(template: &Template) -> Vec<Resource<'_>> {
     template.resources("AWS::CloudWatch::Alarm").collect()
 }
 
-/// Metrics that nobody has to act on by themselves, or whose consequence rings: a 5xx is the gateway's alarm, a refusal
-/// its 4xx alarm.
+/// Metrics that need no action, or whose effect has its own alarm: a 5xx answer the gateway's 5xx alarm, a rejection its
+/// 4xx alarm.
 const WITHOUT_ALARM: [&str; 6] =
     ["Recorded", "Duplicates", "Refused", "Unavailable", "ArchivedDocuments", "ArchivesForeign"];
 
 #[test]
-fn every_metric_that_somebody_must_act_on_has_an_alarm() {
+fn every_metric_that_needs_action_has_an_alarm() {
     let template = Template::read();
     let mut watched = BTreeSet::new();
     for alarm in alarms(&template).into_iter().filter(|alarm| alarm.property("/Namespace") == NAMESPACE) {
@@ -27,14 +27,14 @@ fn every_metric_that_somebody_must_act_on_has_an_alarm() {
     }
     let filter = template.resource("ApiTooLarge").property("/MetricTransformations/0");
     assert_eq!(filter["MetricNamespace"], NAMESPACE);
-    let mut wanted: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
-    wanted.retain(|name| !WITHOUT_ALARM.contains(name));
-    wanted.insert(filter["MetricName"].as_str().expect("a name"));
-    assert_eq!(watched, wanted);
+    let mut expected: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    expected.retain(|name| !WITHOUT_ALARM.contains(name));
+    expected.insert(filter["MetricName"].as_str().expect("a name"));
+    assert_eq!(watched, expected);
 }
 
 #[test]
-fn lines_carry_metrics_that_exist() {
+fn logged_metrics_are_exactly_the_declared_ones() {
     let mut carried = BTreeSet::new();
     for folder in ["shared/src", "functions"] {
         metrics_in(&root().join(folder), &mut carried);
@@ -42,7 +42,7 @@ fn lines_carry_metrics_that_exist() {
     assert_eq!(carried, METRICS.iter().map(|metric| metric.name.to_owned()).collect());
 }
 
-/// Fields `metric.<Name>` in source files, but for the tests of the telemetry itself.
+/// Fields `metric.<Name>` in source files, except in the telemetry itself.
 fn metrics_in(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -62,7 +62,7 @@ fn metrics_in(folder: &Path, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_function_has_alarms_on_errors_throttles_and_time() {
+fn every_function_has_alarms_on_errors_throttles_and_duration() {
     let template = Template::read();
     for function in template.functions() {
         for (suffix, metric) in [("Errors", "Errors"), ("Throttles", "Throttles"), ("Slow", "Duration")] {
@@ -79,7 +79,7 @@ fn every_function_has_alarms_on_errors_throttles_and_time() {
 }
 
 #[test]
-fn every_alarm_goes_to_the_one_topic_and_is_explained() {
+fn every_alarm_notifies_the_topic_and_is_explained_in_the_docs() {
     let template = Template::read();
     let alarms = alarms(&template);
     assert!(alarms.len() > 25);

@@ -1,4 +1,4 @@
-//! Environment variables: each that is set is read, and each that is needed is set.
+//! Environment variables: the template sets exactly the ones that the code reads.
 
 use std::{
     cell::RefCell,
@@ -6,23 +6,25 @@ use std::{
 };
 
 use countersign::{
-    delivery::Route,
-    provider::Provider,
-    settings::{SecretSource, Settings},
+    domain::{Provider, Route},
+    settings::SecretSource,
     telemetry::SERVICE_VARIABLE,
 };
-use countersign_cli::deployment::Deployment;
+use countersign_cli::{
+    deployment::Deployment,
+    stack::{Folder, Host, Options, Stack},
+};
 
 use super::{
-    bench::Bench,
+    deployed::Deployed,
     routes,
     template::{Parameters, Template},
 };
 
-/// The variables that settings are read from. What is wrong with them doesn't matter here.
+/// The variables that settings are read from.
 fn read_by_the_code() -> BTreeSet<String> {
     let read = RefCell::new(BTreeSet::new());
-    drop(Settings::read(|name| {
+    drop(countersign::providers::settings(|name| {
         read.borrow_mut().insert(name.to_owned());
         None
     }));
@@ -31,14 +33,14 @@ fn read_by_the_code() -> BTreeSet<String> {
     read
 }
 
-/// What only the local stack and tests set.
+/// Variables that only the local stack and tests set.
 fn for_local_use() -> BTreeSet<String> {
     let in_place = Provider::ALL.map(|provider| provider.as_str().to_uppercase());
     let in_place = in_place.iter().flat_map(|name| [format!("{name}_PROOF"), format!("{name}_API")]);
     in_place.chain(["ALLOW_INSECURE_DOWNLOADS".to_owned()]).collect()
 }
 
-/// All that can be set in the template, with every parameter given.
+/// The variables that the template sets for a function if every parameter is given.
 fn set_in_the_template(function: &str) -> BTreeSet<String> {
     let parameters = ["LegalesignApiUrl", "QuicklysignApiUrl", "SigneasyApiUrl", "DownloadHosts"]
         .into_iter()
@@ -49,32 +51,72 @@ fn set_in_the_template(function: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn what_the_template_sets_is_what_the_code_reads() {
+fn the_template_sets_exactly_the_variables_that_the_code_reads() {
     let template = Template::read();
     let set: BTreeSet<String> = template.functions().flat_map(|function| set_in_the_template(function.id)).collect();
     let read: BTreeSet<String> = read_by_the_code().difference(&for_local_use()).cloned().collect();
     assert_eq!(set, read);
 }
 
+/// What `countersign serve --containers` writes for `sam local … --env-vars`.
+async fn written_for_sam() -> BTreeMap<String, String> {
+    let data = tempfile::tempdir().expect("a folder");
+    let folder = Folder::take(data.path()).expect("a lock").free().expect("a free folder");
+    let stack = Stack::start(folder, Options::for_tests().expect("options")).await.expect("a stack");
+    let host = Host::Name("host.docker.internal".to_owned());
+    let containers = stack.admit_containers(&host, true).await.expect("a file");
+    let text = std::fs::read_to_string(&containers.env_file).expect("the file");
+    let mut environments: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(&text).expect("JSON");
+    stack.stop().await;
+    environments.remove("Parameters").expect("variables for all functions")
+}
+
+/// SAM passes a function only those variables that the template names for it. What only local use needs is named
+/// without a value, so that a deployed function doesn't have it.
 #[tokio::test]
-async fn every_function_s_settings_are_right() {
+async fn sam_local_passes_all_that_a_function_needs_and_a_deployed_function_has_none_of_it() {
     let template = Template::read();
-    let bench = Bench::start().await;
+    let written = written_for_sam().await;
+    let mut local = for_local_use();
+    local.extend(["DYNAMODB", "S3"].map(|service| format!("AWS_ENDPOINT_URL_{service}")));
+    local.insert("AWS_S3_FORCE_PATH_STYLE".to_owned());
+    let written_names: BTreeSet<String> = written.keys().cloned().collect();
+    assert!(local.is_subset(&written_names), "{local:?}");
+    let mut passed = BTreeSet::new();
     for function in template.functions() {
-        let settings = bench.settings(&template, function.id);
+        assert!(set_in_the_template(function.id).is_disjoint(&local), "{} is deployed with it", function.id);
+        let named = template.variables(function.id);
+        let missing: Vec<_> = local.iter().filter(|name| !named.contains_key(*name)).collect();
+        assert!(missing.is_empty(), "{}: {missing:?}", function.id);
+        let deployed = template.environment(function.id, &Parameters::default());
+        let variable =
+            |name: &str| written.get(name).or_else(|| deployed.get(name)).filter(|_| named.contains_key(name));
+        let settings = countersign::providers::settings(|name| variable(name).cloned());
+        assert!(settings.is_ok(), "{}: {:?}", function.id, settings.err());
+        passed.extend(named.into_keys().filter(|name| written.contains_key(name)));
+    }
+    assert_eq!(passed, written_names, "what no function is passed needs not be written");
+}
+
+#[tokio::test]
+async fn the_settings_of_every_function_are_valid() {
+    let template = Template::read();
+    let deployed = Deployed::start().await;
+    for function in template.functions() {
+        let settings = deployed.settings(&template, function.id);
         assert!(settings.is_ok(), "{}: {:?}", function.id, settings.err());
     }
 }
 
 #[tokio::test]
-async fn a_callback_has_its_own_proof_and_no_other_secret() {
+async fn callback_functions_have_their_own_proof_and_no_other_secret() {
     let template = Template::read();
-    let bench = Bench::start().await;
+    let deployed = Deployed::start().await;
     for route in Route::ALL {
         let function = routes::function(route);
-        let settings = bench.settings(&template, function).expect("settings");
+        let settings = deployed.settings(&template, function).expect("settings");
         for provider in Provider::ALL {
-            let secrets = settings.provider(provider);
+            let secrets = settings.service(provider);
             let has = |secret: &SecretSource| matches!(secret, SecretSource::SecretsManager(_));
             assert_eq!(has(&secrets.proof), provider == route.provider(), "{function}: {provider}'s proof");
             assert!(!has(&secrets.api), "{function}: {provider}'s credentials");
@@ -86,20 +128,20 @@ async fn a_callback_has_its_own_proof_and_no_other_secret() {
 }
 
 #[tokio::test]
-async fn the_archive_worker_has_every_credential_and_no_proof() {
+async fn the_archive_worker_has_all_api_credentials_and_no_proof() {
     let template = Template::read();
-    let bench = Bench::start().await;
-    let settings = bench.settings(&template, "FinalDocument").expect("settings");
+    let deployed = Deployed::start().await;
+    let settings = deployed.settings(&template, "FinalDocument").expect("settings");
     for provider in Provider::ALL {
-        let secrets = settings.provider(provider);
+        let secrets = settings.service(provider);
         assert!(matches!(&secrets.api, SecretSource::SecretsManager(_)), "{provider}'s credentials");
         assert!(!matches!(&secrets.proof, SecretSource::SecretsManager(_)), "{provider}'s proof");
     }
 }
 
-/// Both decide by it: the worker what to download, the sweep which blocked orders go on.
+/// The worker decides by it what to download, and the sweep which blocked jobs continue.
 #[test]
-fn the_sweep_allows_the_same_hosts_as_the_archive_worker() {
+fn the_sweep_and_the_archive_worker_allow_the_same_download_hosts() {
     let hosts = |function: &str| -> BTreeSet<String> {
         let set = set_in_the_template(function);
         set.into_iter().filter(|name| name == "DOWNLOAD_HOSTS" || name.ends_with("_API_URL")).collect()
@@ -108,9 +150,9 @@ fn the_sweep_allows_the_same_hosts_as_the_archive_worker() {
     assert_eq!(hosts("Reconcile").len(), 4);
 }
 
-/// An operator's command takes the functions' settings from what CloudFormation tells of the stack.
+/// Operators' commands read the functions' settings from the outputs and parameters of the deployed stack.
 #[test]
-fn outputs_and_parameters_tell_every_setting_of_the_functions() {
+fn outputs_and_parameters_cover_every_setting_of_the_functions() {
     let template = Template::read();
     let given = [
         ("LegalesignApiUrl", "https://legalesign.example"),
@@ -132,7 +174,7 @@ fn outputs_and_parameters_tell_every_setting_of_the_functions() {
         let outputs = template.section("Outputs").iter().map(|(name, output)| (name.clone(), text(&output["Value"])));
         let parameters = template.section("Parameters").keys();
         let parameters = parameters.map(|name| (name.clone(), text(&serde_json::json!({"Ref": name}))));
-        let deployment = Deployment::new(&outputs.collect(), &parameters.collect()).expect("a stack of ours");
+        let deployment = Deployment::new(&outputs.collect(), &parameters.collect()).expect("a deployment");
         assert_eq!((deployment.table.as_str(), deployment.bucket.as_str()), ("Table", "ArchiveBucket"));
         for function in template.functions() {
             let mut set = template.environment(function.id, &with());

@@ -1,20 +1,20 @@
-//! `events/`: each is answered as `events/answers.json` says. The release binaries are held to the same answers, under
-//! Lambda's emulator (`.ci/full`).
+//! Every event in `events/` gets the answer in `events/answers.json`. `.ci/full` checks the same for the release binaries
+//! under Lambda's emulator.
 
 use std::collections::BTreeSet;
 
-use countersign::delivery::Route;
+use countersign::domain::Route;
 use countersign_cli::stack::Functions;
 use serde_json::{Value, json};
 
 use super::{
-    bench::Bench,
+    deployed::Deployed,
     functions::folders,
     routes,
     template::{Template, root},
 };
 
-/// Function folder and case, as in `answers.json`, and the event.
+/// The events of a function's folder: name, as in `answers.json`, and text.
 pub fn of(folder: &str) -> Vec<(String, String)> {
     let files = std::fs::read_dir(root().join("events").join(folder)).expect("events");
     let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
@@ -42,17 +42,17 @@ fn every_event_has_an_answer_and_every_function_an_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callbacks_are_answered_as_said() {
+async fn callback_events_get_the_answers_in_answers_json() {
     let template = Template::read();
-    let bench = Bench::start().await;
+    let deployed = Deployed::start().await;
     let answers = answers();
     let mut differences = Vec::new();
     let folders = folders();
     for route in Route::ALL {
         let id = routes::function(route);
-        // That there is a folder for each is another test.
+        // Another test checks that there is a folder for each.
         let Some(folder) = folders.get(id) else { continue };
-        let functions = Functions::start(&bench.settings(&template, id).expect("settings"), &bench.aws).await;
+        let functions = Functions::start(&deployed.settings(&template, id).expect("settings"), &deployed.aws).await;
         for (case, event) in of(folder) {
             let request = lambda_http::request::from_str(&event).expect("an event");
             let response = functions.call(route, request).await;

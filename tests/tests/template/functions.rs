@@ -1,4 +1,4 @@
-//! The functions: one for each folder, built from the binary of its name, in time for who waits for it.
+//! The functions: one per folder, built from the binary of its name, with consistent timeouts.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::template::{Template, root};
 
-/// The folders of the functions, by the logical ids that they must have: `v1-batch` is `V1Batch`.
+/// The folders of the functions, by the logical ids that they must have: `V1Batch` for `v1-batch`.
 pub fn folders() -> BTreeMap<String, String> {
     let folders = std::fs::read_dir(root().join("functions")).expect("functions/");
     let names = folders.map(|folder| folder.expect("a folder").file_name().into_string().expect("a name"));
@@ -19,7 +19,7 @@ fn pascal_case(name: &str) -> String {
 }
 
 #[test]
-fn every_folder_is_a_function_built_from_its_own_binary() {
+fn every_function_folder_is_a_function_built_from_its_own_binary() {
     let template = Template::read();
     let folders = folders();
     let ids: Vec<&str> = template.functions().map(|function| function.id).collect();
@@ -40,7 +40,7 @@ fn every_folder_is_a_function_built_from_its_own_binary() {
 }
 
 #[test]
-fn every_function_has_a_role_and_a_log_of_its_own() {
+fn every_function_has_its_own_role_and_log_group() {
     let template = Template::read();
     for function in template.functions() {
         let id = function.id;
@@ -51,27 +51,27 @@ fn every_function_has_a_role_and_a_log_of_its_own() {
 }
 
 #[test]
-fn time_limits_fit_together() {
+fn timeouts_are_consistent() {
     let template = Template::read();
     let seconds = |id: &str| template.resource(id).property("/Timeout").as_u64().expect("seconds");
-    // A callback answers by itself by 20 s, and SignEasy gives up at 30 s.
+    // A callback function answers within 20 s by itself, and SignEasy times out after 30 s.
     for id in ["V1Batch", "V1Realtime", "QuicklysignCallback", "SigneasyCallback"] {
         assert_eq!(seconds(id), 25, "{id}");
     }
-    // While a worker is at an order, nobody else may get it: its claim lasts 16 minutes, and Lambda wants the queue to
-    // hold a message back for six times the function's time.
+    // While a worker does a job, no other may: its lease lasts 16 minutes, and Lambda recommends a visibility timeout of
+    // six times the function's timeout.
     assert!(seconds("FinalDocument") <= 15 * 60);
     let queue = template.resource("ArchiveQueue");
     assert!(queue.property("/VisibilityTimeout").as_u64() >= Some(6 * seconds("FinalDocument")));
     assert_eq!(queue.property("/RedrivePolicy/maxReceiveCount"), 5, "as in the local stack's queue");
-    // No two sweeps overlap.
+    // Sweeps don't overlap.
     let schedule = template.resource("Reconcile").property("/Events/Sweep/Properties/ScheduleExpression");
     assert_eq!(schedule, "rate(15 minutes)");
     assert!(seconds("Reconcile") < 15 * 60);
 }
 
 #[test]
-fn schedules_ask_for_tasks_that_reconcile_knows() {
+fn schedules_send_tasks_that_reconcile_knows() {
     let template = Template::read();
     let events = template.resource("Reconcile").property("/Events").as_object().expect("events");
     for (name, event) in events {

@@ -1,7 +1,7 @@
-//! `template.yaml` against the code: what the two share can't drift apart.
+//! Compares `template.yaml` with the code, so that they can't diverge.
 
 mod alarms;
-mod bench;
+mod deployed;
 mod environment;
 mod events;
 mod functions;

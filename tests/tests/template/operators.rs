@@ -1,34 +1,33 @@
-//! The policies of `docs/deploy.md` for operators: each allows exactly what the command line and the console call.
+//! The policies for operators in `docs/deploy.md`: each allows exactly what the command line and the console call.
 //!
-//! As for the functions' roles, the calls are observed: everything that a command does over a table and a bucket is done
-//! here, by clients that note each call.
+//! As for the functions' roles, the calls are recorded: everything that commands do with table and bucket is done here,
+//! with clients that record each call.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign::{
-    delivery::Route,
+    domain::{Provider, Route},
     ledger::{ArchiveState, DeliveryFilter, Ledger},
-    provider::Provider,
     replay::{Replay, Selection},
     settings::Settings,
     time,
     verify::verify,
 };
 use countersign_cli::stack::{BUCKET, Functions, TABLE};
-use end_to_end::pack;
+use end_to_end::{Stored, from_now, harness::deliveries, pack};
 use serde_json::{Value, json};
 
 use super::{
-    bench::Bench,
+    deployed::Deployed,
     events,
-    permissions::{Call, Recorder, Statement, large_batch, left_behind, texts, unused},
+    permissions::{Call, HOUR, Recorder, Statement, large_batch, texts, unused},
     template::{Template, root},
 };
 
-/// The heading under which the policies stand, as JSON, in this order: to read, to retry and replay, to forget.
+/// The heading of the section with the policies, as JSON: for reading, for retry and replay, and for erasure.
 const HEADING: &str = "### What an operator's role needs";
 
-/// The statements of each policy, with what stands for a resource's name named as in the template.
+/// The statements of each policy, with placeholders of resources named as in the template.
 fn policies() -> [Vec<Statement>; 3] {
     let text = std::fs::read_to_string(root().join("docs/deploy.md")).expect("docs/deploy.md");
     let (_, section) = text.split_once(HEADING).expect("the heading");
@@ -47,7 +46,7 @@ fn statements(block: &str) -> Vec<Statement> {
         actions: texts(&statement["Action"]),
         resources: texts(&statement["Resource"]).iter().map(|resource| named(resource)).collect(),
     });
-    // CloudFormation is asked by hand, not by the SDK.
+    // CloudFormation is called without the SDK.
     statements.filter(|statement| !statement.actions[0].starts_with("cloudformation:")).collect()
 }
 
@@ -64,14 +63,14 @@ fn named(resource: &str) -> String {
 }
 
 /// The settings of all functions together.
-fn settings(template: &Template, bench: &Bench, signeasy_token: &str) -> Settings {
-    let functions = template.functions().map(|function| bench.environment(template, function.id));
+fn settings(template: &Template, deployed: &Deployed, signeasy_token: &str) -> Settings {
+    let functions = template.functions().map(|function| deployed.environment(template, function.id));
     let mut environment: BTreeMap<String, String> = functions.flatten().collect();
     environment.insert("SIGNEASY_TOKEN".to_owned(), signeasy_token.to_owned());
-    Settings::read(|name| environment.get(name).cloned()).expect("settings")
+    countersign::providers::settings(|name| environment.get(name).cloned()).expect("settings")
 }
 
-/// A callback of SignEasy's without the token that is required, too large to be kept in the table.
+/// A SignEasy callback without the required token, too large to be stored in the table.
 fn without_token() -> String {
     let (_, event) = events::of("signeasy-callback")
         .into_iter()
@@ -85,9 +84,9 @@ fn without_token() -> String {
     event.to_string()
 }
 
-/// What is there to be read, and the refused requests among it.
-async fn fill(template: &Template, bench: &Bench) {
-    let functions = Functions::start(&settings(template, bench, "required"), &bench.aws).await;
+/// Stores deliveries, documents and quarantined requests.
+async fn fill(template: &Template, deployed: &Deployed) {
+    let functions = Functions::start(&settings(template, deployed, "required"), &deployed.aws).await;
     let routes = [
         (Route::LegalesignBatch, "v1-batch"),
         (Route::LegalesignRealtime, "v1-realtime"),
@@ -101,31 +100,32 @@ async fn fill(template: &Template, bench: &Bench) {
     }
     let refused = lambda_http::request::from_str(&without_token()).expect("an event");
     assert_eq!(functions.call(Route::Signeasy, refused).await.status(), 401);
-    let ledger = bench.ledger();
-    for id in ["to-be-forgotten", "other"] {
+    let ledger = deployed.ledger();
+    for id in ["to-be-erased", "other"] {
         let body = json!({"entity_key": id, "callback_event": "document_updated", "padding": "x".repeat(10_000)});
-        ledger.accept(&left_behind(Route::Quicklysign, body.to_string())).await.expect("accepted");
+        let delivery = deliveries::delivery_at(from_now(-HOUR), Route::Quicklysign, body.to_string());
+        ledger.accept(&delivery).await.expect("accepted");
     }
-    ledger.accept(&left_behind(Route::LegalesignBatch, large_batch())).await.expect("accepted");
-    let subject = pack("to-be-forgotten");
+    let delivery = deliveries::delivery_at(from_now(-HOUR), Route::LegalesignBatch, large_batch());
+    ledger.accept(&delivery).await.expect("accepted");
+    let subject = pack("to-be-erased");
     let key = format!("quicklysign/{}/document/hash.pdf", subject.id);
-    let put = bench.aws.s3.put_object().bucket(BUCKET).key(key).body(b"%PDF-".to_vec().into());
-    put.send().await.expect("put");
+    deployed.put_object(&key, "%PDF-").await;
 }
 
-async fn read(bench: &Bench, recorder: &Recorder) {
-    let aws = recorder.clients(&bench.aws);
+async fn read(deployed: &Deployed, recorder: &Recorder) {
+    let aws = recorder.clients(&deployed.aws);
     let ledger = Ledger::new(&aws, TABLE, BUCKET);
-    ledger.count_orders(ArchiveState::Failed, 1).await.expect("a count");
+    ledger.count_jobs(ArchiveState::Failed, 1).await.expect("a count");
     ledger.count_quarantined(time::now(), 1).await.expect("a count");
     let documents = ledger.documents(None, None, None, 1000).await.expect("documents").documents;
     for document in &documents {
-        let id = countersign::subject::SubjectId::parse(document.id.as_str()).expect("an id");
-        let subject = countersign::subject::Subject { provider: document.provider, kind: document.kind, id };
+        let id = countersign::domain::SubjectId::parse(document.id.as_str()).expect("an id");
+        let subject = countersign::domain::Subject { provider: document.provider, kind: document.kind, id };
         ledger.timeline(&subject).await.expect("a timeline").expect("known");
     }
     for state in ArchiveState::ALL {
-        ledger.orders(state, None, 10).await.expect("orders");
+        ledger.jobs(state, None, 10).await.expect("orders");
     }
     let today = &time::format(time::now())[..10];
     ledger.deliveries_page(today, DeliveryFilter::default(), None, 10).await.expect("deliveries");
@@ -135,72 +135,73 @@ async fn read(bench: &Bench, recorder: &Recorder) {
     let mut proven = 0;
     for record in Selection::default().deliveries(&ledger).await.expect("deliveries") {
         ledger.delivery(&record.id).await.expect("a delivery");
-        proven += usize::from(verify(&ledger, &record.id).await.is_ok());
+        proven += usize::from(verify(&ledger, &deliveries::services(), &record.id).await.is_ok());
     }
-    assert!(proven > 0, "nothing is signed");
+    assert!(proven > 0, "no delivery could be verified");
     for kept in ledger.quarantine_list(None, None, 100).await.expect("quarantine") {
         ledger.quarantined(&kept.id).await.expect("a request");
     }
-    ledger.refused(Provider::Signeasy).await.expect("a ring");
+    ledger.rejected(Provider::Signeasy).await.expect("a ring");
     // As the console serves a PDF.
-    let key = "quicklysign/to-be-forgotten/document/hash.pdf";
+    let key = "quicklysign/to-be-erased/document/hash.pdf";
     aws.s3.get_object().bucket(BUCKET).key(key).send().await.expect("a PDF");
 }
 
-async fn retry_and_replay(template: &Template, bench: &Bench, recorder: &Recorder) {
-    let aws = recorder.clients(&bench.aws);
+async fn retry_and_replay(template: &Template, deployed: &Deployed, recorder: &Recorder) {
+    let aws = recorder.clients(&deployed.aws);
     let ledger = Ledger::new(&aws, TABLE, BUCKET);
-    let order = bench.ledger().orders(ArchiveState::Due, None, 1).await.expect("orders").remove(0);
+    let order = deployed.ledger().jobs(ArchiveState::Due, None, 1).await.expect("orders").remove(0);
     assert!(ledger.retry(&order.subject).await.expect("a retry"));
-    let replay = Replay::new(&settings(template, bench, "if_present"), &aws);
+    let replay = Replay::new(&settings(template, deployed, "if_present"), &aws);
     for id in replay.stored(Selection::default()).await.expect("deliveries") {
         replay.delivery(&id).await.expect("a replay");
     }
     let mut outcomes = BTreeSet::new();
     for id in replay.quarantined(Selection::default()).await.expect("quarantine") {
-        outcomes.extend(replay.refused(&id).await.expect("a replay").map(|replayed| replayed.outcome));
+        outcomes.extend(replay.rejected(&id).await.expect("a replay").map(|replayed| replayed.outcome));
     }
     assert!(outcomes.contains("recorded") && outcomes.contains("quarantined"), "{outcomes:?}");
-    // A refused request of QuicklySign's: what it proves is the path token, so none is kept, but one could be.
-    let quicklysign = settings(template, bench, "if_present").provider(Provider::Quicklysign).proof.clone();
+    // QuicklySign's only proof is the path token, so no request of it is quarantined, but a replay would read its secret.
+    let quicklysign = settings(template, deployed, "if_present").service(Provider::Quicklysign).proof.clone();
     let countersign::settings::SecretSource::SecretsManager(id) = quicklysign else { panic!("no secret") };
     aws.secrets.get_secret_value().secret_id(id).send().await.expect("a secret");
 }
 
-async fn forget(bench: &Bench, recorder: &Recorder) {
-    let ledger = Ledger::new(&recorder.clients(&bench.aws), TABLE, BUCKET);
-    let id = pack("to-be-forgotten").id;
-    let forgotten = countersign::forget::forget(&ledger, Provider::Quicklysign, &id, time::now()).await;
-    let forgotten = forgotten.expect("forgotten").expect("known");
+async fn forget(deployed: &Deployed, recorder: &Recorder) {
+    let ledger = Ledger::new(&recorder.clients(&deployed.aws), TABLE, BUCKET);
+    let id = pack("to-be-erased").id;
+    let forgotten =
+        countersign::forget::forget(&ledger, &deliveries::services(), Provider::Quicklysign, &id, time::now()).await;
+    let forgotten = forgotten.expect("the ledger").expect("a known subject");
     assert_eq!((forgotten.objects.len(), forgotten.deliveries.len()), (2, 1), "{forgotten:?}");
 }
 
-/// In a bucket with versions, which the deployed one is, a version is what is deleted.
+/// The deployed bucket has versions, so that a version is deleted instead of an object.
 fn with_versions(calls: BTreeSet<Call>) -> BTreeSet<Call> {
     let name = |action: String| if action == "s3:DeleteObject" { "s3:DeleteObjectVersion".to_owned() } else { action };
     calls.into_iter().map(|(action, resource)| (name(action), resource)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operators_policies_allow_what_the_commands_call_and_nothing_else() {
+async fn operator_policies_allow_exactly_what_the_commands_call() {
     let template = Template::read();
-    let bench = Bench::start().await;
-    fill(&template, &bench).await;
-    let [reading, replaying, forgetting] = [(); 3].map(|()| Recorder::default());
-    read(&bench, &reading).await;
-    retry_and_replay(&template, &bench, &replaying).await;
-    forget(&bench, &forgetting).await;
-    let [to_read, to_replay, to_forget] = policies();
+    let deployed = Deployed::start().await;
+    fill(&template, &deployed).await;
+    let [reading, replaying, erasing] = [(); 3].map(|()| Recorder::default());
+    read(&deployed, &reading).await;
+    retry_and_replay(&template, &deployed, &replaying).await;
+    forget(&deployed, &erasing).await;
+    let [to_read, to_replay, to_erase] = policies();
     let all = [
         ("to read", vec![&to_read], reading.calls()),
         ("to replay", vec![&to_replay, &to_read], replaying.calls()),
-        ("to forget", vec![&to_forget, &to_read], with_versions(forgetting.calls())),
+        ("to erase", vec![&to_erase, &to_read], with_versions(erasing.calls())),
     ];
     let mut problems = Vec::new();
     for (who, policies, calls) in all {
         let allows = |call: &&Call| policies.iter().copied().flatten().any(|statement| statement.allows(call));
-        let refused = calls.iter().filter(|call| !allows(call));
-        problems.extend(refused.map(|(action, resource)| format!("{who}: {action} on {resource} isn't allowed")));
+        let denied = calls.iter().filter(|call| !allows(call));
+        problems.extend(denied.map(|(action, resource)| format!("{who}: {action} on {resource} isn't allowed")));
         problems.extend(unused(who, policies[0], &calls));
     }
     assert!(problems.is_empty(), "{problems:#?}");

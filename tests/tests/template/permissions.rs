@@ -1,8 +1,8 @@
 //! Permissions: each function's role allows exactly what the function calls.
 //!
-//! The calls are observed, not listed: every function is started as deployed, with clients that note each call, and is
-//! given everything in `events/` and more. A call that the role doesn't allow fails the test, and so does a permission
-//! that nothing uses. That nothing was overlooked is checked against the source: every SDK operation in it is seen.
+//! The calls are recorded, not listed: every function is started as deployed, with clients that record each call, and is
+//! called with everything in `events/` and more. A call that the role doesn't allow fails the test, and so does an unused
+//! permission. To make sure that no call is missed, every SDK operation in the source must have been recorded.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -21,36 +20,36 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use countersign::{
-    aws::Aws,
-    delivery::{Envelope, OwnProof, Proven, Route, Unproven},
-    ledger::{ArchiveState, Order},
-    time,
-    token::Tokens,
-};
+use countersign::{aws::Aws, domain::Route, ledger::ArchiveState};
 use countersign_cli::stack::{BUCKET, Functions};
+use end_to_end::{
+    Stored, from_now,
+    harness::{deliveries, requests::queue_message},
+};
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::{
-    bench::Bench,
+    deployed::Deployed,
     events,
     functions::folders,
     routes,
     template::{Parameters, Template, root},
 };
 
-/// What the services that run a function do as it: write its log and traces, take its messages off the queue.
+/// Services whose actions AWS does in a function's role: logs, traces, reading the queue, encryption.
 const DONE_BY_AWS: [&str; 4] = ["logs:", "xray:", "sqs:", "kms:"];
 
-/// What no function does: `countersign forget` erases every version of an object.
-const BY_PEOPLE: &str = "ListObjectVersions";
+/// An operation of no function: `countersign forget` deletes every version of an object.
+const BY_OPERATORS: &str = "ListObjectVersions";
 
-/// An IAM action, and what it was done to, named as in the template: `Table.Arn`, `ArchiveBucket.Arn/<key>`.
+/// Age of a delivery that the sweep takes up.
+pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// An IAM action and its resource, named as in the template: `Table.Arn`, `ArchiveBucket.Arn/<key>`.
 pub type Call = (String, String);
 
-/// Notes the calls of one function's clients.
+/// Records the calls of one function's clients.
 #[derive(Clone, Debug, Default)]
 pub struct Recorder(Arc<Mutex<BTreeSet<Call>>>);
 
@@ -112,50 +111,51 @@ fn body(request: &aws_smithy_runtime_api::http::Request) -> Value {
     serde_json::from_slice(request.body().bytes().expect("a body in memory")).expect("JSON")
 }
 
-/// What each function called.
-async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
-    let bench = Bench::start().await;
+/// The calls of each function.
+async fn record_calls(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
+    let deployed = Deployed::start().await;
     let folders = folders();
     let recorders: BTreeMap<String, Recorder> = folders.keys().map(|id| (id.clone(), Recorder::default())).collect();
     let start = async |id: &str| {
-        let settings = bench.settings(template, id).expect("settings");
-        Functions::start(&settings, &recorders[id].clients(&bench.aws)).await
+        let settings = deployed.settings(template, id).expect("settings");
+        Functions::start(&settings, &recorders[id].clients(&deployed.aws)).await
     };
     for route in Route::ALL {
         let id = routes::function(route);
-        // That there is a folder for each is another test.
+        // Another test checks that there is a folder for each.
         let Some(folder) = folders.get(id) else { continue };
         let functions = start(id).await;
         for (_, event) in events::of(folder) {
             let request = lambda_http::request::from_str(&event).expect("an event");
             functions.call(route, request).await;
         }
-        if let Some(event) = large_and_refused(route) {
+        if let Some(event) = large_and_rejected(route) {
             let request = lambda_http::request::from_str(&event).expect("an event");
             assert_eq!(functions.call(route, request).await.status(), 401, "{route:?}");
         }
     }
 
     let subscribe = "QuicklysignSubscribe";
-    let settings = bench.settings(template, subscribe);
-    let subscriber = quicklysign_subscribe::Function::start(settings, &recorders[subscribe].clients(&bench.aws));
+    let settings = deployed.settings(template, subscribe);
+    let subscriber = quicklysign_subscribe::Function::start(settings, &recorders[subscribe].clients(&deployed.aws));
     for (case, event) in events::of("quicklysign-subscribe") {
         subscriber.handle(serde_json::from_str(&event).expect("an event")).await.expect(&case);
     }
 
-    // What the sweep finds: deliveries that were left behind, with a few events and with many, small and large.
-    let ledger = bench.ledger();
-    let event = json!({"entity_key": "left-behind", "callback_event": "document_updated"});
+    // For the sweep: unfinished deliveries, small and large, with few and with many events.
+    let ledger = deployed.ledger();
+    let event = json!({"entity_key": "unfinished", "callback_event": "document_updated"});
+    let unfinished = |route, body| deliveries::delivery_at(from_now(-HOUR), route, body);
     for (route, body) in [(Route::Quicklysign, event.to_string()), (Route::LegalesignBatch, large_batch())] {
-        ledger.accept(&left_behind(route, body)).await.expect("accepted");
+        ledger.accept(&unfinished(route, body)).await.expect("accepted");
     }
-    ledger.leave_pending(&left_behind(Route::LegalesignBatch, large_batch())).await.expect("put");
+    ledger.spool(&unfinished(Route::LegalesignBatch, large_batch())).await.expect("put");
     let worker = start("FinalDocument").await.final_document;
     for (_, event) in events::of("final-document") {
         worker.handle(serde_json::from_str(&event).expect("an event")).await;
     }
-    for order in ledger.orders(ArchiveState::Due, None, 1000).await.expect("orders") {
-        worker.handle(message(&order)).await;
+    for order in ledger.jobs(ArchiveState::Due, None, 1000).await.expect("orders") {
+        worker.handle(queue_message(&order.subject)).await;
     }
     let reconcile = start("Reconcile").await.reconcile;
     for (_, event) in events::of("reconcile") {
@@ -164,8 +164,8 @@ async fn observe(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
     recorders.into_iter().map(|(id, recorder)| (id, recorder.calls())).collect()
 }
 
-/// A callback whose own proof is wrong, too large to be kept in the table; `None` for the service that gives none.
-fn large_and_refused(route: Route) -> Option<String> {
+/// A callback with a wrong proof, too large to be stored in the table; `None` for the service without a proof of its own.
+fn large_and_rejected(route: Route) -> Option<String> {
     let file = match route {
         Route::LegalesignBatch => "v1-batch/wrong_signature",
         Route::LegalesignRealtime => "v1-realtime/signed_form_wrong_signature",
@@ -188,37 +188,21 @@ fn large_and_refused(route: Route) -> Option<String> {
     Some(event.to_string())
 }
 
-/// A form with a hundred entries.
+/// A batch with a hundred entries.
 pub fn large_batch() -> String {
     let entry = |number| {
         json!({
             "timestamp": "2018-03-20T07:09:52",
             "name": "status",
             "value": "10",
-            "resource_uri": format!("/api/v1/signer/left-behind-{number}/"),
+            "resource_uri": format!("/api/v1/signer/unfinished-{number}/"),
         })
     };
     let entries: Vec<Value> = (0..100).map(entry).collect();
     format!("data={}&signed=-", Value::from(entries))
 }
 
-pub fn left_behind(route: Route, body: String) -> Proven {
-    let token = SecretString::from("a-path-token");
-    let tokens = Tokens::new(std::slice::from_ref(&token)).expect("a token");
-    let received_at = time::now().checked_sub(SignedDuration::from_hours(1)).expect("a time");
-    let request = Unproven::new(route, token, Envelope::default(), body.into(), received_at);
-    request.address(&tokens).ok().expect("the right token").prove(OwnProof::PathTokenOnly)
-}
-
-fn message(order: &Order) -> SqsEvent {
-    let mut record = SqsMessage::default();
-    record.body = Some(json!({"pk": order.subject.partition()}).to_string());
-    let mut event = SqsEvent::default();
-    event.records = vec![record];
-    event
-}
-
-/// A statement of a policy: actions, and the resources that it allows them on.
+/// A statement of a policy: actions, and the resources on which they are allowed.
 pub struct Statement {
     pub sid: String,
     pub actions: Vec<String>,
@@ -231,12 +215,12 @@ impl Statement {
     }
 }
 
-/// Whether a resource is one of those that a pattern with an asterisk at its end means.
+/// Whether a resource matches a pattern, which may end with an asterisk.
 fn fits(pattern: &str, resource: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == resource, |prefix| resource.starts_with(prefix))
 }
 
-/// All that a function's role allows the function itself.
+/// The statements of a function's role that allow the function's own calls.
 fn statements(template: &Template, function: &str) -> Vec<Statement> {
     let resolve = |value: &Value| template.resolve(value, &Parameters::default());
     let role = resolve(&template.resource(&format!("{function}Role")).value["Properties"]);
@@ -273,7 +257,7 @@ pub fn texts(value: &Value) -> Vec<String> {
     }
 }
 
-/// Every call of the AWS SDK in the source of the shared crate, as the SDK names its operations.
+/// Every AWS SDK operation called in a folder of source code, by the SDK's name.
 fn called_in_the_source(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -296,7 +280,7 @@ fn called_in_the_source(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What is allowed and wasn't used.
+/// Allowed actions and resources that weren't used.
 pub fn unused(who: &str, statements: &[Statement], calls: &BTreeSet<Call>) -> Vec<String> {
     let mut unused = Vec::new();
     for Statement { sid, actions, resources } in statements {
@@ -312,11 +296,11 @@ pub fn unused(who: &str, statements: &[Statement], calls: &BTreeSet<Call>) -> Ve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_allow_what_functions_call_and_nothing_else() {
+async fn roles_allow_exactly_what_functions_call() {
     let template = Template::read();
-    let observed = observe(&template).await;
+    let recorded = record_calls(&template).await;
     let mut problems = Vec::new();
-    for (function, calls) in &observed {
+    for (function, calls) in &recorded {
         let statements = statements(&template, function);
         for call in calls {
             if !statements.iter().any(|statement| statement.allows(call)) {
@@ -328,18 +312,18 @@ async fn roles_allow_what_functions_call_and_nothing_else() {
     assert!(problems.is_empty(), "{problems:#?}");
 
     let seen: BTreeSet<&str> =
-        observed.values().flatten().filter_map(|(action, _)| Some(action.split_once(':')?.1)).collect();
+        recorded.values().flatten().filter_map(|(action, _)| Some(action.split_once(':')?.1)).collect();
     let mut in_source = BTreeSet::new();
     called_in_the_source(&root().join("shared/src"), &mut in_source);
     assert!(in_source.len() > 4, "{in_source:?}");
-    let is_seen = |operation: &&String| seen.contains(operation.as_str()) || operation.as_str() == BY_PEOPLE;
+    let is_seen = |operation: &&String| seen.contains(operation.as_str()) || operation.as_str() == BY_OPERATORS;
     let unseen: Vec<_> = in_source.iter().filter(|operation| !is_seen(operation)).collect();
-    assert!(unseen.is_empty(), "no function was seen calling {unseen:?}: what it may call isn't known");
+    assert!(unseen.is_empty(), "{unseen:?} was never called in this test: its permissions can't be checked");
 }
 
-/// The trust policies: a service may take on a role for this account's own pipe or schedule only.
+/// The trust policies: a service may assume a role only for this account's own pipe or schedule.
 #[test]
-fn roles_can_be_taken_on_by_their_service_alone() {
+fn roles_can_only_be_assumed_by_their_service() {
     let template = Template::read();
     let mut services = BTreeMap::new();
     for role in template.resources("AWS::IAM::Role") {

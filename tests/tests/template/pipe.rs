@@ -1,44 +1,33 @@
-//! The pipe's filter against real items: of all that the ledger writes, only archive orders that are due and that nobody
-//! has claimed are handed over.
+//! The pipe's filter with real items: of everything that the ledger writes, only archive jobs that are due and not leased
+//! pass.
 
 use countersign::{
-    delivery::{Envelope, OwnProof, Proven, Route, Unproven},
-    ledger::{ArchiveState, CurrentVersion, Ledger, OrderOutcome},
-    provider::Provider,
-    subject::{Subject, SubjectKind},
+    domain::{Route, Subject},
+    ledger::{ArchiveState, CurrentVersion, JobOutcome, Ledger},
     time,
-    token::Tokens,
 };
 use countersign_cli::stack::TABLE;
-use end_to_end::subject;
+use end_to_end::{Stored, harness::deliveries, pack, quicklysign};
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use super::{bench::Bench, template::Template};
+use super::{deployed::Deployed, template::Template};
 
-const CLAIM: SignedDuration = SignedDuration::from_mins(16);
+const LEASE: SignedDuration = SignedDuration::from_mins(16);
 
-/// A QuicklySign delivery that asks for the final documents of a pack.
-fn delivery(pack: &str) -> Proven {
-    let token = SecretString::from("a-path-token");
-    let tokens = Tokens::new(std::slice::from_ref(&token)).expect("a token");
-    let body = json!({"entity_key": pack, "callback_event": "final_document_generated"}).to_string();
-    let request = Unproven::new(Route::Quicklysign, token, Envelope::default(), body.into(), time::now());
-    request.address(&tokens).ok().expect("the right token").prove(OwnProof::PathTokenOnly)
-}
-
-async fn complete(ledger: &Ledger, pack: &str) -> Subject {
-    let delivery = delivery(pack);
+/// Records a callback that a pack's final documents exist.
+async fn complete(ledger: &Ledger, id: &str) -> Subject {
+    let body = quicklysign::body("final_document_generated", id);
+    let delivery = deliveries::delivery(Route::Quicklysign, body);
     ledger.accept(&delivery).await.expect("accepted");
-    countersign::intake::record(ledger, &delivery).await.expect("recorded");
-    subject(Provider::Quicklysign, SubjectKind::DocumentPack, pack)
+    countersign::intake::record(ledger, &deliveries::services(), &delivery).await.expect("recorded");
+    pack(id)
 }
 
-/// The keys of the stored items that the filter lets through, as the message's text.
-async fn handed_over(bench: &Bench, pattern: &Value) -> Vec<String> {
-    let items = bench.aws.dynamodb.scan().table_name(TABLE).send().await.expect("a scan").items().to_vec();
-    assert!(items.len() > 3, "there are other items than orders");
+/// The partition keys of the stored items that pass the filter.
+async fn passed(deployed: &Deployed, pattern: &Value) -> Vec<String> {
+    let items = deployed.aws.dynamodb.scan().table_name(TABLE).send().await.expect("a scan").items().to_vec();
+    assert!(items.len() > 3, "there are other items than jobs");
     let images = items.into_iter().map(|item| {
         let image: Map<String, Value> = item.into_iter().map(|(name, value)| (name, wire(&value))).collect();
         json!({"eventName": "MODIFY", "dynamodb": {"NewImage": image}})
@@ -52,57 +41,57 @@ async fn handed_over(bench: &Bench, pattern: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn only_orders_that_are_due_and_unclaimed_are_handed_over() {
+async fn the_pipe_passes_only_due_jobs_without_a_lease() {
     let template = Template::read();
     let pattern = template.resource("ArchivePipe").property("/SourceParameters/FilterCriteria/Filters/0/Pattern");
     let pattern: Value = serde_json::from_str(pattern.as_str().expect("a text")).expect("JSON");
-    let bench = Bench::start().await;
-    let ledger = bench.ledger();
+    let deployed = Deployed::start().await;
+    let ledger = deployed.ledger();
 
     let due = complete(&ledger, "due").await;
-    assert_eq!(handed_over(&bench, &pattern).await, [due.partition()], "a new order");
-    let claim = ledger.claim(&due, CLAIM).await.expect("the ledger").expect("it is due");
-    assert_eq!(handed_over(&bench, &pattern).await, [""; 0], "a claimed order");
+    assert_eq!(passed(&deployed, &pattern).await, [due.partition()], "a new job");
+    let lease = ledger.lease(&due, LEASE).await.expect("the ledger").expect("it is due");
+    assert_eq!(passed(&deployed, &pattern).await, [""; 0], "a leased job");
     let version = CurrentVersion { version: "1".to_owned(), sha256: "0".repeat(64) };
     ledger.note_version(&due, "document#document", &version).await.expect("noted");
-    assert_eq!(handed_over(&bench, &pattern).await, [""; 0], "progress on a claimed order");
+    assert_eq!(passed(&deployed, &pattern).await, [""; 0], "progress of a leased job");
     complete(&ledger, "due").await;
-    assert_eq!(handed_over(&bench, &pattern).await, [""; 0], "asked for again while it is claimed");
-    ledger.settle(&claim, &OrderOutcome::Archived).await.expect("settled");
-    assert_eq!(handed_over(&bench, &pattern).await, [due.partition()], "given up for having been asked for again");
+    assert_eq!(passed(&deployed, &pattern).await, [""; 0], "enqueued again while it is leased");
+    ledger.complete(&lease, &JobOutcome::Archived).await.expect("completed");
+    assert_eq!(passed(&deployed, &pattern).await, [due.partition()], "due again after completion");
 
     let outcomes = [
-        OrderOutcome::Archived,
-        OrderOutcome::Waiting { not_before: time::now(), reason: "r".to_owned(), failed: true },
-        OrderOutcome::Blocked { host: "host".to_owned() },
-        OrderOutcome::Failed { reason: "r".to_owned() },
-        OrderOutcome::Foreign { reason: "r".to_owned() },
+        JobOutcome::Archived,
+        JobOutcome::Waiting { not_before: time::now(), reason: "r".to_owned(), failed: true, second_look: false },
+        JobOutcome::Blocked { host: "host".to_owned() },
+        JobOutcome::Failed { reason: "r".to_owned() },
+        JobOutcome::Foreign { reason: "r".to_owned() },
     ];
     for (number, outcome) in outcomes.into_iter().enumerate() {
-        let subject = complete(&ledger, &format!("settled-{number}")).await;
-        let claim = ledger.claim(&subject, CLAIM).await.expect("the ledger").expect("it is due");
-        ledger.settle(&claim, &outcome).await.expect("settled");
-        assert_eq!(handed_over(&bench, &pattern).await, [due.partition()], "{outcome:?}");
+        let subject = complete(&ledger, &format!("completed-{number}")).await;
+        let lease = ledger.lease(&subject, LEASE).await.expect("the ledger").expect("it is due");
+        ledger.complete(&lease, &outcome).await.expect("completed");
+        assert_eq!(passed(&deployed, &pattern).await, [due.partition()], "{outcome:?}");
     }
-    let mut settled = Vec::new();
+    let mut completed = Vec::new();
     for state in ArchiveState::ALL.into_iter().filter(|state| *state != ArchiveState::Due) {
-        let orders = ledger.orders(state, None, 10).await.expect("orders");
+        let orders = ledger.jobs(state, None, 10).await.expect("jobs");
         assert_eq!(orders.len(), 1, "{state:?}");
-        settled.extend(orders);
+        completed.extend(orders);
     }
-    for order in settled {
+    for order in completed {
         let state = order.state;
         assert!(ledger.wake(&order).await.expect("the ledger"));
         let mut expected = [due.partition(), order.subject.partition()];
         expected.sort();
-        assert_eq!(handed_over(&bench, &pattern).await, expected, "{state:?}, due again");
-        let claim = ledger.claim(&order.subject, CLAIM).await.expect("the ledger").expect("it is due");
-        ledger.settle(&claim, &OrderOutcome::Archived).await.expect("settled");
+        assert_eq!(passed(&deployed, &pattern).await, expected, "{state:?}, due again");
+        let lease = ledger.lease(&order.subject, LEASE).await.expect("the ledger").expect("it is due");
+        ledger.complete(&lease, &JobOutcome::Archived).await.expect("completed");
     }
 }
 
 #[test]
-fn the_message_is_what_the_worker_reads() {
+fn the_pipes_message_has_the_format_that_the_worker_reads() {
     let template = Template::read();
     let written = template.resource("ArchivePipe").property("/TargetParameters/InputTemplate");
     let key = r#""quicklysign#document_pack#a""#;
@@ -111,7 +100,7 @@ fn the_message_is_what_the_worker_reads() {
     assert_eq!(message, json!({"pk": "quicklysign#document_pack#a"}));
 }
 
-/// What EventBridge does with a pattern of this sort: objects are looked into, and of an array's members one must fit.
+/// Whether an event matches a pattern as EventBridge interprets it: in objects all members must match, of an array one.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html>
 fn matches(pattern: &Value, event: Option<&Value>) -> bool {
     match pattern {
@@ -120,16 +109,16 @@ fn matches(pattern: &Value, event: Option<&Value>) -> bool {
         }
         Value::Array(allowed) => allowed.iter().any(|allowed| match allowed {
             Value::Object(operator) => {
-                assert!(operator.len() == 1 && operator.contains_key("exists"), "{operator:?} is not known here");
+                assert!(operator.len() == 1 && operator.contains_key("exists"), "{operator:?} isn't supported here");
                 operator["exists"].as_bool() == Some(event.is_some())
             }
             literal => event == Some(literal),
         }),
-        other => panic!("{other} is no pattern"),
+        other => panic!("{other} is not a pattern"),
     }
 }
 
-/// An attribute as streams write it; of those that the filter could look at, only texts occur.
+/// An attribute as streams write it. The filter only reads texts.
 fn wire(value: &aws_sdk_dynamodb::types::AttributeValue) -> Value {
     use aws_sdk_dynamodb::types::AttributeValue as A;
     match value {
@@ -149,7 +138,7 @@ fn wire(value: &aws_sdk_dynamodb::types::AttributeValue) -> Value {
 }
 
 #[test]
-fn the_matcher_itself_tells_apart() {
+fn the_pattern_matcher_distinguishes_events() {
     let pattern = json!({"a": {"b": ["x", "y"]}, "c": [{"exists": false}]});
     for (event, passes) in [
         (json!({"a": {"b": "x"}}), true),

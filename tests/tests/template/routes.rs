@@ -1,8 +1,8 @@
-//! The routes: each is posted to the function that is meant for it, throttled by itself, and in the outputs.
+//! The routes: each calls its function, has its own throttle, and is in the outputs.
 
 use std::collections::BTreeSet;
 
-use countersign::delivery::Route;
+use countersign::domain::Route;
 
 use super::template::{Parameters, Template};
 
@@ -17,7 +17,7 @@ pub const fn function(route: Route) -> &'static str {
 }
 
 #[test]
-fn every_route_goes_to_its_function_and_no_function_has_another() {
+fn every_route_calls_its_function_and_there_are_no_other_routes() {
     let template = Template::read();
     let mut found = BTreeSet::new();
     for of in template.functions() {
@@ -32,12 +32,12 @@ fn every_route_goes_to_its_function_and_no_function_has_another() {
             }
         }
     }
-    let wanted: BTreeSet<_> = Route::ALL.into_iter().map(|route| (route.path(), function(route))).collect();
-    assert_eq!(found, wanted);
+    let expected: BTreeSet<_> = Route::ALL.into_iter().map(|route| (route.path(), function(route))).collect();
+    assert_eq!(found, expected);
 }
 
 #[test]
-fn every_route_is_throttled_by_itself() {
+fn every_route_has_its_own_throttle() {
     let template = Template::read();
     let settings = template.resource("Api").property("/RouteSettings").as_object().expect("settings");
     let found: BTreeSet<_> = settings.keys().cloned().collect();
@@ -45,7 +45,7 @@ fn every_route_is_throttled_by_itself() {
 }
 
 #[test]
-fn the_outputs_tell_every_callback_url() {
+fn the_outputs_contain_every_callback_url() {
     let template = Template::read();
     let outputs = template.section("Outputs").values();
     let found: BTreeSet<_> = outputs
@@ -56,7 +56,7 @@ fn the_outputs_tell_every_callback_url() {
 }
 
 #[test]
-fn the_access_log_never_has_the_path() {
+fn the_access_log_does_not_contain_the_path() {
     let template = Template::read();
     let format = template.resource("Api").property("/AccessLogSettings/Format").to_string();
     assert!(format.contains("$context.routeKey"));

@@ -1,17 +1,17 @@
-//! The table: keys, index, stream and expiry as the ledger's code names them.
+//! The table: keys, index, stream and expiry as the ledger uses them.
 
 use countersign::ledger::{EXPIRES_AT, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, PARTITION_KEY, SORT_KEY};
 use countersign_cli::stack::TABLE;
 use serde_json::{Value, json};
 
-use super::{bench::Bench, template::Template};
+use super::{deployed::Deployed, template::Template};
 
 fn keys(partition: &str, sort: &str) -> Value {
     json!([{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}])
 }
 
 #[test]
-fn the_table_has_the_names_that_the_ledger_writes() {
+fn the_table_has_the_keys_that_the_ledger_uses() {
     let template = Template::read();
     let table = template.resource("Table");
     assert_eq!(table.property("/KeySchema"), &keys(PARTITION_KEY, SORT_KEY));
@@ -27,11 +27,11 @@ fn the_table_has_the_names_that_the_ledger_writes() {
 }
 
 #[tokio::test]
-async fn the_local_stack_s_table_is_the_same() {
+async fn the_local_stack_creates_the_same_table() {
     let template = Template::read();
     let deployed = template.resource("Table");
-    let bench = Bench::start().await;
-    let local = bench.aws.dynamodb.describe_table().table_name(TABLE).send().await.expect("an answer");
+    let embedded = Deployed::start().await;
+    let local = embedded.aws.dynamodb.describe_table().table_name(TABLE).send().await.expect("an answer");
     let local = local.table().expect("a table");
     let schema = |schema: &[aws_sdk_dynamodb::types::KeySchemaElement]| -> Value {
         schema
@@ -48,13 +48,13 @@ async fn the_local_stack_s_table_is_the_same() {
     assert_eq!(projection.as_str(), deployed_index["Projection"]["ProjectionType"]);
     let view = local.stream_specification().and_then(|stream| stream.stream_view_type()).expect("a stream");
     assert_eq!(view.as_str(), deployed.property("/StreamSpecification/StreamViewType"));
-    let expiry = bench.aws.dynamodb.describe_time_to_live().table_name(TABLE).send().await.expect("an answer");
+    let expiry = embedded.aws.dynamodb.describe_time_to_live().table_name(TABLE).send().await.expect("an answer");
     let expiry = expiry.time_to_live_description().and_then(|expiry| expiry.attribute_name());
     assert_eq!(expiry, deployed.property("/TimeToLiveSpecification/AttributeName").as_str());
 }
 
 #[test]
-fn what_holds_data_outlives_the_stack() {
+fn resources_with_data_are_retained_when_the_stack_is_deleted() {
     let template = Template::read();
     for id in ["Table", "ArchiveBucket", "ArchiveBucketPolicy", "ArchiveDeadLetters", "PipeDeadLetters"] {
         let resource = template.resource(id).value;

@@ -1,12 +1,12 @@
-//! Reads `template.yaml`, with CloudFormation's short tags as their long forms, and resolves values as CloudFormation
-//! would with given parameters.
+//! Reads `template.yaml`, with CloudFormation's short tags as long forms, and resolves values as CloudFormation does for
+//! given parameters.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// Where the repository is.
+/// The repository's folder.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -57,17 +57,23 @@ impl Template {
         self.resources("AWS::Serverless::Function")
     }
 
-    /// A function's environment as it would be with these parameters, unset variables left out.
-    pub fn environment(&self, function: &str, parameters: &Parameters) -> BTreeMap<String, String> {
+    /// The variables that a function's environment names, whether it gives them a value or `AWS::NoValue`.
+    pub fn variables(&self, function: &str) -> BTreeMap<String, &Value> {
         let of_all = &self.0["Globals"]["Function"]["Environment"]["Variables"];
         let own = self.resource(function).property("/Environment/Variables");
         let variables = [of_all, own].into_iter().flat_map(|variables| variables.as_object().expect("variables"));
-        let resolved = variables.map(|(name, value)| (name.clone(), self.resolve(value, parameters)));
+        variables.map(|(name, value)| (name.clone(), value)).collect()
+    }
+
+    /// A function's environment with these parameters, without unset variables.
+    pub fn environment(&self, function: &str, parameters: &Parameters) -> BTreeMap<String, String> {
+        let variables = self.variables(function).into_iter();
+        let resolved = variables.map(|(name, value)| (name, self.resolve(value, parameters)));
         resolved.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
     }
 
-    /// A value with its functions carried out. What only AWS knows is named: `!Ref Table` is `Table`, `!GetAtt Table.Arn`
-    /// is `Table.Arn`. `AWS::NoValue` is null.
+    /// A value with its functions evaluated. Values that only AWS knows are replaced by names: `!Ref Table` by `Table`,
+    /// `!GetAtt Table.Arn` by `Table.Arn`. `AWS::NoValue` is null.
     pub fn resolve(&self, value: &Value, parameters: &Parameters) -> Value {
         let resolve = |value: &Value| self.resolve(value, parameters);
         match value {
@@ -119,7 +125,7 @@ impl Template {
         match single(condition.as_object().expect("a condition")) {
             Some(("Fn::Not", inner)) => !self.holds(&inner[0], parameters),
             Some(("Fn::Equals", both)) => self.resolve(&both[0], parameters) == self.resolve(&both[1], parameters),
-            other => panic!("{other:?} is no condition that this reader knows"),
+            other => panic!("{other:?} is an unknown condition"),
         }
     }
 }
@@ -143,7 +149,7 @@ fn single(object: &Map<String, Value>) -> Option<(&str, &Value)> {
     }
 }
 
-/// The same as JSON: `!Ref X` as `{"Ref": "X"}`, `!GetAtt A.B` as `{"Fn::GetAtt": ["A", "B"]}`, and so on.
+/// YAML as JSON: `!Ref X` as `{"Ref": "X"}`, `!GetAtt A.B` as `{"Fn::GetAtt": ["A", "B"]}`, and so on.
 fn json(yaml: &Yaml<'_>) -> Value {
     match yaml {
         Yaml::Value(Scalar::Null) => Value::Null,
@@ -162,12 +168,12 @@ fn json(yaml: &Yaml<'_>) -> Value {
             ("GetAtt", Value::String(path)) => json!({"Fn::GetAtt": path.split('.').collect::<Vec<_>>()}),
             (function, value) => Map::from_iter([(format!("Fn::{function}"), value)]).into(),
         },
-        other => panic!("{other:?} doesn't stand in a template"),
+        other => panic!("{other:?} isn't allowed in a template"),
     }
 }
 
 #[test]
-fn short_tags_are_read_as_their_long_forms_and_resolved() {
+fn short_tags_are_read_as_long_forms_and_resolved() {
     let template = Template::read();
     let parameters = Parameters::default();
     let batch = template.environment("V1Batch", &parameters);

@@ -1,4 +1,4 @@
-// Keeps an open page up to date, and lets buttons stay on their page. Without it everything else works.
+// Updates an open page, and submits forms without leaving the page. Without this script everything else works.
 "use strict";
 
 (() => {
@@ -6,17 +6,17 @@
   const connection = document.querySelector("#connection");
   const news = document.querySelector("#news");
 
-  const say = (text) => {
+  const announce = (text) => {
     news.textContent = text;
     news.classList.remove("unseen");
-    clearTimeout(say.timer);
-    say.timer = setTimeout(() => news.classList.add("unseen"), 6000);
+    clearTimeout(announce.timer);
+    announce.timer = setTimeout(() => news.classList.add("unseen"), 6000);
   };
 
-  // Makes `from` equal to `to` and touches only what differs, so that focus, scroll and open details stay. Children
-  // with an id are the same thing wherever they stand.
+  // Makes `from` equal to `to` and changes only the differences, so that focus, scroll position and open details stay.
+  // Children with the same id are the same element, even at another position.
   let fresh = 0;
-  // Not `node.id`: in a form, a field of that name would answer.
+  // Not `node.id`: in a form, that would be the field named `id`.
   const key = (node) => (node.getAttribute ? node.getAttribute("id") : null);
   const morph = (from, to) => {
     if (from.isEqualNode(to)) return;
@@ -66,14 +66,14 @@
   };
 
   const show = (html) => {
-    // The server escaped every value; the policy of this page forbids any script that isn't this file.
+    // Safe as HTML: the server has escaped every value, and the page's policy allows no script but this file.
     const template = document.createElement("template");
     template.innerHTML = html;
     const next = region.cloneNode(false);
     next.append(template.content);
     fresh = 0;
     morph(region, next);
-    if (fresh > 0) say(fresh === 1 ? "1 new entry" : `${fresh} new entries`);
+    if (fresh > 0) announce(fresh === 1 ? "1 new entry" : `${fresh} new entries`);
   };
 
   let source = null;
@@ -92,8 +92,8 @@
     });
     source.addEventListener("problem", (event) => state("bad", JSON.parse(event.data)));
     source.addEventListener("error", () => {
-      state("bad", "not connected, trying again");
-      // A browser gives up after an answer that isn't a stream.
+      state("bad", "disconnected, reconnecting");
+      // A browser doesn't reconnect after a response that isn't an event stream.
       if (source && source.readyState === EventSource.CLOSED) {
         close();
         setTimeout(open, 3000);
@@ -106,13 +106,13 @@
   };
   if (region) {
     open();
-    // A page that nobody sees needs no news; when it is seen again, the first event brings all of it.
+    // A hidden page needs no updates. When it becomes visible again, the first event has the whole content.
     document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
     addEventListener("pagehide", close);
     addEventListener("pageshow", open);
   }
 
-  // A form that says so is sent from here, and the page stays.
+  // Submits a form with `data-stay` without leaving the page. The attribute is the end of the success message.
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (!form.dataset.stay) return;
@@ -123,13 +123,13 @@
     try {
       const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" });
       if (answer.type === "opaqueredirect") {
-        say(`${what} ${form.dataset.stay}`);
+        announce(`${what} ${form.dataset.stay}`);
       } else {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        say(page.querySelector(".problem")?.textContent || `That didn't work (${answer.status})`);
+        announce(page.querySelector(".problem")?.textContent || `Request failed (${answer.status})`);
       }
     } catch {
-      say("That didn't work: no connection");
+      announce("Request failed: no connection");
     }
     form.removeAttribute("aria-busy");
   });

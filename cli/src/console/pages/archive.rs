@@ -1,6 +1,6 @@
-//! Archive orders by state: what is stuck, why, and when it is tried again.
+//! Archive jobs by state, with the reason why a job is stuck and the time of its next attempt.
 
-use countersign::ledger::{ArchiveState, Order};
+use countersign::ledger::{ArchiveJob, ArchiveState};
 use maud::{Markup, html};
 
 use super::{
@@ -16,11 +16,11 @@ pub async fn render(console: &Console, wanted: Option<ArchiveState>) -> Result<P
     let name = wanted.map(ArchiveState::as_str);
     let head = html! {
         form.filters method="get" action="/archive" {
-            (choice("State", "state", "everything unfinished", ArchiveState::ALL.map(ArchiveState::as_str), name))
+            (choice("State", "state", "all unfinished", ArchiveState::ALL.map(ArchiveState::as_str), name))
             button type="submit" { "Show" }
         }
     };
-    // What a person has to do something about comes first.
+    // States that need an operator's action come first.
     let states = [
         ArchiveState::Failed,
         ArchiveState::Blocked,
@@ -33,49 +33,49 @@ pub async fn render(console: &Console, wanted: Option<ArchiveState>) -> Result<P
         Some(wanted) => wanted == *state,
         None => *state != ArchiveState::Archived,
     });
-    let orders = futures::future::try_join_all(states.map(|state| console.ledger.orders(state, None, ROWS)));
-    let (orders, figures) = tokio::try_join!(orders, figures(console))?;
-    let orders: Vec<Order> = orders.into_iter().flatten().collect();
+    let jobs = futures::future::try_join_all(states.map(|state| console.ledger.jobs(state, None, ROWS)));
+    let (jobs, figures) = tokio::try_join!(jobs, figures(console))?;
+    let jobs: Vec<ArchiveJob> = jobs.into_iter().flatten().collect();
     let live = html! {
         (figures)
-        @if orders.is_empty() {
+        @if jobs.is_empty() {
             div.empty {
                 @match wanted {
-                    Some(state) => p { "No archive order is " (state.as_str()) "." },
-                    None => p { "Nothing is unfinished: every final document that was announced is archived." },
+                    Some(state) => p { "No archive job is " (state.as_str()) "." },
+                    None => p { "No unfinished archive jobs." },
                 }
             }
         } @else {
             table.rows {
-                caption.unseen { "Archive orders" }
+                caption.unseen { "Archive jobs" }
                 thead {
                     tr {
                         th scope="col" { "Service" }
                         th scope="col" { "Document" }
                         th scope="col" { "State" }
                         th.number scope="col" { "Attempts" }
-                        th scope="col" { "Next try (UTC)" }
+                        th scope="col" { "Next attempt (UTC)" }
                         th scope="col" { "Reason" }
                         @if console.options.allow_retry { th scope="col" { span.unseen { "Action" } } }
                     }
                 }
-                tbody #rows { @for order in &orders { (row(console, order)) } }
+                tbody #rows { @for job in &jobs { (row(console, job)) } }
             }
         }
     };
     Ok(Page { title: "Archive".to_owned(), head, live })
 }
 
-fn row(console: &Console, order: &Order) -> Markup {
-    let subject = &order.subject;
+fn row(console: &Console, job: &ArchiveJob) -> Markup {
+    let subject = &job.subject;
     html! {
         tr id=(format!("order-{}-{}-{}", subject.provider, subject.kind.as_str(), subject.id)) {
             td data-label="Service" { (service(subject.provider)) }
             td data-label="Document" { (subject_link(subject)) " " span.quiet { (kind_name(subject.kind)) } }
-            td data-label="State" { (archive_state(order.state)) }
-            td.number data-label="Attempts" { (order.attempts) }
-            td data-label="Next try" { (moment_or_dash(order.not_before)) }
-            td data-label="Reason" { (text_or_dash(order.reason.as_deref())) }
+            td data-label="State" { (archive_state(job.state)) }
+            td.number data-label="Attempts" { (job.attempts) }
+            td data-label="Next attempt" { (moment_or_dash(job.not_before)) }
+            td data-label="Reason" { (text_or_dash(job.reason.as_deref())) }
             @if console.options.allow_retry { td.links { (retry_button(console, subject)) } }
         }
     }

@@ -1,8 +1,8 @@
-//! The deliveries of a day, the latest first, below what an operator should look at.
+//! The deliveries of a day, latest first. Above them are the numbers that an operator should look at.
 
 use countersign::{
-    ledger::{ArchiveState, DeliveryFilter, DeliveryRecord, Outcome, QUARANTINED_FOR},
-    provider::Provider,
+    domain::{Outcome, Provider},
+    ledger::{ArchiveState, DeliveryFilter, DeliveryRecord, QUARANTINED_FOR},
     time,
 };
 use jiff::{Timestamp, civil::Date};
@@ -17,8 +17,8 @@ use crate::console::{
     view::{Page, Problem},
 };
 
-/// More than so many in a state are only said to be many.
-const COUNTED: usize = 1_000;
+/// Limit for counting items in a state. From this number on, the page shows `1000+`.
+const MAX_COUNT: usize = 1_000;
 
 pub async fn render(
     console: &Console,
@@ -29,9 +29,9 @@ pub async fn render(
 ) -> Result<Page, Problem> {
     let name = day.to_string();
     let provider = filter.provider.map(Provider::as_str);
-    let wanted = filter.outcome.map(Outcome::as_str);
+    let outcome_name = filter.outcome.map(Outcome::as_str);
     let link = |day: Option<&str>, after: Option<&str>| {
-        address("/", &[("day", day), ("provider", provider), ("outcome", wanted), ("after", after)])
+        address("/", &[("day", day), ("provider", provider), ("outcome", outcome_name), ("after", after)])
     };
     let is_today = today == Some(day);
     let yesterday = day.yesterday().ok().map(|day| day.to_string());
@@ -40,42 +40,42 @@ pub async fn render(
         form.filters method="get" action="/" {
             label { span { "Day (UTC)" } input type="date" name="day" value=(name); }
             (choice("Service", "provider", "all services", Provider::ALL.map(Provider::as_str), provider))
-            (choice("Outcome", "outcome", "all outcomes", Outcome::ALL.map(Outcome::as_str), wanted))
+            (choice("Outcome", "outcome", "all outcomes", Outcome::ALL.map(Outcome::as_str), outcome_name))
             button type="submit" { "Show" }
             span.steps {
-                @if let Some(day) = &yesterday { a href=(link(Some(day), None)) { "← day before" } }
-                @if let Some(day) = &tomorrow { a href=(link(Some(day), None)) { "day after →" } }
+                @if let Some(day) = &yesterday { a href=(link(Some(day), None)) { "← previous day" } }
+                @if let Some(day) = &tomorrow { a href=(link(Some(day), None)) { "next day →" } }
                 @if !is_today { a href=(link(None, None)) { "today" } }
             }
         }
     };
-    // What isn't finished belongs to no day's list yet: it stands above today's.
+    // Unfinished deliveries aren't in any day's list yet. They are shown above today's.
     let with_unfinished = is_today && after.is_none() && filter.outcome.is_none_or(|only| only == Outcome::Accepted);
     let unfinished =
         async { if with_unfinished { console.ledger.unfinished_records(ROWS).await } else { Ok(Vec::new()) } };
     let listed = console.ledger.deliveries_page(&name, filter, after, ROWS);
-    let (unfinished, listed, figures, refused) =
+    let (unfinished, listed, figures, quarantined) =
         tokio::try_join!(unfinished, listed, figures(console), quarantined(console))?;
     let unfinished = unfinished.iter().filter(|record| filter.provider.is_none_or(|only| only == record.provider));
     let records: Vec<&DeliveryRecord> = unfinished.rev().chain(&listed.deliveries).collect();
-    let summaries = console.summaries.of(&console.ledger, &records).await?;
+    let summaries = console.summaries.of(&console.ledger, &console.services, &records).await?;
     let live = html! {
-        div.overview { (figures) (refused) }
+        div.overview { (figures) (quarantined) }
         @if records.is_empty() {
             div.empty {
                 p { "No deliveries " @if is_today { "yet today" } @else { "on " (name) } "." }
                 @if is_today && console.options.gateway.is_some() {
-                    p { "Send one from " a href="/trigger" { "Trigger" } "; it appears here by itself." }
+                    p { "Send one from " a href="/trigger" { "Trigger" } ". It appears here without reloading." }
                 }
             }
         } @else {
             table.rows {
-                caption.unseen { "Deliveries of " (name) ", the latest first" }
+                caption.unseen { "Deliveries of " (name) ", latest first" }
                 thead {
                     tr {
                         th scope="col" { "Received (UTC)" }
                         th scope="col" { "Service" }
-                        th scope="col" { "Says" }
+                        th scope="col" { "First event" }
                         th scope="col" { "Outcome" }
                         th scope="col" { "Reason" }
                         th scope="col" { "Proof" }
@@ -104,7 +104,7 @@ fn row(record: &DeliveryRecord, summary: Option<&Summary>, day: &str) -> Markup 
                 (service(record.provider))
                 @if let Some(route) = route_name(record.route, record.provider) { " " span.quiet { (route) } }
             }
-            td data-label="Says" {
+            td data-label="First event" {
                 @match summary {
                     Some(summary) => {
                         bdi { (summary.name) } " " span.quiet { "of " } (subject_link(&summary.subject))
@@ -130,30 +130,30 @@ fn row(record: &DeliveryRecord, summary: Option<&Summary>, day: &str) -> Markup 
     }
 }
 
-/// How a delivery was proven: which token, and whose signature.
+/// The proof of a delivery: the fingerprint of the signer's certificate, or the path token's position, from 1.
 pub fn proof(record: &DeliveryRecord) -> Markup {
     html! {
         @if let Some(certificate) = &record.certificate {
-            span title=(certificate) { "signature " code { (certificate.get(..8).unwrap_or(certificate)) } }
+            span title=(certificate) { "signature " code { (certificate.short()) } }
         } @else {
-            span title="the path token's position among those that are configured" { "token " (record.token + 1) }
+            span title="position in the list of configured path tokens" { "token " (record.token + 1) }
         }
     }
 }
 
-/// How many archive orders are in which state, each a link to them.
-pub async fn figures(console: &Console) -> Result<Markup, countersign::ledger::LedgerError> {
-    let count = |state| console.ledger.count_orders(state, COUNTED);
+/// Number of archive jobs in each state. Each number links to its list.
+pub async fn figures(console: &Console) -> Result<Markup, countersign::domain::LedgerError> {
+    let count = |state| console.ledger.count_jobs(state, MAX_COUNT);
     let states =
         [ArchiveState::Due, ArchiveState::Waiting, ArchiveState::Blocked, ArchiveState::Failed, ArchiveState::Foreign];
     let counts = futures::future::try_join_all(states.map(count)).await?;
     Ok(html! {
-        ul.figures aria-label="Archive orders by state" {
+        ul.figures aria-label="Archive jobs by state" {
             @for (state, count) in states.into_iter().zip(counts) {
                 li {
                     a href=(address("/archive", &[("state", Some(state.as_str()))])) data-state=(state.as_str())
                         data-some[count > 0] {
-                        b { (counted(count)) } " " span { (state.as_str()) }
+                        b { (count_text(count)) } " " span { (state.as_str()) }
                     }
                 }
             }
@@ -161,21 +161,21 @@ pub async fn figures(console: &Console) -> Result<Markup, countersign::ledger::L
     })
 }
 
-/// How many refused requests are kept, as a link to them.
-async fn quarantined(console: &Console) -> Result<Markup, countersign::ledger::LedgerError> {
+/// Number of quarantined requests, as a link to their list.
+async fn quarantined(console: &Console) -> Result<Markup, countersign::domain::LedgerError> {
     let since = time::now().checked_sub(QUARANTINED_FOR).unwrap_or(Timestamp::MIN);
-    let count = console.ledger.count_quarantined(since, COUNTED).await?;
+    let count = console.ledger.count_quarantined(since, MAX_COUNT).await?;
     Ok(html! {
         ul.figures aria-label="Quarantine" {
             li {
                 a href="/quarantine" data-state="quarantined" data-some[count > 0] {
-                    b { (counted(count)) } " " span { "in quarantine" }
+                    b { (count_text(count)) } " " span { "in quarantine" }
                 }
             }
         }
     })
 }
 
-fn counted(count: usize) -> String {
-    if count < COUNTED { count.to_string() } else { format!("{count}+") }
+fn count_text(count: usize) -> String {
+    if count < MAX_COUNT { count.to_string() } else { format!("{count}+") }
 }

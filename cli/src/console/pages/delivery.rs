@@ -1,6 +1,9 @@
-//! One delivery: what is told of it, what it says, and its bytes as they are stored.
+//! One delivery: its outcome and proof, its events, and its stored bytes.
 
-use countersign::{delivery::DeliveryId, event::Event, ledger::StoredDelivery, providers, subject::SubjectKind};
+use countersign::{
+    domain::{DeliveryId, Event, SubjectKind},
+    ledger::StoredDelivery,
+};
 use maud::{Markup, html};
 
 use super::{body, deliveries::proof, kind_name, moment, outcome, service, size, status, subject_link, text_or_dash};
@@ -9,12 +12,12 @@ use crate::console::{
     view::{Page, Problem},
 };
 
-/// More events of one delivery than these aren't shown: their documents' timelines have them all.
+/// Maximum number of events shown of a delivery. The timelines of their documents show all of them.
 const MAX_EVENTS: usize = 200;
 
 pub async fn render(console: &Console, id: &DeliveryId) -> Result<Page, Problem> {
     let stored = console.ledger.delivery(id).await?.ok_or(Problem::NotFound("There is no such delivery."))?;
-    let reading = providers::read(&stored.delivery);
+    let reading = console.services.read(&stored.delivery);
     let head = html! { p.subtitle { code { (id) } } };
     let live = html! {
         (facts(&stored))
@@ -22,12 +25,12 @@ pub async fn render(console: &Console, id: &DeliveryId) -> Result<Page, Problem>
             h2 #events { "Events" }
             @match &reading {
                 Ok(reading) => (self::events(&reading.events)),
-                Err(unreadable) => p.problem { "It can't be read: " bdi { (unreadable) } },
+                Err(unreadable) => p.problem { "The body is unreadable: " bdi { (unreadable) } },
             }
         }
         @if !stored.record.unreadable_entries.is_empty() {
             section id="unreadable-part" aria-labelledby="unreadable" {
-                h2 #unreadable { (stored.record.unreadable) " entries that can't be read" }
+                h2 #unreadable { "Unreadable entries (" (stored.record.unreadable) ")" }
                 ul.people { @for entry in &stored.record.unreadable_entries { li { bdi { (entry) } } } }
             }
         }
@@ -68,8 +71,8 @@ fn events(events: &[Event]) -> Markup {
                     th scope="col" { "Occurred (UTC)" }
                     th scope="col" { "Event" }
                     th scope="col" { "Value" }
-                    th scope="col" { "Means" }
-                    th scope="col" { "About" }
+                    th scope="col" { "Status" }
+                    th scope="col" { "Subject" }
                 }
             }
             tbody {
@@ -78,8 +81,8 @@ fn events(events: &[Event]) -> Markup {
                         td data-label="Occurred" { (moment(event.occurred_at)) }
                         td data-label="Event" { bdi { (event.name) } }
                         td data-label="Value" { (text_or_dash(event.value.as_deref())) }
-                        td data-label="Means" { (status(Some(event.kind))) }
-                        td data-label="About" {
+                        td data-label="Status" { (status(Some(event.kind))) }
+                        td data-label="Subject" {
                             @if event.subject.kind == SubjectKind::Signer { span.quiet { (kind_name(event.subject.kind)) " " } }
                             (subject_link(&event.subject))
                         }

@@ -1,6 +1,9 @@
-//! Documents and packs, by service and status.
+//! Documents and packs, filtered by service and status.
 
-use countersign::{event::Kind, ledger::Document, provider::Provider};
+use countersign::{
+    domain::{Kind, Provider},
+    ledger::DocumentView,
+};
 use maud::{Markup, html};
 
 use super::{ROWS, address, archive_state, choice, dash, kind_name, moment_or_dash, service, status, trust};
@@ -20,7 +23,7 @@ pub async fn render(
     let head = html! {
         form.filters method="get" action="/documents" {
             (choice("Service", "provider", "all services", Provider::ALL.map(Provider::as_str), provider_name))
-            (choice("Status", "status", "every status", statuses, status_name))
+            (choice("Status", "status", "all statuses", statuses, status_name))
             button type="submit" { "Show" }
         }
     };
@@ -57,8 +60,8 @@ pub async fn render(
     Ok(Page { title: "Documents".to_owned(), head, live })
 }
 
-fn row(document: &Document) -> Markup {
-    let Document { provider, kind, id, .. } = document;
+fn row(document: &DocumentView) -> Markup {
+    let DocumentView { provider, kind, id, .. } = document;
     html! {
         tr id=(format!("document-{provider}-{}-{id}", kind.as_str())) {
             td data-label="Since" { (moment_or_dash(document.occurred_at.or(document.updated_at))) }
@@ -78,9 +81,9 @@ fn row(document: &Document) -> Markup {
     }
 }
 
-/// Two statuses were told that can't both be the last.
+/// The mark of a document with two different final statuses.
 pub fn conflict() -> Markup {
     html! {
-        span.badge data-tone="bad" title="two statuses were told that can't both be the last" { "conflict" }
+        span.badge data-tone="bad" title="the document has events with two different final statuses" { "conflict" }
     }
 }

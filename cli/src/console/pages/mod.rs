@@ -1,5 +1,5 @@
-//! Pages: the frame that all of them share, and pieces that several use. The template escapes every value; what came
-//! from outside stands in `bdi` besides, so that right-to-left characters in it can't turn what stands around it.
+//! Pages: their common frame, and components that several pages use. The template escapes every value. External data is
+//! also wrapped in `bdi`, so that right-to-left characters in it can't reorder the text around it.
 
 pub mod archive;
 pub mod deliveries;
@@ -12,11 +12,8 @@ pub mod trigger;
 
 use axum::response::{IntoResponse, Response};
 use countersign::{
-    delivery::DeliveryId,
-    event::{Kind, Trust},
-    ledger::{ArchiveState, Outcome, QuarantineRecord},
-    provider::Provider,
-    subject::{Subject, SubjectKind},
+    domain::{DeliveryId, Kind, Outcome, Provider, Subject, SubjectKind, Trust},
+    ledger::{ArchiveState, QuarantineRecord},
     time,
 };
 use jiff::Timestamp;
@@ -27,13 +24,13 @@ use super::{
     view::{Page, Problem, View, timeline_path},
 };
 
-/// Of a larger body only the start is shown.
+/// Maximum number of bytes shown of a body. Only the start of a larger one is shown.
 const MAX_SHOWN_BODY: usize = 64 * 1024;
 
 /// Rows of a list on one page.
 pub const ROWS: usize = 50;
 
-/// A view as a whole page.
+/// A complete page with this view.
 pub fn whole(console: &Console, view: &View, page: &Page) -> Markup {
     let body = html! {
         div.head { h1 { (page.title) } (page.head) }
@@ -42,10 +39,10 @@ pub fn whole(console: &Console, view: &View, page: &Page) -> Markup {
     frame(console, Some(view.tab()), &page.title, &body)
 }
 
-/// A page that says why there is no other.
+/// An error page.
 pub fn problem(console: &Console, problem: &Problem) -> Response {
     let body = html! {
-        div.head { h1 { "That didn't work" } }
+        div.head { h1 { "Request failed" } }
         p.problem role="alert" { (problem) }
         p { a href="/" { "Back to the deliveries" } }
     };
@@ -93,7 +90,7 @@ fn frame(console: &Console, tab: Option<&str>, title: &str, body: &Markup) -> Ma
     }
 }
 
-/// A moment: date and time of day in UTC, to the second; exactly when pointed at.
+/// A time: date and time of day in UTC, to the second. The tooltip has the exact time.
 pub fn moment(at: Timestamp) -> Markup {
     let exact = time::format(at);
     html! {
@@ -101,7 +98,7 @@ pub fn moment(at: Timestamp) -> Markup {
     }
 }
 
-/// A moment of a day that is known: the time of day alone.
+/// A time on a page about this day: only the time of day. A time on another day has its date.
 pub fn moment_of_day(at: Timestamp, day: &str) -> Markup {
     let exact = time::format(at);
     if exact[..10] != *day {
@@ -110,32 +107,27 @@ pub fn moment_of_day(at: Timestamp, day: &str) -> Markup {
     html! { time datetime=(exact) title=(exact) { (exact[11..19]) } }
 }
 
-/// A moment, or a dash.
+/// A time, or a dash.
 pub fn moment_or_dash(at: Option<Timestamp>) -> Markup {
     html! { @match at { Some(at) => (moment(at)), None => (dash()) } }
 }
 
-/// What stands where there is nothing.
+/// The placeholder for an absent value.
 pub fn dash() -> Markup {
     html! { span.none { "–" } }
 }
 
-/// A text that came from outside, or a dash.
+/// An external text, or a dash.
 pub fn text_or_dash(text: Option<&str>) -> Markup {
     html! { @match text.filter(|text| !text.is_empty()) { Some(text) => bdi { (text) }, None => (dash()) } }
 }
 
 /// A service's name.
 pub fn service(provider: Provider) -> Markup {
-    let name = match provider {
-        Provider::Legalesign => "Legalesign",
-        Provider::Quicklysign => "QuicklySign",
-        Provider::Signeasy => "SignEasy",
-    };
-    html! { span.service data-service=(provider) { (name) } }
+    html! { span.service data-service=(provider) { (provider.display_name()) } }
 }
 
-/// What a kind of subject is called.
+/// The display name of a kind of subject.
 pub const fn kind_name(kind: SubjectKind) -> &'static str {
     match kind {
         SubjectKind::Document => "document",
@@ -151,7 +143,7 @@ pub fn subject_link(subject: &Subject) -> Markup {
     }
 }
 
-/// A word in a colour that says how well things are: `good`, `calm`, `wait` or `bad`.
+/// A word with the colour of a tone: `good`, `calm`, `wait` or `bad`.
 pub fn badge(tone: &str, text: &str) -> Markup {
     html! { span.badge data-tone=(tone) { (text) } }
 }
@@ -179,7 +171,7 @@ pub fn status(kind: Option<Kind>) -> Markup {
     badge(tone, kind.as_str())
 }
 
-/// Where an archive order stands.
+/// The state of an archive job.
 pub fn archive_state(state: ArchiveState) -> Markup {
     let tone = match state {
         ArchiveState::Archived => "good",
@@ -190,12 +182,12 @@ pub fn archive_state(state: ArchiveState) -> Markup {
     badge(tone, state.as_str())
 }
 
-/// How something was proven.
+/// The kind of proof.
 pub fn trust(trust: Option<Trust>) -> Markup {
     html! { @match trust { Some(trust) => (trust.as_str()), None => (dash()) } }
 }
 
-/// A size for people; exactly when pointed at.
+/// A rounded size. The tooltip has the exact number of bytes.
 pub fn size(bytes: u64) -> Markup {
     let text = match bytes {
         0..1_000 => format!("{bytes} B"),
@@ -205,12 +197,12 @@ pub fn size(bytes: u64) -> Markup {
     html! { span title=(format!("{bytes} bytes")) { (text) } }
 }
 
-/// A hash's first characters; all of it when pointed at.
+/// The first characters of a hash. The tooltip has the whole hash.
 pub fn hash(hex: &str) -> Markup {
     html! { code title=(hex) { (hex.get(..12).unwrap_or(hex)) "…" } }
 }
 
-/// A menu of a filter form. The first choice is no filter.
+/// A menu of a filter form. The first choice, `all`, means no filter.
 pub fn choice<'a>(
     label: &str,
     name: &str,
@@ -231,7 +223,7 @@ pub fn choice<'a>(
     }
 }
 
-/// The button that makes an archive order due again.
+/// The button that makes an archive job due again.
 pub fn retry_button(console: &Console, subject: &Subject) -> Markup {
     html! {
         @if console.options.allow_retry {
@@ -246,16 +238,17 @@ pub fn retry_button(console: &Console, subject: &Subject) -> Markup {
     }
 }
 
-/// Whether refused requests can be replayed from here.
+/// Whether this console can replay rejected requests.
 pub fn can_replay(console: &Console) -> bool {
     console.options.allow_retry && console.options.settings.is_some()
 }
 
-/// The button that takes a refused request in, if it can be proven by now. Where its body wasn't kept, it can't be.
+/// The button that replays a rejected request. A request whose body wasn't stored, or that has been replayed
+/// successfully, has none.
 pub fn replay_button(console: &Console, record: &QuarantineRecord) -> Markup {
     html! {
         @if can_replay(console) && record.sha256.is_some() && record.taken_in_at.is_none() {
-            form.action method="post" action="/quarantine/replay" data-stay="was taken in" {
+            form.action method="post" action="/quarantine/replay" data-stay="was replayed" {
                 input type="hidden" name="form_token" value=(console.guard.form_token());
                 input type="hidden" name="id" value=(record.id);
                 button type="submit" aria-label=(format!("Replay {}", record.id)) { "Replay" }
@@ -264,7 +257,7 @@ pub fn replay_button(console: &Console, record: &QuarantineRecord) -> Markup {
     }
 }
 
-/// A request's or a delivery's body, as text; of a larger one the start.
+/// The body of a request or delivery as text, or the start of a large one.
 pub fn body(bytes: &[u8]) -> Markup {
     let pretty = || serde_json::from_slice::<serde_json::Value>(bytes).ok().map(|json| format!("{json:#}"));
     let text = if bytes.len() <= MAX_SHOWN_BODY { pretty() } else { None };
@@ -275,19 +268,20 @@ pub fn body(bytes: &[u8]) -> Markup {
     }
 }
 
-/// The end of an id, which tells it from those of the same moment.
+/// The end of an id. Its start is the time, which ids of the same moment have in common.
 pub fn short(id: &DeliveryId) -> &str {
     let id = id.as_str();
     &id[id.len().saturating_sub(12)..]
 }
 
-/// The part of a route that tells it from the service's others: `batch`; nothing where there is one only.
+/// The part of a route that distinguishes it from the service's other routes, such as `batch`. `None` for a service
+/// with only one route.
 pub fn route_name(route: &str, provider: Provider) -> Option<&str> {
     let name = route.trim_end_matches("/{token}").rsplit('/').next()?;
     (name != provider.as_str()).then_some(name)
 }
 
-/// A link's address with a query; empty values are left out.
+/// A link's URL with a query. Absent values are left out.
 pub fn address(path: &str, query: &[(&str, Option<&str>)]) -> String {
     let mut serializer = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in query {

@@ -1,9 +1,8 @@
-//! What was refused: the requests that are kept because their path token was right, and below them what the rings
-//! remember of all others.
+//! Rejected requests: those in quarantine, whose path token was valid, and below them the samples of all others.
 
 use countersign::{
-    ledger::{QuarantineRecord, RefusedEntry},
-    provider::Provider,
+    domain::Provider,
+    ledger::{QuarantineRecord, RejectedEntry},
 };
 use maud::{Markup, html};
 
@@ -20,21 +19,21 @@ pub async fn render(console: &Console, provider: Option<Provider>) -> Result<Pag
             button type="submit" { "Show" }
         }
         p.lead {
-            "Callbacks that carried a right path token and whose own proof was wrong are kept for thirty days. Nothing in "
-            "them was acted on."
+            "Callbacks with a valid path token that were rejected for another reason, such as a wrong signature, are "
+            "kept for 30 days. Their content had no effect."
         }
     };
     let providers = Provider::ALL.into_iter().filter(|each| provider.is_none_or(|wanted| wanted == *each));
-    let rings = providers.map(async |provider| Ok((provider, console.ledger.refused(provider).await?)));
+    let rings = providers.map(async |provider| Ok((provider, console.ledger.rejected(provider).await?)));
     let rings = futures::future::try_join_all(rings);
-    // One more than is shown tells whether there are more.
+    // Reads one more than is shown, to find out whether there are more.
     let (mut kept, rings) = tokio::try_join!(console.ledger.quarantine_list(provider, None, ROWS + 1), rings)?;
     let more = kept.len() > ROWS;
     kept.truncate(ROWS);
     let live = html! {
         @if kept.is_empty() { div.empty { p { "Nothing is in quarantine." } } } @else { (list(console, &kept)) }
         @if more {
-            p.quiet { "The latest " (ROWS) ". " code { "countersign quarantine list --limit 10000" } " has them all." }
+            p.quiet { "The latest " (ROWS) ". " code { "countersign quarantine list --limit 10000" } " lists all." }
         }
         (self::rings(&rings))
     };
@@ -44,12 +43,12 @@ pub async fn render(console: &Console, provider: Option<Provider>) -> Result<Pag
 fn list(console: &Console, kept: &[QuarantineRecord]) -> Markup {
     html! {
         table.rows {
-            caption.unseen { "Refused callbacks that are kept, the latest first" }
+            caption.unseen { "Rejected callbacks in quarantine, latest first" }
             thead {
                 tr {
                     th scope="col" { "Received (UTC)" }
                     th scope="col" { "Service" }
-                    th scope="col" { "Refused as" }
+                    th scope="col" { "Reason" }
                     th scope="col" { "Cause" }
                     th.number scope="col" { "Size" }
                     th scope="col" { "Expires (UTC)" }
@@ -70,7 +69,7 @@ fn row(console: &Console, record: &QuarantineRecord) -> Markup {
                 (service(record.provider))
                 @if let Some(route) = route_name(record.route, record.provider) { " " span.quiet { (route) } }
             }
-            td data-label="Refused as" { (badge("bad", &record.reason)) }
+            td data-label="Reason" { (badge("bad", &record.reason)) }
             td data-label="Cause" { bdi { (record.cause) } }
             td.number data-label="Size" { @match record.size { Some(bytes) => (size(bytes)), None => (dash()) } }
             td data-label="Expires" { (moment(record.expires_at)) }
@@ -82,14 +81,14 @@ fn row(console: &Console, record: &QuarantineRecord) -> Markup {
     }
 }
 
-fn rings(rings: &[(Provider, Vec<RefusedEntry>)]) -> Markup {
+fn rings(rings: &[(Provider, Vec<RejectedEntry>)]) -> Markup {
     html! {
         section id="rings-part" aria-labelledby="rings" {
-            h2 #rings { "Refused without a right path token" }
+            h2 #rings { "Rejected without a valid path token" }
             p.lead {
-                "Anybody can send those, so nothing of them is kept: a sample, of a hundred for each service at most, says "
-                "when, where and why. Many with the cause path_token after a rotation mean a URL that was forgotten at the "
-                "service."
+                "Such requests can come from any sender, so their content isn't stored. A sample of at most 100 per "
+                "service shows when they arrived, on which route, and why they were rejected. Many with the cause "
+                "path_token after a rotation mean that a URL at the service still has the old token."
             }
             @for (provider, entries) in rings {
                 @match entries.first() {
@@ -97,7 +96,7 @@ fn rings(rings: &[(Provider, Vec<RefusedEntry>)]) -> Markup {
                     Some(last) => details.ring id=(format!("ring-{provider}")) {
                         summary {
                             (service(*provider)) " " (entries.iter().map(|entry| entry.refused).sum::<u64>())
-                            " refused, the last at " (moment(last.at))
+                            " rejected, the latest at " (moment(last.at))
                         }
                         (ring(*provider, entries))
                     },
@@ -107,17 +106,17 @@ fn rings(rings: &[(Provider, Vec<RefusedEntry>)]) -> Markup {
     }
 }
 
-fn ring(provider: Provider, entries: &[RefusedEntry]) -> Markup {
+fn ring(provider: Provider, entries: &[RejectedEntry]) -> Markup {
     html! {
         table.rows {
-            caption.unseen { "A sample of what was refused" }
+            caption.unseen { "Sample of rejected requests" }
             thead {
                 tr {
                     th scope="col" { "At (UTC)" }
                     th scope="col" { "Route" }
                     th scope="col" { "Cause" }
                     th.number scope="col" { "Size" }
-                    th.number scope="col" { "Refused since the one before" }
+                    th.number scope="col" { "Rejected since the previous entry" }
                 }
             }
             tbody {
@@ -127,7 +126,7 @@ fn ring(provider: Provider, entries: &[RefusedEntry]) -> Markup {
                         td data-label="Route" { (route_name(entry.route, provider).unwrap_or("callback")) }
                         td data-label="Cause" { bdi { (entry.cause) } }
                         td.number data-label="Size" { (size(entry.size)) }
-                        td.number data-label="Refused" { (entry.refused) }
+                        td.number data-label="Rejected" { (entry.refused) }
                     }
                 }
             }

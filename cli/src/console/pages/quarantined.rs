@@ -1,7 +1,7 @@
-//! One refused request that is kept: why it was refused, what to do about it, and what it said, which nobody has proven.
+//! One rejected request in quarantine: the cause, the next step for an operator, and its unproven content.
 
 use countersign::{
-    delivery::{Addressed, DeliveryId},
+    domain::{Addressed, DeliveryId},
     ledger::QuarantineRecord,
 };
 use maud::{Markup, html};
@@ -17,7 +17,7 @@ use crate::{
 
 pub async fn render(console: &Console, id: &DeliveryId) -> Result<Page, Problem> {
     let kept = console.ledger.quarantined(id).await?;
-    let kept = kept.ok_or(Problem::NotFound("No such request is in quarantine."))?;
+    let kept = kept.ok_or(Problem::NotFound("This request isn't in quarantine."))?;
     let record = &kept.record;
     let head = html! { p.subtitle { code { (id) } } };
     let live = html! {
@@ -27,25 +27,25 @@ pub async fn render(console: &Console, id: &DeliveryId) -> Result<Page, Problem>
             p.advice { (with_code(next_step(record))) }
             @if !can_replay(console) && record.sha256.is_some() && record.taken_in_at.is_none() {
                 p.quiet {
-                    "This console can't replay it: " code { "countersign replay --quarantined " (id) }
-                    " can, with the options that this console was started with."
+                    "This console can't replay it. Run " code { "countersign replay --quarantined " (id) }
+                    " with the same options as this console."
                 }
             }
         }
         @if let Some(request) = &kept.request {
             (headers(request))
             section id="body-part" aria-labelledby="body" {
-                h2 #body { "Body, which nobody has proven" }
+                h2 #body { "Body (not proven)" }
                 (body(request.body()))
             }
         } @else {
-            section id="body-part" { p.quiet { "Its body wasn't kept." } }
+            section id="body-part" { p.quiet { "The body wasn't stored." } }
         }
     };
-    Ok(Page { title: "Refused request".to_owned(), head, live })
+    Ok(Page { title: "Rejected request".to_owned(), head, live })
 }
 
-/// A text with what stands between backticks in it as code.
+/// A text in which parts between backticks become code.
 fn with_code(text: &str) -> Markup {
     html! {
         @for (position, part) in text.split('`').enumerate() {
@@ -57,7 +57,7 @@ fn with_code(text: &str) -> Markup {
 fn facts(record: &QuarantineRecord) -> Markup {
     html! {
         dl.facts {
-            div { dt { "Refused as" } dd { (badge("bad", &record.reason)) } }
+            div { dt { "Reason" } dd { (badge("bad", &record.reason)) } }
             div { dt { "Cause" } dd { bdi { (record.cause) } } }
             div { dt { "Received" } dd { (moment(record.received_at)) } }
             div { dt { "Expires" } dd { (moment(record.expires_at)) } }
@@ -65,12 +65,12 @@ fn facts(record: &QuarantineRecord) -> Markup {
             div { dt { "Route" } dd { code { (record.route) } } }
             div {
                 dt { "Path token" }
-                dd { "right, the " (ordinal(record.token)) " of those configured" }
+                dd { "valid, the " (ordinal(record.token)) " of the configured tokens" }
             }
             div { dt { "Size" } dd { @match record.size { Some(bytes) => (size(bytes)), None => (dash()) } } }
             @if let Some(at) = record.taken_in_at {
                 div {
-                    dt { "Taken in" }
+                    dt { "Replayed" }
                     dd { (moment(at)) " as " a href=(format!("/deliveries/{}", record.id)) { "a delivery" } }
                 }
             }
@@ -79,7 +79,7 @@ fn facts(record: &QuarantineRecord) -> Markup {
     }
 }
 
-/// `1st`, `2nd`, as people count a list.
+/// The ordinal number of a position from 0: `1st`, `2nd`, and so on.
 fn ordinal(position: u64) -> String {
     let number = position + 1;
     let ending = match (number % 10, number % 100) {
@@ -96,7 +96,7 @@ fn headers(request: &Addressed) -> Markup {
     html! {
         @if !envelope.headers.is_empty() || envelope.event.is_some() {
             section id="headers-part" aria-labelledby="headers" {
-                h2 #headers { "Headers that are kept" }
+                h2 #headers { "Stored headers" }
                 dl.facts {
                     @for (name, value) in &envelope.headers {
                         div.wide { dt { code { (name) } } dd { bdi.long { (value) } } }

@@ -1,9 +1,8 @@
-//! One document's timeline: its status, archive order, PDFs, signers and events.
+//! One document's timeline: its status, archive job, PDFs, signers and events.
 
 use countersign::{
-    event::TimeSource,
-    ledger::{ArchiveView, Document, EventView, Pdf, SignerView, Timeline},
-    subject::{Subject, SubjectKind},
+    domain::{Subject, SubjectKind, TimeSource},
+    ledger::{ArchiveView, DocumentView, EventView, Pdf, SignerView, Timeline},
 };
 use maud::{Markup, html};
 
@@ -18,14 +17,14 @@ use crate::console::{
 
 pub async fn render(console: &Console, subject: &Subject) -> Result<Page, Problem> {
     let timeline = console.ledger.timeline(subject).await?;
-    let timeline = timeline.ok_or(Problem::NotFound("Nothing is known of such a document, pack or signer."))?;
+    let timeline = timeline.ok_or(Problem::NotFound("Document, pack or signer not found."))?;
     let Timeline { document, events, signers, pdfs, .. } = &timeline;
     let head = html! {
         p.subtitle { (service(subject.provider)) " " (kind_name(subject.kind)) " " code { (subject.id) } }
     };
     let live = html! {
         (facts(document))
-        @if let Some(archive) = &document.archive { (order(console, subject, archive)) }
+        @if let Some(archive) = &document.archive { (archive_job(console, subject, archive)) }
         @if !pdfs.is_empty() { (self::pdfs(subject, pdfs)) }
         @if !signers.is_empty() { (self::signers(subject, signers)) }
         (self::events(events))
@@ -38,7 +37,7 @@ pub async fn render(console: &Console, subject: &Subject) -> Result<Page, Proble
     Ok(Page { title: title.to_owned(), head, live })
 }
 
-fn facts(document: &Document) -> Markup {
+fn facts(document: &DocumentView) -> Markup {
     html! {
         dl.facts {
             div { dt { "Status" } dd { (status(document.status)) @if document.conflict { " " (conflict()) } } }
@@ -51,16 +50,16 @@ fn facts(document: &Document) -> Markup {
     }
 }
 
-fn order(console: &Console, subject: &Subject, archive: &ArchiveView) -> Markup {
+fn archive_job(console: &Console, subject: &Subject, archive: &ArchiveView) -> Markup {
     html! {
         section id="archive-part" aria-labelledby="archive" {
-            div.between { h2 #archive { "Archive order" } (retry_button(console, subject)) }
+            div.between { h2 #archive { "Archive job" } (retry_button(console, subject)) }
             dl.facts {
                 div { dt { "State" } dd { (archive_state(archive.state)) } }
                 div { dt { "Reason" } dd { (text_or_dash(archive.reason.as_deref())) } }
-                div { dt { "Attempts that failed" } dd { (archive.attempts) } }
-                div { dt { "Next try" } dd { (moment_or_dash(archive.not_before)) } }
-                div { dt { "Asked for" } dd { (archive.requests) " ×" } }
+                div { dt { "Failed attempts" } dd { (archive.attempts) } }
+                div { dt { "Next attempt" } dd { (moment_or_dash(archive.not_before)) } }
+                div { dt { "Enqueued" } dd { (archive.requests) " ×" } }
             }
         }
     }
@@ -124,12 +123,12 @@ fn signers(subject: &Subject, signers: &[SignerView]) -> Markup {
     }
 }
 
-/// What an event's time is.
+/// The source of an event's time.
 const fn time_source(source: TimeSource) -> &'static str {
     match source {
-        TimeSource::Provider => "at a time that the service says",
-        TimeSource::ProviderLocal => "at a time that the service says without a zone, read as UTC",
-        TimeSource::Received => "at the time at which it came in",
+        TimeSource::Provider => "time from the service",
+        TimeSource::ProviderLocal => "time from the service without a zone, read as UTC",
+        TimeSource::Received => "time of receipt",
     }
 }
 

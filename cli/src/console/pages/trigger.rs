@@ -1,4 +1,4 @@
-//! The buttons that send the services' documented callbacks to the local stack, properly proven.
+//! Buttons that send the services' documented callbacks, with valid proof, to the local stack.
 
 use maud::html;
 
@@ -14,8 +14,8 @@ pub fn render(console: &Console) -> Result<Page, Problem> {
     };
     let head = html! {
         p.lead {
-            "Each button posts the callback as the service's documentation has it to this stack's own gateway, with its "
-            "path token and proof. Give an id to tell more about the same document."
+            "Each button posts a callback, as the service documents it, to this stack's own gateway, with a valid path "
+            "token and proof. Enter an id to send several callbacks about the same document."
         }
     };
     let live = html! {
@@ -27,7 +27,7 @@ pub fn render(console: &Console) -> Result<Page, Problem> {
                     input type="hidden" name="provider" value=(provider);
                     label {
                         span { "Document id" }
-                        input name="id" placeholder="a new one" pattern="[A-Za-z0-9_\\-]{1,200}" autocomplete="off"
+                        input name="id" placeholder="new id" pattern="[A-Za-z0-9_\\-]{1,200}" autocomplete="off"
                             spellcheck="false" maxlength="200";
                     }
                     ul.buttons {

@@ -50,7 +50,7 @@ async fn downloads_fail_as_scripted() {
 }
 
 #[tokio::test]
-async fn scripts_can_be_for_one_file_or_one_time() {
+async fn a_script_can_apply_to_one_file_or_to_one_download() {
     let server = Server::start().await;
     let script = server.simulator.pack("a-Pack_1");
     script.download_of(Part::Document(1), Download::Empty).next_download(Download::Html);
@@ -61,7 +61,7 @@ async fn scripts_can_be_for_one_file_or_one_time() {
 }
 
 #[tokio::test]
-async fn a_moved_download_refuses_credentials() {
+async fn a_moved_download_rejects_credentials() {
     let server = Server::start().await;
     server.simulator.pack("a-Pack_1").download(Download::Moved);
     let reply = download(&server).await;
@@ -76,7 +76,7 @@ async fn a_moved_download_refuses_credentials() {
 }
 
 #[tokio::test]
-async fn bodies_without_end_last_until_the_server_ends() {
+async fn endless_bodies_end_when_the_server_shuts_down() {
     let server = Server::start().await;
     let script = server.simulator.pack("a-Pack_1");
     script.next_download(Download::Endless).next_download(Download::Stall);
@@ -91,7 +91,7 @@ async fn bodies_without_end_last_until_the_server_ends() {
 }
 
 #[tokio::test]
-async fn large_pdfs_have_the_size_asked_for() {
+async fn large_pdfs_have_the_scripted_size() {
     let server = Server::start().await;
     server.simulator.pack("a-Pack_1").size(5_000_000);
     let reply = download(&server).await;

@@ -1,5 +1,5 @@
-//! The list of documents. It has those that were scripted ([`Simulator::document`](super::Simulator::document)) and
-//! none of the others, which are without end.
+//! The list of documents. It contains only scripted documents ([`Simulator::document`](super::Simulator::document)),
+//! because the unscripted ones are unlimited.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -39,15 +39,15 @@ impl Filter {
         let number = |field| call.query(field).map(str::parse::<usize>).transpose();
         Ok(Self {
             group: group.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
-            modified_gt: time("modified_gt").map_err(|()| "modified_gt is no time")?,
-            created_gt: time("created_gt").map_err(|()| "created_gt is no time")?,
-            status: call.query("status").map(str::parse).transpose().map_err(|_| "status is no number")?,
-            limit: number("limit").map_err(|_| "limit is no number")?.unwrap_or(20).clamp(1, 1_000),
-            offset: number("offset").map_err(|_| "offset is no number")?.unwrap_or(0),
+            modified_gt: time("modified_gt").map_err(|()| "modified_gt is not a time")?,
+            created_gt: time("created_gt").map_err(|()| "created_gt is not a time")?,
+            status: call.query("status").map(str::parse).transpose().map_err(|_| "status is not a number")?,
+            limit: number("limit").map_err(|_| "limit is not a number")?.unwrap_or(20).clamp(1, 1_000),
+            offset: number("offset").map_err(|_| "offset is not a number")?.unwrap_or(0),
         })
     }
 
-    fn takes(&self, document: &Document) -> bool {
+    fn matches(&self, document: &Document) -> bool {
         document.group == self.group
             && document.subject.answer != Some(Answer::Unknown)
             && self.modified_gt.is_none_or(|time| document.modified() > time)
@@ -63,8 +63,8 @@ fn list(call: &Call, filter: &Filter) -> Value {
         own.map(|((_, id), subject)| (id.clone(), subject.clone())).collect()
     };
     let known = scripted.into_iter().map(|(id, subject)| Document::new(&call.simulator, &id, subject));
-    let mut documents: Vec<Document> = known.filter(|document| filter.takes(document)).collect();
-    // Ids come out of the map in their order; the sort keeps it among documents of the same second.
+    let mut documents: Vec<Document> = known.filter(|document| filter.matches(document)).collect();
+    // The map is ordered by id. The sort is stable, so documents of the same second stay in that order.
     documents.sort_by_key(Document::modified);
     let (total, Filter { limit, offset, .. }) = (documents.len(), filter);
     let page = documents.iter().skip(*offset).take(*limit);

@@ -1,7 +1,6 @@
-//! What Legalesign posts, as its documentation describes it. Signed by the local stack's throw-away key.
+//! Legalesign's callbacks as its documentation describes them, signed with the local stack's throw-away key.
 
-use bytes::Bytes;
-use countersign::delivery::Route;
+use countersign::domain::Route;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
@@ -9,66 +8,47 @@ use url::form_urlencoded::Serializer;
 use super::{SERVICE, local};
 use crate::simulator::{facts::Facts, signing::SigningKey};
 
+pub use crate::simulator::callbacks::Post;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The group that documents belong to unless a simulator was told otherwise.
+/// The group that documents belong to, unless a simulator is configured otherwise.
 pub const GROUP: &str = "simulator";
 
-/// A post to one of the two callbacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Post {
-    /// Which callback it is for.
-    pub route: Route,
-    /// What stands behind the question mark of the subscribed URL.
-    pub query: Option<String>,
-    /// Its headers, lower-case names.
-    pub headers: Vec<(&'static str, String)>,
-    /// Its body.
-    pub body: Bytes,
+fn form_post(route: Route, fields: &[(&str, &str)]) -> Post {
+    let body = Serializer::new(String::new()).extend_pairs(fields).finish().into();
+    Post { route, query: None, headers: vec![("content-type", FORM.to_owned())], body }
 }
 
-impl Post {
-    fn form(route: Route, fields: &[(&str, &str)]) -> Self {
-        let body = Serializer::new(String::new()).extend_pairs(fields).finish().into();
-        Self { route, query: None, headers: vec![("content-type", FORM.to_owned())], body }
-    }
-
-    /// The same to a URL that says which subscription it is: `signed`, `sent` or `rejected`.
-    #[must_use]
-    pub fn upon(self, event: &str) -> Self {
-        Self { query: Some(format!("event={event}")), ..self }
-    }
-}
-
-/// An entry of a batch: that a document or signer has a status.
+/// An entry of a batch: a status of a document or signer.
 #[must_use]
 pub fn status(kind: &str, id: &str, code: u32, at: Timestamp) -> Value {
     let uri = format!("/api/v1/{kind}/{id}/");
     json!({"timestamp": local(at), "name": "status", "value": code.to_string(), "resource_uri": uri})
 }
 
-/// The batch, whose `data` is this text.
+/// A batch with this text as its `data`.
 #[must_use]
 pub fn batch(key: &SigningKey, data: &str) -> Post {
-    Post::form(Route::LegalesignBatch, &[("data", data), ("signed", &key.sign(data.as_bytes()))])
+    form_post(Route::LegalesignBatch, &[("data", data), ("signed", &key.sign(data.as_bytes()))])
 }
 
-/// The form upon an event of a document; unsigned.
+/// The realtime form about a document, unsigned.
 #[must_use]
 pub fn form(document: &str, group: &str) -> Post {
     let [uri, group, name] = fields(document, group);
     let fields = [("resource_uri", &*uri), ("group", &group), ("name", &name), ("uuid", document)];
-    Post::form(Route::LegalesignRealtime, &fields)
+    form_post(Route::LegalesignRealtime, &fields)
 }
 
-/// The form upon an event of a document, with the same once more in `json_signed`.
+/// The realtime form about a document, with its fields repeated in the signed `json_signed`.
 #[must_use]
 pub fn signed_form(key: &SigningKey, document: &str, group: &str) -> Post {
     let [uri, group, name] = fields(document, group);
     let signed = json!({"resource_uri": uri, "group": group, "name": name, "uuid": document}).to_string();
     let fields =
         [("resource_uri", &*uri), ("group", &group), ("name", &name), ("uuid", document), ("json_signed", &signed)];
-    let mut post = Post::form(Route::LegalesignRealtime, &fields);
+    let mut post = form_post(Route::LegalesignRealtime, &fields);
     post.headers.push(("x-signed", key.sign(signed.as_bytes())));
     post
 }
@@ -78,7 +58,7 @@ fn fields(document: &str, group: &str) -> [String; 3] {
     [format!("/api/v1/document/{document}/"), format!("/api/v1/group/{group}/"), name]
 }
 
-/// The JSON webhook's `event`, with this id, about a document and its signers.
+/// The JSON webhook with this id and `event`, about a document and its signers.
 #[must_use]
 pub fn webhook(id: &str, event: &str, document: &str, group: &str, at: Timestamp) -> Post {
     let [uri, group_uri, name] = fields(document, group);

@@ -19,7 +19,7 @@ async fn document(server: &Server) -> Value {
     get(server, &format!("/document/{ID}/")).await.json()
 }
 
-/// The PDF, through the short-lived location.
+/// Downloads the PDF through its short-lived location.
 async fn final_pdf(server: &Server) -> Reply {
     let reply = get(server, &format!("/pdf/{ID}/")).await;
     assert_eq!(reply.code(), 302);
@@ -31,19 +31,19 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_document_nobody_spoke_of_is_signed_and_keeps_its_hash() {
+async fn an_unscripted_document_is_signed_and_has_a_stable_hash() {
     let server = Server::start().await;
-    let said = document(&server).await;
-    assert_eq!((said["status"].as_u64(), said["download_final"].as_bool()), (Some(30), Some(true)));
-    assert_eq!((said["uuid"].as_str(), said["group"].as_str()), (Some(ID), Some("/api/v1/group/simulator/")));
-    assert_eq!(said["signers"][1][6], 40);
-    assert_eq!(said["signer_objects"][1]["uuid"].as_str().unwrap().len(), 26);
+    let body = document(&server).await;
+    assert_eq!((body["status"].as_u64(), body["download_final"].as_bool()), (Some(30), Some(true)));
+    assert_eq!((body["uuid"].as_str(), body["group"].as_str()), (Some(ID), Some("/api/v1/group/simulator/")));
+    assert_eq!(body["signers"][1][6], 40);
+    assert_eq!(body["signer_objects"][1]["uuid"].as_str().unwrap().len(), 26);
     let (first, second) = (final_pdf(&server).await, final_pdf(&server).await);
     check(&first.body);
     assert_eq!(first.body, second.body);
-    assert_eq!(said["hash_value"], sha256(&first.body));
+    assert_eq!(body["hash_value"], sha256(&first.body));
     let other = Server::start().await;
-    assert_eq!(document(&other).await["hash_value"], said["hash_value"]);
+    assert_eq!(document(&other).await["hash_value"], body["hash_value"]);
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_new_version_has_another_hash_and_a_later_time() {
 }
 
 #[tokio::test]
-async fn promises_can_be_wrong_missing_or_of_a_large_file() {
+async fn hash_value_can_be_wrong_missing_or_of_a_large_file() {
     let server = Server::start().await;
     let script = server.simulator.document(ID);
     script.promise(Promise::Wrong);
@@ -71,7 +71,7 @@ async fn promises_can_be_wrong_missing_or_of_a_large_file() {
 }
 
 #[tokio::test]
-async fn every_route_wants_the_key() {
+async fn every_route_requires_the_key() {
     let server = Server::start().await;
     let paths = [
         "/document/?group=x",
@@ -88,12 +88,12 @@ async fn every_route_wants_the_key() {
         }
         assert_ne!(get(&server, path).await.code(), 401, "{path}");
     }
-    // Every path of Legalesign's ends in a slash.
+    // All of Legalesign's paths end in a slash.
     assert_eq!(get(&server, "/document/a").await.code(), 404);
 }
 
 #[tokio::test]
-async fn a_short_lived_location_refuses_the_key() {
+async fn a_short_lived_location_rejects_the_key() {
     let server = Server::start().await;
     let reply = get(&server, &format!("/pdf/{ID}/")).await;
     let location = reply.header("location").to_owned();
@@ -105,7 +105,7 @@ async fn a_short_lived_location_refuses_the_key() {
 }
 
 #[tokio::test]
-async fn the_pdf_can_come_at_once_later_or_from_elsewhere() {
+async fn the_pdf_can_be_inline_dearchiving_or_redirected() {
     let server = Server::start().await;
     let script = server.simulator.document(ID);
     let pdf = format!("/pdf/{ID}/");
@@ -135,18 +135,18 @@ async fn an_unfinished_document_has_only_a_draft() {
     ];
     for (status, code, signer) in codes {
         script.status(status);
-        let said = document(&server).await;
-        assert_eq!((said["status"].as_u64(), said["signers"][1][6].as_u64()), (Some(code), Some(signer)));
-        assert_eq!((&said["download_final"], &said["hash_value"]), (&Value::Bool(false), &Value::Null));
+        let body = document(&server).await;
+        assert_eq!((body["status"].as_u64(), body["signers"][1][6].as_u64()), (Some(code), Some(signer)));
+        assert_eq!((&body["download_final"], &body["hash_value"]), (&Value::Bool(false), &Value::Null));
     }
     script.status(Status::Complete).ready(false);
-    let said = get(&server, &format!("/status/{ID}/")).await.json();
-    assert_eq!((said["status"].as_u64(), said["download_final"].as_bool()), (Some(30), Some(false)));
+    let body = get(&server, &format!("/status/{ID}/")).await.json();
+    assert_eq!((body["status"].as_u64(), body["download_final"].as_bool()), (Some(30), Some(false)));
     assert_ne!(final_pdf(&server).await.body, finished);
 }
 
 #[tokio::test]
-async fn audit_logs_differ_each_time() {
+async fn audit_logs_differ_in_every_download() {
     let server = Server::start().await;
     let path = format!("/document/{ID}/auditlog/");
     let (first, second) = (get(&server, &path).await.body, get(&server, &path).await.body);
@@ -158,17 +158,17 @@ async fn audit_logs_differ_each_time() {
 }
 
 #[tokio::test]
-async fn refusals_have_a_reason() {
+async fn declining_signers_have_a_reason() {
     let server = Server::start().await;
-    let said = get(&server, "/signer/s1/rejection/").await.json();
-    assert!(!said["reason"].as_str().unwrap().is_empty());
+    let body = get(&server, "/signer/s1/rejection/").await.json();
+    assert!(!body["reason"].as_str().unwrap().is_empty());
     server.simulator.reject("s1", "Too dear");
-    let said = get(&server, "/signer/s1/rejection/").await.json();
-    assert_eq!((said["status"].as_u64(), said["reason"].as_str()), (Some(60), Some("Too dear")));
+    let body = get(&server, "/signer/s1/rejection/").await.json();
+    assert_eq!((body["status"].as_u64(), body["reason"].as_str()), (Some(60), Some("Too dear")));
 }
 
 #[tokio::test]
-async fn the_api_errs_as_scripted() {
+async fn the_api_responds_as_scripted() {
     let server = Server::start().await;
     let script = server.simulator.document(ID);
     let path = format!("/status/{ID}/");
@@ -192,7 +192,7 @@ async fn list(server: &Server, query: &str) -> (Vec<String>, Value) {
 }
 
 #[tokio::test]
-async fn the_list_has_the_scripted_documents_of_a_group_page_by_page() {
+async fn the_list_is_filtered_and_paged() {
     let server = Server::start().await;
     let start: Timestamp = "2025-03-01T10:00:00Z".parse().unwrap();
     for number in 0..45 {
@@ -219,7 +219,7 @@ async fn the_list_has_the_scripted_documents_of_a_group_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_list_without_a_group_or_with_a_wrong_filter_is_a_bad_request() {
+async fn a_list_request_without_group_or_with_an_invalid_filter_is_rejected() {
     let server = Server::start().await;
     for query in ["", "group=a&modified_gt=yesterday", "group=a&limit=x", "group=a&offset=-1", "group=a&status=x"] {
         let reply = get(&server, &format!("/document/?{query}")).await;
@@ -228,7 +228,7 @@ async fn a_list_without_a_group_or_with_a_wrong_filter_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn the_group_of_documents_can_be_the_operators() {
+async fn the_default_group_can_be_set() {
     let server = Server::start().await;
     server.simulator.set_group("demo");
     assert_eq!(document(&server).await["group"], "/api/v1/group/demo/");

@@ -4,7 +4,7 @@ use pdf_writer::{Content, Name, Str};
 
 use super::{BLACK, GREEN, GREY, HEIGHT, INK, LEFT, RIGHT};
 
-/// The fonts every reader has, so that none is embedded.
+/// Standard fonts, which every reader has, so that none must be embedded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Font {
     Helvetica,
@@ -14,7 +14,7 @@ pub(super) enum Font {
 }
 
 impl Font {
-    /// What the page calls it.
+    /// The name in the page's resources.
     pub fn name(self) -> Name<'static> {
         Name(match self {
             Self::Helvetica => b"F1",
@@ -24,7 +24,7 @@ impl Font {
         })
     }
 
-    /// What the reader calls it.
+    /// The name of the standard font.
     pub fn base_font(self) -> Name<'static> {
         Name(match self {
             Self::Helvetica => b"Helvetica",
@@ -35,7 +35,7 @@ impl Font {
     }
 }
 
-/// A page, and how far down it is filled.
+/// A page and the current vertical position.
 pub(super) struct Page {
     pub content: Content,
     y: f32,
@@ -50,7 +50,7 @@ impl Page {
         self.y -= points;
     }
 
-    /// One line of text on the current height.
+    /// One line of text at the current height.
     pub fn text(&mut self, font: Font, size: f32, [red, green, blue]: [f32; 3], x: f32, text: &str) {
         let y = self.y;
         self.content.begin_text();
@@ -65,7 +65,7 @@ impl Page {
         self.content.move_to(LEFT, self.y).line_to(RIGHT, self.y).stroke();
     }
 
-    /// A label, and beside it a text that may take several lines.
+    /// A label, and beside it a text, wrapped as necessary.
     pub fn labelled(&mut self, label: &str, font: Font, text: &str) {
         self.text(Font::Helvetica, 9.0, GREY, LEFT, label);
         let (size, width) = match font {
@@ -86,7 +86,7 @@ impl Page {
         }
     }
 
-    /// A box with a signature in it, or a place for one; with a mark once it counts.
+    /// A box for a signature. With a mark, such as `SIGNED`, the box contains the signature.
     pub fn signature(&mut self, name: &str, caption: &str, mark: Option<&str>) {
         let (height, width) = (70.0, RIGHT - LEFT);
         let bottom = self.y - height;
@@ -107,7 +107,7 @@ impl Page {
         self.y = top - height - 14.0;
     }
 
-    /// A pen's stroke under a name.
+    /// A pen stroke under a name.
     fn flourish(&mut self, x: f32, y: f32) {
         self.content.set_stroke_rgb(INK[0], INK[1], INK[2]).set_line_width(1.1);
         self.content.move_to(x, y);
@@ -134,7 +134,7 @@ impl Page {
         self.content.restore_state();
     }
 
-    /// The small print at the foot.
+    /// The small print at the bottom.
     pub fn footer(&mut self, text: &str) {
         self.y = 44.0;
         self.rule(GREY);
@@ -143,7 +143,7 @@ impl Page {
     }
 }
 
-/// Lines of at most this many characters; a longer word is broken.
+/// Wraps a text into lines of at most `width` characters. A longer word is broken.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
@@ -166,7 +166,7 @@ fn pieces(word: &str, width: usize) -> Vec<String> {
     letters.chunks(width).map(|piece| piece.iter().collect()).collect()
 }
 
-/// The fonts' encoding; what it lacks becomes a question mark.
+/// Encodes a text as WinAnsi, the fonts' encoding. Other characters become question marks.
 fn win_ansi(text: &str) -> Vec<u8> {
     let known = |byte: &u8| matches!(byte, 0x20..=0x7e | 0xa0..);
     let byte = |letter: char| u8::try_from(letter).ok().filter(known).unwrap_or(b'?');

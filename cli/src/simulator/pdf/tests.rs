@@ -2,10 +2,10 @@ use super::*;
 use crate::simulator::facts::Facts;
 
 pub(crate) fn sheet(kind: Kind) -> Sheet {
-    let facts = Facts::new(Service::Quicklysign, "a-Pack_1");
+    let facts = Facts::new(Provider::Quicklysign, "a-Pack_1");
     Sheet {
         kind,
-        service: Service::Quicklysign,
+        service: Provider::Quicklysign,
         id: "a-Pack_1".to_owned(),
         title: facts.title().to_owned(),
         parties: facts.parties(),
@@ -14,12 +14,12 @@ pub(crate) fn sheet(kind: Kind) -> Sheet {
     }
 }
 
-/// What a reader does first: from the last `startxref` back through every table, each entry has to lead to the
-/// object it names. Returns how many objects there are.
+/// Checks a file's structure as a reader does first: from the last `startxref` back through all tables, each entry must
+/// point to its object. Returns the number of objects.
 pub(crate) fn check(file: &[u8]) -> usize {
     assert!(file.starts_with(b"%PDF-1."));
     assert!(file.trim_ascii_end().ends_with(b"%%EOF"));
-    // One letter per byte, so that offsets stay what they are.
+    // One character per byte, so that offsets stay correct.
     let text: String = file.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '.' }).collect();
     let mut table: Option<usize> = Some(number(text.rsplit_once("startxref").unwrap().1));
     let mut found = 0;
@@ -31,7 +31,7 @@ pub(crate) fn check(file: &[u8]) -> usize {
         for (object, row) in (first..).zip(rows.take(count.parse().unwrap())) {
             if row.trim_end().ends_with('n') {
                 let object_start = format!("{object} 0 obj");
-                assert!(text[number(row)..].starts_with(&object_start), "{object_start} isn't where {row} says");
+                assert!(text[number(row)..].starts_with(&object_start), "{object_start} isn't at the offset in {row}");
                 found += 1;
             }
         }
@@ -52,14 +52,14 @@ fn rendering(number: u64) -> Option<Rendering> {
 #[test]
 fn every_kind_is_a_readable_file() {
     for kind in [Kind::Contract, Kind::Draft, Kind::Certificate, Kind::AuditLog] {
-        // Catalogue, page tree, information, four fonts; a page and its content.
+        // Catalogue, page tree, information, four fonts, the page and its content.
         assert_eq!(check(&render(&[sheet(kind)], rendering(1))), 9);
     }
     assert_eq!(check(&render(&[sheet(Kind::Contract), sheet(Kind::Certificate)], None)), 11);
 }
 
 #[test]
-fn renderings_differ_and_a_version_does_not() {
+fn renderings_differ_but_a_version_is_always_the_same() {
     let sheets = [sheet(Kind::Contract)];
     assert_ne!(render(&sheets, rendering(1)), render(&sheets, rendering(2)));
     assert_eq!(render(&sheets, None), render(&sheets, None));
@@ -68,16 +68,16 @@ fn renderings_differ_and_a_version_does_not() {
 }
 
 #[test]
-fn a_name_outside_the_encoding_does_not_break_the_file() {
+fn a_title_with_unencodable_characters_gives_a_readable_file() {
     let sheet = Sheet { title: "Mietvertrag (\u{201e}Küche\u{201c}) \\ \u{4e2d}".to_owned(), ..sheet(Kind::Contract) };
     assert_eq!(check(&render(&[sheet], None)), 9);
 }
 
 #[test]
-fn a_file_of_any_size_is_readable_and_has_that_size() {
+fn a_padded_file_is_readable_and_has_the_requested_size() {
     let small = render(&[sheet(Kind::Contract)], None);
     let least = small.len() as u64 + 300;
-    // Around powers of ten the numbers in the file get longer.
+    // Around powers of ten, numbers in the file get an additional digit.
     for size in [least, 9_999, 10_000, 10_001, 99_999, 100_000, 100_150, 100_300, 1_000_000, 3 * 1024 * 1024 + 7] {
         let bulk = Bulk::new(small.clone(), size.max(least));
         let file: Vec<u8> = bulk.pieces().flatten().collect();
@@ -88,7 +88,7 @@ fn a_file_of_any_size_is_readable_and_has_that_size() {
 }
 
 #[test]
-fn a_size_that_is_too_small_gives_the_smallest_file() {
+fn a_too_small_size_gives_the_smallest_file() {
     let small = render(&[sheet(Kind::Contract)], None);
     let bulk = Bulk::new(small.clone(), 10);
     let file: Vec<u8> = bulk.pieces().flatten().collect();
@@ -97,7 +97,7 @@ fn a_size_that_is_too_small_gives_the_smallest_file() {
 }
 
 #[test]
-fn long_words_are_broken_and_lines_kept() {
+fn text_is_wrapped_and_long_words_are_broken() {
     assert_eq!(page::wrap("one two three", 7), ["one two", "three"]);
     assert_eq!(page::wrap("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
     assert_eq!(page::wrap("", 4), [""]);

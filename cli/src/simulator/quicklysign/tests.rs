@@ -19,14 +19,14 @@ async fn pack(server: &Server) -> Reply {
     server.send("GET", PACK, &[&token], "").await
 }
 
-/// The documents of the pack, after checking that there are some.
+/// The documents of the pack.
 async fn documents(server: &Server) -> Vec<Value> {
     let reply = pack(server).await;
     assert_eq!(reply.status, 200, "{reply:?}");
     reply.json()["data"]["document_pack"]["documents"].as_array().unwrap().clone()
 }
 
-/// The first document's PDF, as it comes.
+/// Downloads the first document's PDF.
 async fn download(server: &Server) -> Reply {
     let documents = documents(server).await;
     server.get(documents[0]["serve_pdf_url"].as_str().unwrap()).await
@@ -38,7 +38,7 @@ fn error(reply: &Reply) -> (u64, String) {
 }
 
 #[tokio::test]
-async fn a_pack_nobody_spoke_of_is_complete_and_has_several_real_pdfs() {
+async fn an_unscripted_pack_is_complete_and_has_several_valid_pdfs() {
     let server = Server::start().await;
     let documents = documents(&server).await;
     assert!((2..=3).contains(&documents.len()));
@@ -57,11 +57,11 @@ async fn a_pack_nobody_spoke_of_is_complete_and_has_several_real_pdfs() {
 }
 
 #[tokio::test]
-async fn a_restart_changes_nothing_but_the_rendering() {
+async fn only_renderings_differ_after_a_restart() {
     let (one, other) = (Server::start().await, Server::start().await);
     let (mut before, mut after) = (documents(&one).await, documents(&other).await);
     for document in before.iter_mut().chain(&mut after) {
-        // The port is another.
+        // The port differs.
         document["serve_pdf_url"].take();
     }
     assert_eq!(before, after);
@@ -84,7 +84,7 @@ async fn wrong_credentials_get_no_token_and_no_pack() {
 }
 
 #[tokio::test]
-async fn tokens_end_when_told_to() {
+async fn tokens_expire_as_scripted() {
     let server = Server::start().await;
     server.simulator.tokens_last(2);
     let token = token(&server).await;
@@ -120,21 +120,21 @@ async fn fifty_documents_come_in_pages() {
 #[tokio::test]
 async fn a_new_version_has_another_marker() {
     let server = Server::start().await;
-    let marks = |documents: Vec<Value>| -> Vec<i64> {
+    let markers = |documents: Vec<Value>| -> Vec<i64> {
         documents.iter().map(|document| document["date_updated"].as_i64().unwrap()).collect()
     };
-    let before = marks(documents(&server).await);
+    let before = markers(documents(&server).await);
     server.simulator.pack("a-Pack_1").regenerate();
-    let after = marks(documents(&server).await);
+    let after = markers(documents(&server).await);
     assert!(before.iter().zip(&after).all(|(before, after)| before < after));
     server.simulator.pack("a-Pack_1").regenerate_document(1);
-    let last = marks(documents(&server).await);
+    let last = markers(documents(&server).await);
     assert_eq!(last[0], after[0]);
     assert!(last[1] > after[1]);
 }
 
 #[tokio::test]
-async fn an_unfinished_pack_says_so() {
+async fn an_unfinished_pack_has_its_status_and_no_pdfs() {
     let server = Server::start().await;
     let words = [
         (Status::Setup, "setup"),
@@ -152,7 +152,7 @@ async fn an_unfinished_pack_says_so() {
 }
 
 #[tokio::test]
-async fn the_api_errs_as_scripted() {
+async fn the_api_responds_as_scripted() {
     let server = Server::start().await;
     let script = server.simulator.pack("a-Pack_1");
     script.answer(Answer::Unknown);
@@ -178,7 +178,7 @@ async fn the_api_errs_as_scripted() {
 }
 
 #[tokio::test]
-async fn ids_that_are_none_are_unknown_and_the_caller_may_want_200() {
+async fn malformed_ids_are_unknown_and_errors_have_http_200_on_request() {
     let server = Server::start().await;
     let token = token(&server).await;
     let long = "a".repeat(201);
@@ -192,7 +192,7 @@ async fn ids_that_are_none_are_unknown_and_the_caller_may_want_200() {
 }
 
 #[tokio::test]
-async fn the_pdfs_url_can_be_anywhere() {
+async fn the_pdf_url_can_be_scripted() {
     let server = Server::start().await;
     let script = server.simulator.pack("a-Pack_1");
     script.serve_pdf_url("https://files.example.org/{n}.pdf").nested_under(&["packs", "children"]);
@@ -207,7 +207,7 @@ async fn the_pdfs_url_can_be_anywhere() {
 }
 
 #[tokio::test]
-async fn pdfs_can_ask_for_the_token() {
+async fn pdfs_can_require_the_token() {
     let server = Server::start().await;
     server.simulator.pack("a-Pack_1").protected(true);
     assert_eq!(download(&server).await.status, 401);

@@ -24,21 +24,22 @@ async fn merged(server: &Server, id: &str) -> Reply {
     get(server, &format!("/signed/{id}/download?type=merged")).await
 }
 
-/// Catalogue, page tree, information, four fonts; a page and its content each.
+/// The number of pages. A file has seven objects (catalogue, page tree, information, four fonts), and two per page: the
+/// page and its content.
 fn pages(pdf: &[u8]) -> usize {
     (check(pdf) - 7) / 2
 }
 
 #[tokio::test]
-async fn a_request_nobody_spoke_of_is_complete_and_has_its_pdfs() {
+async fn an_unscripted_request_is_complete_and_has_its_pdfs() {
     let server = Server::start().await;
-    let said = request(&server).await;
-    assert_eq!((said["status"].as_str(), &said["id"]), (Some("complete"), &json!(235_649)));
-    assert_eq!(said["recipients"][1]["status"], "finalized");
-    let sources = said["sources"].as_array().unwrap().clone();
-    let became = get(&server, &format!("/rs/envelope/signed/pending/{ID}")).await.json();
-    assert_eq!(became["id"], json!(235_649));
-    assert_eq!(get(&server, &format!("/rs/envelope/signed/{ID}")).await.json()["sources"], said["sources"]);
+    let body = request(&server).await;
+    assert_eq!((body["status"].as_str(), &body["id"]), (Some("complete"), &json!(235_649)));
+    assert_eq!(body["recipients"][1]["status"], "finalized");
+    let sources = body["sources"].as_array().unwrap().clone();
+    let pending = get(&server, &format!("/rs/envelope/signed/pending/{ID}")).await.json();
+    assert_eq!(pending["id"], json!(235_649));
+    assert_eq!(get(&server, &format!("/rs/envelope/signed/{ID}")).await.json()["sources"], body["sources"]);
 
     let (first, second) = (merged(&server, ID).await, merged(&server, ID).await);
     assert_eq!(first.header("content-type"), "application/pdf");
@@ -72,21 +73,21 @@ async fn a_split_download_is_a_zip_of_pdfs() {
 async fn the_signed_file_can_have_an_id_of_its_own() {
     let server = Server::start().await;
     server.simulator.request(ID).signed_as("22342821").name("Offer letter");
-    let became = get(&server, &format!("/rs/envelope/signed/pending/{ID}")).await.json();
-    assert_eq!((&became["id"], became["name"].as_str()), (&json!(22_342_821), Some("Offer letter")));
+    let pending = get(&server, &format!("/rs/envelope/signed/pending/{ID}")).await.json();
+    assert_eq!((&pending["id"], pending["name"].as_str()), (&json!(22_342_821), Some("Offer letter")));
     check(&merged(&server, "22342821").await.body);
     assert_eq!(merged(&server, ID).await.code(), 404);
     for path in ["/rs/envelope/22342821", "/rs/envelope/signed/pending/22342821"] {
         assert_eq!(get(&server, path).await.code(), 404, "{path}");
     }
-    // The script goes by the request's id and holds for the file.
+    // A script of the request's id applies to its signed file.
     server.simulator.request(ID).next_download(Download::Html).next_answer(Answer::Status(500));
     assert_eq!(merged(&server, "22342821").await.code(), 500);
     assert!(merged(&server, "22342821").await.header("content-type").starts_with("text/html"));
 }
 
 #[tokio::test]
-async fn a_document_signed_alone_keeps_its_checksum() {
+async fn a_self_signed_document_has_a_stable_checksum() {
     let server = Server::start().await;
     let path = format!("/me/signed/{ID}/download");
     let (first, second) = (get(&server, &path).await.body, get(&server, &path).await.body);
@@ -120,8 +121,8 @@ async fn an_unfinished_request_has_no_signed_file() {
     ];
     for (status, word, recipient) in words {
         script.status(status);
-        let said = request(&server).await;
-        assert_eq!((said["status"].as_str(), &said["recipients"][1]["status"]), (Some(word), &recipient.into()));
+        let body = request(&server).await;
+        assert_eq!((body["status"].as_str(), &body["recipients"][1]["status"]), (Some(word), &recipient.into()));
         for path in &signed {
             assert_eq!(get(&server, path).await.code(), 404, "{path}");
         }
@@ -134,7 +135,7 @@ async fn an_unfinished_request_has_no_signed_file() {
 }
 
 #[tokio::test]
-async fn every_route_wants_the_bearer() {
+async fn every_route_requires_the_bearer_token() {
     let server = Server::start().await;
     let paths = [
         "/rs/envelope/1",
@@ -158,7 +159,7 @@ async fn every_route_wants_the_bearer() {
 }
 
 #[tokio::test]
-async fn the_api_errs_as_scripted() {
+async fn the_api_responds_as_scripted() {
     let server = Server::start().await;
     let script = server.simulator.request(ID);
     let path = format!("/rs/envelope/{ID}");
@@ -175,7 +176,7 @@ async fn the_api_errs_as_scripted() {
 }
 
 #[tokio::test]
-async fn files_are_scripted_one_by_one() {
+async fn files_can_be_scripted_individually() {
     let server = Server::start().await;
     let script = server.simulator.request(ID);
     script.download(Download::ContentType("application/zip".into())).download_of(Part::Record, Download::Truncated);

@@ -13,7 +13,7 @@ async fn list(server: &Server) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn subscriptions_are_made_listed_and_ended() {
+async fn subscriptions_are_created_listed_and_deleted() {
     let server = Server::start().await;
     let words = [("all", 1), ("signed", 2), ("sent", 3), ("rejected", 4), ("realtime", 10)];
     let mut locations = Vec::new();
@@ -23,10 +23,10 @@ async fn subscriptions_are_made_listed_and_ended() {
         assert_eq!(reply.code(), 201);
         locations.push(reply.header("location").to_owned());
     }
-    let said = list(&server).await;
-    for ((word, number), said) in words.into_iter().zip(&said) {
+    let subscriptions = list(&server).await;
+    for ((word, number), subscription) in words.into_iter().zip(&subscriptions) {
         assert_eq!(
-            (said["url"].as_str(), &said["notify_when"]),
+            (subscription["url"].as_str(), &subscription["notify_when"]),
             (Some(&*format!("https://example.com/{word}")), &number.into())
         );
     }
@@ -40,7 +40,7 @@ async fn subscriptions_are_made_listed_and_ended() {
 }
 
 #[tokio::test]
-async fn filters_set_subscriptions_apart() {
+async fn subscriptions_differ_by_filter_and_group() {
     let server = Server::start().await;
     for filter in ["document.*", "recipient.*"] {
         let body = json!({ "url": "https://example.com/", "notify": "realtime", "eventFilter": filter, "group": "a" });
@@ -56,7 +56,7 @@ async fn filters_set_subscriptions_apart() {
 }
 
 #[tokio::test]
-async fn what_is_no_subscription_is_refused() {
+async fn invalid_or_unauthorised_requests_are_rejected() {
     let server = Server::start().await;
     for body in [json!({}), json!({ "url": "https://example.com/", "notify": "weekly" })] {
         assert_eq!(send(&server, "POST", "/subscribe/", &body).await.code(), 400);

@@ -55,7 +55,7 @@ async fn webhooks_are_deleted_by_key_or_entity_in_both_spellings() {
 }
 
 #[tokio::test]
-async fn every_webhook_call_needs_the_client() {
+async fn every_webhook_call_requires_the_client_credentials() {
     let server = Server::start().await;
     let key = created(&server, "one").await;
     assert_eq!(create(&server, "wrong", "one").await.code(), 401);
@@ -73,7 +73,7 @@ async fn every_webhook_call_needs_the_client() {
 }
 
 #[tokio::test]
-async fn what_is_no_webhook_is_a_bad_request() {
+async fn an_invalid_webhook_is_rejected() {
     let server = Server::start().await;
     assert_eq!(create(&server, "client-s3cret", "no id").await.code(), 400);
     assert_eq!(server.send("POST", HOOKS, &[], "{}").await.code(), 400);
@@ -92,8 +92,8 @@ async fn callbacks_are_logged_for_each_webhook_of_the_pack() {
     };
     assert_eq!(logs("entity_key=one").await.len(), 2);
     assert_eq!(logs("entity_key=two").await.len(), 0);
-    let of_first = logs(&format!("webhook_key={first}")).await;
-    assert_eq!(of_first.len(), 1);
-    assert_eq!(of_first[0]["callback_event"], "final_document_generated");
-    assert_eq!(of_first[0]["log"], "Successful call to url https://example.com/hook . Received 200 response");
+    let first_logs = logs(&format!("webhook_key={first}")).await;
+    assert_eq!(first_logs.len(), 1);
+    assert_eq!(first_logs[0]["callback_event"], "final_document_generated");
+    assert_eq!(first_logs[0]["log"], "Successful call to url https://example.com/hook . Received 200 response");
 }

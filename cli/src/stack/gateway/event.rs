@@ -1,14 +1,14 @@
-//! The event that an HTTP API of API Gateway calls a function with, payload format 2.0.
+//! The event with which an HTTP API of API Gateway calls a function, payload format 2.0.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
 use axum::http::{HeaderMap, header, request::Parts};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use countersign::delivery::Route;
+use countersign::domain::Route;
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
-/// Builds the event of a request to `route`, whose path token is `token`.
+/// Builds the event for a request to `route`. `token` is its path token as it was sent.
 #[must_use]
 pub fn of(route: Route, token: &str, head: &Parts, body: &[u8]) -> Value {
     let path = head.uri.path();
@@ -56,16 +56,15 @@ pub fn of(route: Route, token: &str, head: &Parts, body: &[u8]) -> Value {
     event
 }
 
-/// Bodies of these types arrive as they are; all others, forms among them, as base64.
+/// Whether a body of this type arrives as text. All others, forms included, arrive as base64.
 fn is_text(content_type: Option<&str>) -> bool {
     let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     media_type.starts_with("text/")
         || ["application/json", "application/javascript", "application/xml"].contains(&media_type.as_str())
 }
 
-/// Names in lower case; what stands several times is joined by commas. Some are the gateway's and never the sender's:
-/// it is found by its host, and it alone knows how it was reached. (`lambda_http` builds a URL of them, and panics when
-/// that isn't one.)
+/// Names in lower case; the values of a repeated header are joined by commas. `Host` and the `X-Forwarded-*` headers are
+/// set by the gateway, never by the sender. (`lambda_http` builds a URL from them, and panics if it is invalid.)
 fn headers(headers: &HeaderMap, host: &str) -> Value {
     let joined = headers.keys().map(|name| {
         let values: Vec<_> =
@@ -77,14 +76,14 @@ fn headers(headers: &HeaderMap, host: &str) -> Value {
     Value::Object(joined.chain(own).collect())
 }
 
-/// Whether a `Host` header is a host, with or without a port, and nothing else.
+/// Whether a `Host` header is a host with an optional port, and nothing else.
 fn is_host(host: &str) -> bool {
     let url = format!("http://{host}");
     url::Url::parse(&url).is_ok_and(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none())
         && !host.contains(['@', '/', '\\'])
 }
 
-/// Decoded; what stands several times is joined by commas.
+/// The decoded query; the values of a repeated parameter are joined by commas.
 fn query_parameters(query: &str) -> Value {
     let mut parameters: Map<String, Value> = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {

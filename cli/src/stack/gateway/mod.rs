@@ -1,4 +1,4 @@
-//! The gateway: takes requests over HTTP, and calls functions with the events that API Gateway would build of them.
+//! The gateway: receives HTTP requests, and calls the functions with the events that API Gateway would build.
 
 pub mod event;
 
@@ -11,18 +11,19 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use countersign::delivery::Route;
+use countersign::domain::Route;
 use tokio::net::TcpListener;
 
 use super::Functions;
 
-/// API Gateway takes no larger body (its quota "payload size").
+/// Largest body that API Gateway accepts, in bytes (its quota "payload size").
 const MAX_BODY: usize = 10 * 1024 * 1024;
 
-/// Lambda takes no larger event in a synchronous call (its quota "invocation payload").
+/// Largest event that Lambda accepts in a synchronous call, in bytes (its quota "invocation payload").
 const MAX_EVENT: usize = 6 * 1024 * 1024;
 
-/// Serves until `shutdown`; requests under way are finished. What `console` has no route for is the gateway's.
+/// Serves until `shutdown`, then finishes the requests in flight. Requests that `console` has no route for are the
+/// gateway's.
 pub async fn serve(
     listener: TcpListener,
     functions: Arc<Functions>,
@@ -37,7 +38,7 @@ pub async fn serve(
 
 async fn handle(State(functions): State<Arc<Functions>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let Some((route, token)) = matched(head.uri.path()).filter(|_| head.method == Method::POST) else {
+    let Some((route, token)) = match_route(head.uri.path()).filter(|_| head.method == Method::POST) else {
         return message(StatusCode::NOT_FOUND, "Not Found");
     };
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
@@ -47,7 +48,7 @@ async fn handle(State(functions): State<Arc<Functions>>, request: Request) -> Re
     if event.len() > MAX_EVENT {
         return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     }
-    // A function that panics is a 500 of the gateway, as it is on AWS, and not the end of the connection.
+    // When a function panics, the gateway answers 500, as on AWS, and the connection stays open.
     let called = tokio::spawn(async move {
         let request = lambda_http::request::from_str(&event)?;
         Ok::<_, serde_json::Error>(functions.call(route, request).await)
@@ -63,8 +64,8 @@ fn message(status: StatusCode, message: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// The route of a path, and the path token in it as it was sent.
-fn matched(path: &str) -> Option<(Route, String)> {
+/// The route of a path, and its path token as it was sent (not decoded).
+fn match_route(path: &str) -> Option<(Route, String)> {
     Route::ALL.into_iter().find_map(|route| {
         let token = path.strip_prefix(route.path().strip_suffix("{token}")?)?;
         (!token.is_empty() && !token.contains('/')).then(|| (route, token.to_owned()))

@@ -1,6 +1,6 @@
 //! The checksums a client may send with a body, under the names S3 gives them.
 //!
-//! The requests and answers of `s3s` have one field per algorithm; the two macros translate between those and
+//! The requests and responses of `s3s` have one field per algorithm; the two macros translate between those and
 //! [`Checksums`].
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use s3s::checksum::ChecksumHasher;
 use s3s::crypto::Checksum as _;
 use serde::{Deserialize, Serialize};
 
-/// Base64 of each known checksum.
+/// The known checksums, in base64.
 pub(super) type Checksums = BTreeMap<Algorithm, String>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ impl Algorithm {
     }
 }
 
-/// The [`Checksums`] in a value of `s3s` that has the five fields.
+/// Reads [`Checksums`] from the five fields of a value of `s3s`.
 macro_rules! checksums_of {
     ($from:expr) => {{
         use $crate::stack::s3::checksum::{Algorithm, Checksums};
@@ -68,7 +68,7 @@ macro_rules! checksums_of {
 }
 pub(super) use checksums_of;
 
-/// Sets the five fields of an answer from [`Checksums`].
+/// Sets the five fields of a response from [`Checksums`].
 macro_rules! set_checksums {
     ($to:expr, $checksums:expr) => {{
         use $crate::stack::s3::checksum::Algorithm;
@@ -85,7 +85,7 @@ pub(super) use set_checksums;
 /// Computes several checksums in one pass.
 pub(super) struct Hasher {
     others: ChecksumHasher,
-    /// The archive sends this one with every file; built without optimisation, it's forty times as fast as that of `s3s`.
+    /// The archive sends this one with every file. In a debug build it is 40 times as fast as that of `s3s`.
     sha256: Option<digest::Context>,
 }
 

@@ -1,12 +1,12 @@
-//! What a request may require of the object, and what it may not ask at all.
+//! The preconditions of requests, and the checks for parameters that aren't supported.
 
 use s3s::dto::ETagCondition;
 use s3s::{S3Result, s3_error};
 
-/// Whether the object must not exist yet: the one precondition of a write that there is.
+/// Whether a write requires that the object doesn't exist yet, which is the only precondition of a write.
 pub(super) fn exclusive(if_none_match: Option<&ETagCondition>, if_match: Option<&ETagCondition>) -> S3Result<bool> {
     unsupported(if_match.is_some(), "If-Match on a write")?;
-    // So it is in S3.
+    // S3 doesn't support it either.
     unsupported(if_none_match.is_some_and(|condition| !condition.is_any()), "If-None-Match with an ETag")?;
     Ok(if_none_match.is_some())
 }
@@ -27,14 +27,15 @@ pub(super) fn check_etag(
     Ok(())
 }
 
-pub(super) fn unsupported(asked: bool, what: &str) -> S3Result<()> {
-    if asked {
-        return Err(s3_error!(NotImplemented, "{what} is not implemented."));
+/// Rejects a request that uses a `feature` which isn't implemented.
+pub(super) fn unsupported(is_used: bool, feature: &str) -> S3Result<()> {
+    if is_used {
+        return Err(s3_error!(NotImplemented, "{feature} is not implemented."));
     }
     Ok(())
 }
 
-/// Objects of a bucket without versions have the version `null`.
+/// Rejects versions other than `null`, which the objects of a bucket without versioning have.
 pub(super) fn unversioned(version: Option<&str>) -> S3Result<()> {
     match version {
         None | Some("null") => Ok(()),

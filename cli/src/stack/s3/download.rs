@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 
 const CHUNK: usize = 64 * 1024;
 
-/// The bytes `range` of `file`. The length is known beforehand, so that the response has a Content-Length.
+/// The bytes `range` of `file`. Their number is known beforehand, so the response has a Content-Length.
 ///
 /// # Errors
 /// If the file can't seek.

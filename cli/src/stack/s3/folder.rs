@@ -1,16 +1,16 @@
-//! Where the files are:
+//! The layout of the folder:
 //!
 //! - `lock`
 //! - `temporary/…`: bodies on their way in; emptied at start
 //! - `buckets/BUCKET/SHA256-OF-KEY`: one file per object, in the format of `object`, readable by its owner only
 //!
-//! A key never becomes part of a path, so it may be anything S3 allows. An object comes into being by one rename, from a
-//! temporary file that is complete and synced; when the object must not exist yet, by a rename that refuses to replace. The
-//! file system decides races, and a process that is killed leaves an object or a temporary file, never half of one.
-//! (What a power cut can lose is the newest names, since the folder itself isn't synced.)
+//! A key never becomes part of a path, so it may be anything that S3 allows. An object is created by one rename of a
+//! temporary file that is complete and synced; if the object must not exist yet, by a rename that doesn't replace. The file
+//! system decides races, and a process that is killed leaves an object or a temporary file, never half an object. (A power
+//! cut can lose the newest names, since the folder itself isn't synced.)
 //!
-//! Several processes may have the same folder open: each holds a shared lock on `lock`. One that finds itself alone when it
-//! opens the folder throws away the temporary files.
+//! Several processes may have the same folder open: each holds a shared lock on `lock`. A process that opens the folder and
+//! is the only one deletes the temporary files.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -43,11 +43,11 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the folder `root`, makes it and `buckets` where they don't exist, and throws away what an earlier process left
+    /// Opens the folder `root`, creates it and `buckets` if they don't exist, and deletes what an earlier process left
     /// unfinished.
     ///
     /// # Errors
-    /// If the folder can't be made or read, or a bucket's name is one that S3 doesn't allow (`InvalidInput`).
+    /// If the folder can't be created or read, or a bucket's name is one that S3 doesn't allow (`InvalidInput`).
     pub async fn open(root: impl Into<PathBuf>, buckets: &[&str]) -> io::Result<Self> {
         let root = root.into();
         let buckets: Vec<String> = buckets.iter().map(ToString::to_string).collect();
@@ -76,7 +76,7 @@ impl Store {
                 }
                 lock.unlock()?;
             }
-            // Another process is at work, and the temporary files may be its own.
+            // Another process has the folder open, and the temporary files may be its own.
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error),
         }
@@ -92,8 +92,7 @@ impl Store {
         run(move || NamedTempFile::new_in(folder)).await.map_err(|error| failed("making a temporary file", error))
     }
 
-    /// Makes the bytes in `file` the content of the object that `properties` describes. `exclusive`: only if no object has
-    /// that key.
+    /// Stores the bytes in `file` as the object that `properties` describes. `exclusive`: only if no object has that key.
     pub(super) async fn commit(
         &self,
         bucket: &str,
@@ -120,7 +119,7 @@ impl Store {
         }
     }
 
-    /// Opens an object; the file's position is anywhere.
+    /// Opens an object; the file's position is undefined.
     pub(super) async fn read(&self, bucket: &str, key: &str) -> S3Result<(File, Properties)> {
         let path = self.object(bucket, key);
         let opened = run(move || {
@@ -139,7 +138,7 @@ impl Store {
         }
     }
 
-    /// Removes an object; one that doesn't exist is no error, as in S3.
+    /// Removes an object. It isn't an error if there is none, as in S3.
     pub(super) async fn remove(&self, bucket: &str, key: &str) -> S3Result<()> {
         let path = self.object(bucket, key);
         match run(move || fs::remove_file(path)).await {
@@ -149,8 +148,8 @@ impl Store {
         }
     }
 
-    /// The properties of all objects whose keys begin with `prefix`, in no order. Reads every object's file: fine for a
-    /// laptop's thousands.
+    /// The properties of all objects whose keys begin with `prefix`, unsorted. Reads every object's file, which is fast
+    /// enough for the thousands of a local stack.
     pub(super) async fn scan(&self, bucket: &str, prefix: &str) -> S3Result<Vec<Properties>> {
         self.require_bucket(bucket).await?;
         let folder = self.inner.buckets.join(bucket);
@@ -159,13 +158,13 @@ impl Store {
             let mut found = Vec::new();
             for entry in fs::read_dir(folder)? {
                 let entry = entry?;
-                // A file manager's own files may lie here too.
+                // Not an object: file managers leave files of their own.
                 if entry.file_name().len() != NAME_LENGTH {
                     continue;
                 }
                 let properties = match File::open(entry.path()) {
                     Ok(mut file) => object::read(&mut file)?,
-                    // Deleted meanwhile.
+                    // Deleted in the meantime.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
                 };
@@ -179,7 +178,7 @@ impl Store {
         .map_err(|error| failed("listing a bucket", error))
     }
 
-    /// Makes a bucket.
+    /// Creates a bucket.
     pub(super) async fn create_bucket(&self, bucket: &str) -> S3Result<()> {
         let path = self.inner.buckets.join(bucket);
         match run(move || fs::create_dir(path)).await {
@@ -189,7 +188,7 @@ impl Store {
         }
     }
 
-    /// All buckets and when they were made, sorted by name.
+    /// All buckets and their creation times, sorted by name.
     pub(super) async fn buckets(&self) -> S3Result<Vec<(String, SystemTime)>> {
         let folder = self.inner.buckets.clone();
         run(move || {
@@ -197,7 +196,7 @@ impl Store {
             for entry in fs::read_dir(folder)? {
                 let entry = entry?;
                 let metadata = entry.metadata()?;
-                // Not every file system knows when a file was made.
+                // Not every file system records creation times.
                 let since = metadata.created().or_else(|_| metadata.modified())?;
                 if let Ok(name) = entry.file_name().into_string()
                     && s3s::path::check_bucket_name(&name)
@@ -223,15 +222,15 @@ impl Store {
         }
     }
 
-    /// `bucket` has no separators: `s3s` lets none through that isn't a proper name.
+    /// The path of an object's file. `bucket` has no separators: `s3s` rejects names that aren't valid.
     fn object(&self, bucket: &str, key: &str) -> PathBuf {
         let name = hex(digest(&SHA256, key.as_bytes()).as_ref());
         self.inner.buckets.join(bucket).join(name)
     }
 }
 
-/// The one step that makes an object exist; `exclusive` leaves the decision to the file system (a rename that refuses to
-/// replace, or a hard link), as a look beforehand would let two through.
+/// The one step that makes an object exist. `exclusive` leaves the decision to the file system (a rename that doesn't
+/// replace, or a hard link): a check beforehand would let two through.
 ///
 /// # Errors
 /// `AlreadyExists` if `exclusive` and the path is taken.
@@ -244,12 +243,12 @@ pub(super) fn publish(file: NamedTempFile, path: &Path, exclusive: bool) -> io::
     Ok(())
 }
 
-/// Runs what blocks where it may.
+/// Runs blocking work on a thread for it.
 pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// Logs what the client is only told as an internal error.
+/// Logs an error. The client gets an `InternalError` without details.
 pub(super) fn failed(doing: &'static str, error: io::Error) -> S3Error {
     tracing::error!(%error, doing, "the embedded S3 failed");
     S3Error::with_source(S3ErrorCode::InternalError, Box::new(error))

@@ -1,7 +1,7 @@
 //! ListObjectsV2 and ListObjectVersions: sorts, groups by delimiter and cuts into pages.
 //!
-//! A listing is a row of items, each a key or a common prefix, in the order of their UTF-8 bytes. A page's continuation
-//! token is its last item, so that a listing goes on correctly whatever is put or deleted between two pages.
+//! A listing is a sequence of items, each a key or a common prefix, in the order of their UTF-8 bytes. A page's continuation
+//! token is its last item, so a listing continues correctly whatever is put or deleted between two pages.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +17,7 @@ use super::object::Properties;
 /// S3's own limit.
 const MAX_KEYS: i32 = 1000;
 
-/// What `encoding-type=url` leaves as it is.
+/// The characters that `encoding-type=url` doesn't encode.
 const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 enum Item {
@@ -34,14 +34,14 @@ impl Item {
     }
 }
 
-/// One page of `objects`, all of which begin with the prefix asked for.
+/// One page of `objects`, all of which begin with the requested prefix.
 ///
 /// # Errors
 /// `InvalidArgument` for a continuation token that isn't ours, or a negative `max-keys`.
 pub(super) fn page(objects: Vec<Properties>, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
-    let asked = input.max_keys.unwrap_or(MAX_KEYS);
-    let limit =
-        usize::try_from(asked.min(MAX_KEYS)).map_err(|_| s3_error!(InvalidArgument, "max-keys can't be negative."))?;
+    let requested = input.max_keys.unwrap_or(MAX_KEYS);
+    let limit = usize::try_from(requested.min(MAX_KEYS))
+        .map_err(|_| s3_error!(InvalidArgument, "max-keys can't be negative."))?;
     let after = input.continuation_token.as_deref().map(read_token).transpose()?;
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
@@ -50,7 +50,7 @@ pub(super) fn page(objects: Vec<Properties>, input: ListObjectsV2Input) -> S3Res
     if let Some(after) = after {
         items.retain(|item| item.name() > after.as_str());
     }
-    // S3 answers a page of no keys as the end of the list.
+    // As in S3, a page with `max-keys` of zero is the end of the list.
     let truncated = limit > 0 && items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| truncated).map(|item| write_token(item.name()));
@@ -69,7 +69,7 @@ pub(super) fn page(objects: Vec<Properties>, input: ListObjectsV2Input) -> S3Res
     }
     Ok(ListObjectsV2Output {
         name: Some(input.bucket),
-        max_keys: Some(asked),
+        max_keys: Some(requested),
         key_count: i32::try_from(contents.len() + prefixes.len()).ok(),
         is_truncated: Some(truncated),
         contents: Some(contents),
@@ -84,7 +84,7 @@ pub(super) fn page(objects: Vec<Properties>, input: ListObjectsV2Input) -> S3Res
     })
 }
 
-/// One page of the versions of `objects`, all of which begin with the prefix asked for: each has one, `null`.
+/// One page of the versions of `objects`, all of which begin with the requested prefix. Each has one version, `null`.
 pub(super) fn versions(mut objects: Vec<Properties>, input: ListObjectVersionsInput) -> ListObjectVersionsOutput {
     objects.sort_by(|one, other| one.key.cmp(&other.key));
     let limit = usize::try_from(input.max_keys.unwrap_or(MAX_KEYS).clamp(1, MAX_KEYS)).unwrap_or(1);
@@ -122,7 +122,7 @@ fn items(mut objects: Vec<Properties>, prefix: &str, delimiter: Option<&str>, st
         }
         match delimiter.and_then(|delimiter| common_prefix(&properties.key, prefix, delimiter)) {
             None => items.push(Item::Key(properties)),
-            // Keys with the same common prefix are neighbours.
+            // Keys with the same common prefix are adjacent.
             Some(common) if items.last().is_some_and(|last| last.name() == common) => {}
             Some(common) => items.push(Item::Prefix(common.to_owned())),
         }
@@ -130,7 +130,7 @@ fn items(mut objects: Vec<Properties>, prefix: &str, delimiter: Option<&str>, st
     items
 }
 
-/// The part of `key` up to and including the first `delimiter` behind `prefix`.
+/// The part of `key` up to and including the first `delimiter` after `prefix`.
 fn common_prefix<'key>(key: &'key str, prefix: &str, delimiter: &str) -> Option<&'key str> {
     let rest = key.strip_prefix(prefix)?;
     let end = prefix.len() + rest.find(delimiter)? + delimiter.len();

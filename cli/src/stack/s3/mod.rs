@@ -1,24 +1,24 @@
-//! An S3 of our own inside the process: the `s3s` crate speaks the protocol (SigV4, chunked uploads, XML), this module
-//! keeps the objects in a folder.
+//! An embedded S3: the `s3s` crate implements the protocol (SigV4, chunked uploads, XML), this module stores the objects in
+//! a folder.
 //!
-//! The local stack and the tests talk to it through the real AWS SDK, so that the code that runs in Lambda runs here
-//! unchanged. What that code relies on is exact: of any number of racing `If-None-Match: *` puts one wins and the others
-//! get 412, a body that isn't what its checksum says is refused and leaves nothing, and an object that was acknowledged is
-//! there, whole, after the process was killed. What it doesn't need is left out: versions, Object Lock (its headers are
-//! accepted and ignored, as are storage class, tags and encryption), conditions on time, copying. **A put without a
-//! precondition replaces the object**, and a delete removes it. Anything that would be answered wrongly for lack of these
-//! is answered `NotImplemented`.
+//! The local stack and the tests use it through the real AWS SDK, so that the code that runs in Lambda runs here unchanged.
+//! What that code relies on is exact: one of any number of racing `If-None-Match: *` puts wins and the others get 412, a body
+//! that doesn't match its checksum is rejected and leaves nothing behind, and an acknowledged object is there, whole, after
+//! the process was killed. What that code doesn't need is left out: versions, Object Lock (its headers are accepted and
+//! ignored, as are storage class, tags and encryption), conditions on time, copying. **A put without a precondition replaces
+//! the object**, and a delete removes it. A request that would get a wrong answer without these features gets
+//! `NotImplemented`.
 //!
-//! - `folder`: where files are, and the one rename that makes an object exist
+//! - `folder`: the layout of the folder, and the rename that makes an object exist
 //! - `object`: the format of an object's file
-//! - `upload`: a request's body into a temporary file, checked
-//! - `download`: an object's bytes into a response
-//! - `checksum`, `conditions`, `list`: what their names say
-//! - `protocol`, `multipart`: the operations; `parts`: the multipart uploads under way
+//! - `upload`: receives a request's body into a temporary file, and checks it
+//! - `download`: streams an object's bytes into a response
+//! - `checksum`: checksums; `conditions`: preconditions; `list`: listings
+//! - `protocol`, `multipart`: the operations; `parts`: the multipart uploads in progress
 //!
-//! `s3s` logs every refused request as an error, an ordinary 412 included, and whole requests with their signatures at
-//! debug level. Whoever sets up logging for the process adds [`LOG_DIRECTIVE`]. What goes wrong in the folder itself is
-//! logged from here.
+//! `s3s` logs every rejected request as an error, an ordinary 412 included, and whole requests with their signatures at
+//! debug level. The process's log filter has to include [`LOG_DIRECTIVE`], which silences it. Problems with the folder are
+//! logged by this module.
 
 mod checksum;
 mod conditions;
@@ -48,13 +48,13 @@ pub use folder::Store;
 /// An access key and its secret; the secret's `Debug` is redacted.
 pub use s3s::auth::Credentials;
 
-/// What to add to the process's log filter; see the module's text for why.
+/// A directive for the process's log filter; the module's documentation says why.
 pub const LOG_DIRECTIVE: &str = "s3s=off";
 
-/// How long requests that are under way may take to finish once shutdown has begun.
+/// Grace period for requests in flight on shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves `store` over HTTP/1.1 on `listener` until `shutdown` completes, then lets the requests under way finish (for at
+/// Serves `store` over HTTP/1.1 on `listener` until `shutdown` completes, then lets the requests in flight finish (for at
 /// most five seconds). Requests must be signed (SigV4) with `credentials`; buckets are addressed by path.
 ///
 /// Requests that arrive between the listener's `bind` and this call wait in the listener's queue: there is nothing to wait
@@ -97,7 +97,7 @@ async fn serve_connection(stream: TcpStream, service: S3Service, mut stopped: wa
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        // The sender is only ever dropped: that is the signal.
+        // The sender never sends. Dropping it is the signal.
         _ = stopped.changed() => {
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -1,4 +1,4 @@
-//! The operations of multipart uploads. Completing one is an ordinary put of its parts in a row, with the same
+//! The operations of multipart uploads. Completing one is an ordinary put of its concatenated parts, with the same
 //! precondition.
 
 use s3s::dto::*;
@@ -49,7 +49,7 @@ pub(super) async fn upload_part(
     let wanted = upload.as_ref().ok().and_then(|upload| upload.checksum);
     let wanted = wanted.map(|checksum| checksum.algorithm);
     let claimed: Vec<Algorithm> = claims.algorithms().collect();
-    // An upload that doesn't exist is refused only when the body has been read.
+    // A missing upload is reported only after the body has been read; `upload` says why.
     let received = receive(store, body, claims, wanted).await?;
     let upload = upload?;
     if wanted.is_some_and(|wanted| !claimed.is_empty() && !claimed.contains(&wanted)) {
@@ -98,21 +98,21 @@ pub(super) async fn complete(
     };
     set_checksums!(output, properties.checksums);
     store.commit(&input.bucket, joined.file, properties, exclusive).await?;
-    // Only now: an upload that could not be completed can be completed otherwise, or aborted.
-    uploads.forget(&input.upload_id).await;
+    // Only now: an upload that could not be completed can be retried with other parts, or aborted.
+    uploads.remove(&input.upload_id).await;
     Ok(output)
 }
 
 pub(super) async fn abort(uploads: &Uploads, input: AbortMultipartUploadInput) -> S3Result<AbortMultipartUploadOutput> {
     uploads.find(&input.upload_id, &input.bucket, &input.key).await?;
-    uploads.forget(&input.upload_id).await;
+    uploads.remove(&input.upload_id).await;
     Ok(AbortMultipartUploadOutput::default())
 }
 
 fn checksum(name: &ChecksumAlgorithm, kind: Option<&ChecksumType>) -> S3Result<parts::Checksum> {
     let algorithm = Algorithm::parse(name.as_str())
         .ok_or_else(|| s3_error!(InvalidRequest, "There is no such checksum algorithm."))?;
-    // What S3 takes when nothing is said.
+    // S3's defaults.
     let composite = match kind.map(ChecksumType::as_str) {
         Some(kind) => kind == ChecksumType::COMPOSITE,
         None => algorithm != Algorithm::Crc64Nvme,

@@ -1,9 +1,9 @@
 //! The format of an object's file: the object's bytes, then its [`Properties`] as JSON, then the JSON's length as eight
 //! bytes, big-endian.
 //!
-//! Bytes and properties share a file so that one rename makes both appear, or replaces both: there is no moment between,
-//! nothing to repair, and a reader that has the file open keeps a matching pair. The bytes come first because checksums are
-//! known only when the last of them has been written.
+//! Bytes and properties share a file so that one rename creates or replaces both at once: there is nothing to repair, and a
+//! reader that has the file open keeps a matching pair. The bytes come first because checksums are known only when the last
+//! byte has been written.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,29 +13,29 @@ use serde::{Deserialize, Serialize};
 
 use super::checksum::Checksums;
 
-/// S3 allows 2 KB of user metadata; a longer JSON than this is not ours.
+/// Longest valid JSON, in bytes. S3 allows 2 KB of user metadata, so anything longer is damaged.
 const MAX_PROPERTIES: u64 = 1 << 20;
 const LENGTH_SIZE: u64 = 8;
 
-/// What is known of an object besides its bytes.
+/// The metadata of an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Properties {
     /// The object's key; the file's name is only a hash of it.
     pub key: String,
-    /// Bytes of content.
+    /// Size of the content, in bytes.
     pub size: u64,
-    /// Without quotes: hex MD5 of the content, or of the parts' MD5s, a dash and the number of parts.
+    /// Without quotes: the hex MD5 of the content; or that of the parts' MD5s, a dash and the number of parts.
     pub etag: String,
     pub last_modified: jiff::Timestamp,
     #[serde(flatten)]
     pub headers: Headers,
-    /// Those that the client gave, and that held.
+    /// The checksums that the client sent, verified.
     pub checksums: Checksums,
-    /// The checksums are over the parts' checksums instead of the content.
+    /// Whether the checksums are over the parts' checksums instead of the content.
     pub composite: bool,
 }
 
-/// What the client says about an object and gets back with it.
+/// Headers that the client sends with an object and gets back with it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Headers {
     pub content_type: Option<String>,
@@ -44,7 +44,7 @@ pub(super) struct Headers {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Completes a file that has the object's bytes.
+/// Appends the properties to a file that has the object's bytes.
 pub(super) fn append(file: &mut File, properties: &Properties) -> io::Result<()> {
     let json = serde_json::to_vec(properties)?;
     file.seek(SeekFrom::End(0))?;
@@ -52,10 +52,10 @@ pub(super) fn append(file: &mut File, properties: &Properties) -> io::Result<()>
     file.write_all(&(json.len() as u64).to_be_bytes())
 }
 
-/// Reads the properties; the file's position is anywhere afterwards.
+/// Reads the properties; the file's position is undefined afterwards.
 ///
 /// # Errors
-/// `InvalidData` if the file isn't an object's, or has been cut.
+/// `InvalidData` if it isn't an object's file, or is truncated.
 pub(super) fn read(file: &mut File) -> io::Result<Properties> {
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "not the file of an object");
     let length_at = file.metadata()?.len().checked_sub(LENGTH_SIZE).ok_or_else(damaged)?;

@@ -1,6 +1,6 @@
-//! The multipart uploads under way: parts are temporary files, an upload is a table of them in memory.
+//! The multipart uploads in progress: parts are temporary files, an upload is a table of them in memory.
 //!
-//! An upload ends with the process, unlike S3's: whoever was uploading ran in it, or sees `NoSuchUpload` and starts again.
+//! Unlike in S3, an upload ends with the process. Its client ran in the same process, or gets `NoSuchUpload` and starts again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read as _, Write as _};
@@ -19,13 +19,13 @@ use super::folder::{Store, failed, run};
 use super::object::Headers;
 use super::upload::Received;
 
-/// Every part but the last must have 5 MiB, S3's own limit.
+/// Minimum size of a part in bytes, except for the last one: S3's own limit.
 const MIN_PART: u64 = 5 << 20;
 /// S3's own limit.
 const MAX_PART_NUMBER: i32 = 10_000;
 const BUFFER: usize = 256 * 1024;
 
-/// The uploads under way.
+/// The uploads in progress.
 #[derive(Default)]
 pub(super) struct Uploads {
     by_id: Mutex<HashMap<String, Arc<Upload>>>,
@@ -44,11 +44,11 @@ pub(super) struct Upload {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Checksum {
     pub algorithm: Algorithm,
-    /// Over the parts' checksums; otherwise over the whole content.
+    /// Whether it is over the parts' checksums instead of the whole content.
     pub composite: bool,
 }
 
-/// The parts in a row.
+/// The concatenated parts.
 pub(super) struct Joined {
     pub file: NamedTempFile,
     pub size: u64,
@@ -61,7 +61,7 @@ impl Upload {
         Self { bucket, key, headers, checksum, parts: Mutex::default() }
     }
 
-    /// Keeps a part; one with the same number is replaced.
+    /// Adds a part; replaces one with the same number.
     ///
     /// # Errors
     /// `InvalidArgument` for a part number that S3 doesn't allow.
@@ -151,8 +151,8 @@ impl Uploads {
             .ok_or_else(|| s3_error!(NoSuchUpload))
     }
 
-    /// Forgets an upload; its parts are deleted when nobody reads them any more.
-    pub async fn forget(&self, id: &str) {
+    /// Removes an upload. Its parts are deleted once the last reader has finished.
+    pub async fn remove(&self, id: &str) {
         self.by_id.lock().await.remove(id);
     }
 }

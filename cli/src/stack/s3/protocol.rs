@@ -1,4 +1,4 @@
-//! The operations, each in the terms of the other modules.
+//! The S3 operations, composed of the other modules.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::parts::Uploads;
 use super::upload::{Claims, receive};
 use super::{download, list, multipart};
 
-/// What `s3s` calls.
+/// The implementation that `s3s` calls.
 pub(super) struct Protocol {
     store: Store,
     uploads: Uploads,
@@ -47,7 +47,7 @@ impl S3 for Protocol {
         Ok(S3Response::new(ListBucketsOutput { buckets: Some(buckets.collect()), ..Default::default() }))
     }
 
-    /// No status: versioning was never switched on.
+    /// No status: versioning was never enabled.
     async fn get_bucket_versioning(
         &self,
         request: S3Request<GetBucketVersioningInput>,
@@ -108,7 +108,7 @@ impl S3 for Protocol {
             metadata: Some(metadata(&properties)),
             ..Default::default()
         };
-        // The checksums are the whole object's: a client would find those of a range wrong.
+        // The checksums are the whole object's: a client would compare them with the range, and fail.
         if wants_checksums(input.checksum_mode.as_ref()) && input.range.is_none() {
             output.checksum_type = checksum_type(&properties);
             set_checksums!(output, properties.checksums);

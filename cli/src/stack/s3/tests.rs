@@ -33,7 +33,7 @@ const BUCKET: &str = "archive";
 const ACCESS_KEY: &str = "local";
 const SECRET_KEY: &str = "only for this test";
 
-/// A server on a folder of its own, or on one that another has left.
+/// A server on a folder of its own, or on the folder of an earlier server.
 struct Server {
     address: SocketAddr,
     client: Client,
@@ -59,7 +59,7 @@ impl Server {
         Self { address, client: client(address, ACCESS_KEY, SECRET_KEY), folder, stop, task }
     }
 
-    /// Ends the server, and returns its folder when the last connection has ended.
+    /// Ends the server. Returns its folder once the last connection has ended.
     async fn stop(self) -> Arc<TempDir> {
         self.stop.send(()).unwrap();
         self.task.await.unwrap();
@@ -102,7 +102,7 @@ fn client(address: SocketAddr, access_key: &str, secret_key: &str) -> Client {
     Client::from_conf(config)
 }
 
-/// Status and error code of a request that must have been refused.
+/// Status and error code of a request that must have failed.
 fn refusal<T: Debug, E: ProvideErrorMetadata + Debug>(result: Result<T, SdkError<E>>) -> (u16, String) {
     let error = result.unwrap_err();
     let status = error.raw_response().unwrap().status().as_u16();
@@ -117,7 +117,7 @@ fn sha256(bytes: &[u8]) -> String {
     STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes))
 }
 
-/// Bytes that repeat with no power of two, so that a chunk in the wrong place shows.
+/// Bytes with a period that isn't a power of two, so that a misplaced chunk is noticed.
 fn pattern(length: usize) -> Vec<u8> {
     let mut bytes = (0..251).collect::<Vec<u8>>().repeat(length / 251 + 1);
     bytes.truncate(length);

@@ -1,7 +1,8 @@
-//! Takes a request's body into a temporary file, in constant memory, and refuses it unless it is what the request says.
+//! Receives a request's body into a temporary file, in constant memory, and rejects it unless it matches what the request
+//! declares.
 //!
-//! The body is always read to its end before anything is answered: hyper closes a connection whose request body is left
-//! unread, and a client that is still sending then sees a broken pipe instead of the answer.
+//! The body is always read to its end before a response is sent: hyper closes a connection whose request body is unread, and
+//! a client that is still sending then gets a broken pipe instead of the response.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,19 +17,19 @@ use tokio::io::AsyncWriteExt as _;
 use super::checksum::{Algorithm, Checksums, Hasher};
 use super::folder::{Store, failed};
 
-/// What a request says about its body.
+/// What a request declares about its body.
 pub(super) struct Claims {
     /// Base64, from `Content-MD5`.
     pub md5: Option<String>,
     /// From the headers.
     pub checksums: Checksums,
-    /// Those announced in `x-amz-trailer`, which follow the body.
+    /// Checksums that are announced in `x-amz-trailer` and follow the body.
     announced: Vec<Algorithm>,
     trailers: Option<TrailingHeaders>,
 }
 
 impl Claims {
-    /// Reads the announcement of trailers; the caller fills in what is in the typed input.
+    /// Reads the announced trailers from the request; the caller passes what is in the typed input.
     pub fn new<T>(request: &S3Request<T>, md5: Option<String>, checksums: Checksums) -> Self {
         let announced = request
             .headers
@@ -46,7 +47,7 @@ impl Claims {
         self.checksums.keys().chain(&self.announced).copied()
     }
 
-    /// Adds the trailers' values; call when the body has been read.
+    /// Adds the trailers' values. Call it after the body has been read.
     fn read_trailers(&mut self) -> S3Result<()> {
         let trailers = self.trailers.as_ref().and_then(TrailingHeaders::take).unwrap_or_default();
         for (name, value) in &trailers {
@@ -62,16 +63,16 @@ impl Claims {
     }
 }
 
-/// A body that has arrived and been found to be what its request said.
+/// A body that was received and matches its request.
 pub(super) struct Received {
     pub file: NamedTempFile,
     pub size: u64,
     pub md5: [u8; 16],
-    /// What the client claimed, and `wanted`.
+    /// The checksums that the client declared, and the `wanted` one.
     pub checksums: Checksums,
 }
 
-/// Reads `body` to its end and checks it. `wanted` is computed even if the client doesn't claim it.
+/// Reads `body` to its end and checks it. `wanted` is computed even if the client doesn't declare it.
 ///
 /// # Errors
 /// `IncompleteBody` if the body is shorter or longer than declared, or its signature is wrong; `BadDigest` if a checksum

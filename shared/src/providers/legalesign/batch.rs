@@ -1,70 +1,79 @@
-//! The batch: a form with `data`, a JSON array of everything that changed in the last six minutes in the order in which
-//! it changed, and `signed`, an RSA/SHA-1 signature over the value of `data` (legalesign.com, "callbacks on the API v1"
-//! and "verify callback data").
+//! The batch: a form with two fields. `data` is a JSON array of everything that changed in the last six minutes, in order;
+//! `signed` is an RSA/SHA-1 signature over the value of `data` (legalesign.com, "callbacks on the API v1" and "verify
+//! callback data").
 //!
-//! An entry is `{"timestamp", "resource_uri", "name", "value"}`. Its identity is all four; its position is kept.
+//! An entry is `{"timestamp", "resource_uri", "name", "value"}`. All four identify it; its position is kept for display.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{proof::SignedProofSecrets, resource, status, time};
+use super::{malformed, proof::SignedProofSecrets, proven_part, resource, status, time};
 use crate::{
-    delivery::{Addressed, Envelope, OwnProof, Proven, Route},
-    event::{Event, Identity, Kind},
+    domain::{
+        Addressed, Envelope, Event, Identity, Kind, OwnProof, Policy, Proven, Reading, Rejection, Route, SignedPart,
+        Unreadable, UnreadableEntry,
+    },
     form::Form,
-    intake::{Callback, Reading, Refusal, Unreadable, UnreadableEntry},
     json,
-    providers::SignedPart,
-    token::Tokens,
+    proof::token::Tokens,
+    providers::verify::Scheme,
 };
 
-/// The name under which entries tell of a status; others are not documented.
+/// The name of entries that report a status. No other name is documented.
 const STATUS: &str = "status";
 
-/// Longer than any documented name; what is longer is not one.
+/// Longest accepted name, in bytes; no documented one comes near.
 const MAX_NAME: usize = 200;
 
-/// A value of more than so many bytes is none of a status, and would have to be written into an item.
+/// Longest accepted value, in bytes. A status is much shorter, and the value is written into an item.
 const MAX_VALUE: usize = 2_000;
 
-/// The callback of everything.
-pub struct BatchCallback;
+/// How a batch is proven: by its signature.
+pub(super) struct Batch;
 
-impl Callback for BatchCallback {
+impl Scheme for Batch {
     const ROUTE: Route = Route::LegalesignBatch;
-    const LEFT_TO_THE_SWEEP: bool = true;
     type Secrets = SignedProofSecrets;
 
     fn path_tokens(secrets: &SignedProofSecrets) -> &Tokens {
         secrets.url_tokens()
     }
 
-    fn groups(secrets: &SignedProofSecrets) -> &[String] {
-        secrets.groups()
+    fn policy(&self, _: &Addressed, secrets: &SignedProofSecrets) -> Policy {
+        Policy { groups: secrets.groups().to_vec(), ..Policy::default() }
     }
 
-    fn prove(&self, request: &Addressed, secrets: &SignedProofSecrets) -> Result<OwnProof, Refusal> {
-        let part = signed_part(request.envelope(), request.body()).map_err(Refusal::Malformed)?;
-        secrets.verify(&part, request.received_at()).map(OwnProof::Signature)
+    fn prove(&self, request: &Addressed, secrets: &SignedProofSecrets) -> Result<OwnProof, Rejection> {
+        let part = signed_part(request.envelope(), request.body()).map_err(malformed)?;
+        let proof = secrets.verify(&part, request.received_at())?;
+        Ok(OwnProof::Signature(proof, part))
     }
 }
 
-/// `data`, and the signature over it; or why the form doesn't have the two.
-pub(in crate::providers) fn signed_part(envelope: &Envelope, body: &Bytes) -> Result<SignedPart, &'static str> {
+/// `data` and the signature over it; or why the form doesn't have both.
+pub(super) fn signed_part(envelope: &Envelope, body: &Bytes) -> Result<SignedPart, &'static str> {
     let form = Form::read(envelope.header("content-type"), body).map_err(|error| error.code())?;
     let field = |name| form.one(name).cloned().map_err(|error| error.code());
     Ok(SignedPart { message: field("data")?, signature: field("signed")? })
 }
 
-/// Reads a delivery. An entry that can't be read is kept aside, and the others are events.
-pub(in crate::providers) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
-    let part = signed_part(delivery.envelope(), delivery.body()).map_err(|code| Unreadable::new(code, "."))?;
-    // Bytes that aren't UTF-8 spoil the entry that they are in, not the others.
-    let (text, is_utf8) = match ByteString::try_from(part.message.clone()) {
+/// Reads a proven batch.
+pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
+    let part = proven_part(delivery, || signed_part(delivery.envelope(), delivery.body()))?;
+    entries(&part.message)
+}
+
+/// Reads the value of `data`. Entries that can't be read are listed apart; the others are events.
+///
+/// # Errors
+/// If it is no JSON array.
+pub fn entries(data: &Bytes) -> Result<Reading, Unreadable> {
+    // Bytes that aren't UTF-8 make the entry unreadable that they are in, not the others.
+    let (text, is_utf8) = match ByteString::try_from(data.clone()) {
         Ok(text) => (text, true),
-        Err(_) => (String::from_utf8_lossy(&part.message).into_owned().into(), false),
+        Err(_) => (String::from_utf8_lossy(data).into_owned().into(), false),
     };
     let mut reading = Reading::default();
     for (position, entry) in (0..).zip(json::array(&text)?) {
@@ -98,7 +107,7 @@ fn read_entry(text: ByteString, position: u32) -> Result<Event, Unreadable> {
     if name.is_empty() || name.len() > MAX_NAME {
         return Err(Unreadable::new("invalid_name", "name"));
     }
-    // The samples have texts; a number says the same, and is the same event.
+    // The samples have texts. A number means the same and is the same event.
     let value = match value {
         Value::String(text) => text,
         Value::Number(_) | Value::Bool(_) | Value::Null => value.to_string(),

@@ -1,16 +1,152 @@
-//! Legalesign: documents, their signers, and callbacks of three sorts.
+//! Legalesign: documents, their signers, and three kinds of callback.
 //!
 //! - The batch ([`batch`]): every six minutes, everything that changed, signed.
-//! - Upon an event ([`realtime`]): a form about one document, which doesn't say what happened; signed or not.
-//! - Today's webhook ([`realtime`]): JSON about one document or recipient, with signatures of an unknown sort.
+//! - On an event ([`realtime`]): a form about one document, which doesn't say what happened; signed or not.
+//! - Today's webhook ([`realtime`]): JSON about one document or recipient, with signatures of an undocumented scheme.
 //!
-//! One certificate signs for every customer of Legalesign, and a batch names none, so only the path token says that a
-//! delivery is meant for this stack; the API ([`api`]) says which documents are ours.
+//! One certificate signs for every customer of Legalesign, and a batch names no customer. Only the path token shows that a
+//! delivery is meant for this stack; the API ([`api`]) shows which documents are ours.
 
 pub mod api;
 pub mod batch;
-pub mod proof;
+mod proof;
 pub mod realtime;
 mod resource;
+mod settings;
 mod status;
 mod time;
+
+use async_trait::async_trait;
+
+use self::{
+    api::Api,
+    batch::Batch,
+    proof::{ProofSecrets, SignedProofSecrets},
+    realtime::Realtime,
+    settings::LegalesignSettings,
+};
+use super::{
+    ChangesPage, ChangesQuery, Discovery, Endpoint, NotProven, NotVerified, Registration, Service,
+    verify::{self, verify},
+};
+use crate::{
+    aws::Aws,
+    domain::{
+        Addressed, Inspection, Known, Proven, Provider, Reading, Rejection, Route, SignedPart, Subject, Unavailable,
+        Unproven, Unreadable,
+    },
+    outbound::Client,
+    secrets::{Cached, NotConfigured},
+    settings::Settings,
+};
+
+/// Legalesign's entry in the list of services.
+pub(super) const REGISTRATION: Registration = Registration {
+    provider: Provider::Legalesign,
+    endpoints: &ENDPOINTS,
+    variables: settings::VARIABLES,
+    start: |settings, aws| Box::new(Legalesign::new(settings, aws)),
+};
+
+/// The batch. Legalesign isn't known to send anything again.
+pub const BATCH: Endpoint = Endpoint { route: Route::LegalesignBatch, kept_headers: &["content-type"], resends: false };
+
+/// Callbacks about one document.
+pub const REALTIME: Endpoint =
+    Endpoint { route: Route::LegalesignRealtime, kept_headers: &realtime::KEPT_HEADERS, resends: false };
+
+const ENDPOINTS: [Endpoint; 2] = [BATCH, REALTIME];
+
+/// The service.
+pub struct Legalesign {
+    batch_secrets: Cached<SignedProofSecrets>,
+    realtime_secrets: Cached<ProofSecrets>,
+    realtime: Realtime,
+    api: Api,
+}
+
+impl Legalesign {
+    /// The service with these settings.
+    #[must_use]
+    pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        let settings = settings.service(Provider::Legalesign);
+        let LegalesignSettings { realtime_must_be_signed } = settings::parse(settings).0;
+        Self {
+            batch_secrets: Cached::new(settings.proof.clone(), Some(aws.secrets.clone())),
+            realtime_secrets: Cached::new(settings.proof.clone(), Some(aws.secrets.clone())),
+            realtime: Realtime { must_be_signed: realtime_must_be_signed },
+            api: Api::new(settings, aws),
+        }
+    }
+}
+
+#[async_trait]
+impl Service for Legalesign {
+    fn endpoints(&self) -> &'static [Endpoint] {
+        &ENDPOINTS
+    }
+
+    async fn warm(&self, route: Route) -> Result<(), NotConfigured> {
+        match route {
+            Route::LegalesignBatch => self.batch_secrets.get().await.map(drop),
+            _ => self.realtime_secrets.get().await.map(drop),
+        }
+    }
+
+    async fn verify(&self, request: Unproven) -> Result<Proven, NotVerified> {
+        match request.posted_to() {
+            Route::LegalesignBatch => verify(&Batch, &self.batch_secrets, request).await,
+            _ => verify(&self.realtime, &self.realtime_secrets, request).await,
+        }
+    }
+
+    async fn verify_quarantined(&self, request: Addressed) -> Result<Proven, NotProven> {
+        match request.route() {
+            Route::LegalesignBatch => verify::verify_quarantined(&Batch, &self.batch_secrets, request).await,
+            _ => verify::verify_quarantined(&self.realtime, &self.realtime_secrets, request).await,
+        }
+    }
+
+    fn read(&self, delivery: &Proven) -> Result<Reading, Unreadable> {
+        match delivery.route() {
+            Route::LegalesignBatch => batch::read(delivery),
+            _ => realtime::read(delivery),
+        }
+    }
+
+    fn signed_part(&self, delivery: &Proven) -> Option<SignedPart> {
+        match delivery.route() {
+            Route::LegalesignBatch => batch::signed_part(delivery.envelope(), delivery.body()).ok(),
+            _ => realtime::signed_part(delivery.envelope(), delivery.body()).ok()?,
+        }
+    }
+
+    async fn inspect(&self, client: &Client, subject: &Subject, _: &dyn Known) -> Result<Inspection, Unavailable> {
+        self.api.inspect(client, subject).await
+    }
+
+    async fn discovery(&self) -> Result<Discovery, NotConfigured> {
+        Ok(Discovery::Feeds(self.realtime_secrets.get().await?.groups().to_vec()))
+    }
+
+    async fn changes(&self, client: &Client, query: ChangesQuery<'_>) -> Result<ChangesPage, Unavailable> {
+        self.api.changes(client, query).await
+    }
+}
+
+/// The part that was signed: the very bytes that were verified, or, for a delivery that was read back, those that the
+/// stored body holds.
+fn proven_part(
+    delivery: &Proven,
+    stored: impl FnOnce() -> Result<SignedPart, &'static str>,
+) -> Result<SignedPart, Unreadable> {
+    match delivery.signed() {
+        Some(part) => Ok(part.clone()),
+        None => stored().map_err(|code| Unreadable::new(code, ".")),
+    }
+}
+
+/// A malformed request.
+fn malformed(code: &'static str) -> Rejection {
+    Rejection::Malformed(code)
+}

@@ -1,4 +1,4 @@
-//! What proves Legalesign's callbacks: path tokens, and its certificates.
+//! The secrets that prove Legalesign's callbacks: path tokens and certificates.
 
 use std::ops::Deref;
 
@@ -8,18 +8,19 @@ use serde::Deserialize;
 
 use super::resource;
 use crate::{
-    intake::Refusal,
-    providers::SignedPart,
+    domain::{Rejection, SignedPart},
+    proof::{
+        signature::{SignatureError, SignatureProof, Signer, Signers},
+        token::Tokens,
+    },
     secrets::Secret,
-    signature::{SignatureError, SignatureProof, Signer, Signers},
-    token::Tokens,
 };
 
-/// From so many days before a certificate's end on, every use of it tells. The real one ends on 2033-02-01.
+/// Every use of a certificate logs a warning from this many days before it expires. The real one expires on 2033-02-01.
 const WARN_DAYS: i64 = 60;
 
 /// Path tokens, certificates, and the groups whose documents are wanted.
-pub struct ProofSecrets {
+pub(super) struct ProofSecrets {
     url_tokens: Tokens,
     signers: Signers,
     groups: Vec<String>,
@@ -27,7 +28,7 @@ pub struct ProofSecrets {
 
 /// The proof secret: `{"url_tokens": […], "certificates": ["<PEM certificate or public key>", …], "groups": [slug, …]}`.
 #[derive(Deserialize)]
-pub struct ProofJson {
+pub(super) struct ProofJson {
     url_tokens: Vec<SecretString>,
     #[serde(default)]
     certificates: Vec<String>,
@@ -56,23 +57,23 @@ impl ProofSecrets {
     }
 
     /// The slugs of the groups whose documents are wanted.
-    pub(crate) fn groups(&self) -> &[String] {
+    pub(super) fn groups(&self) -> &[String] {
         &self.groups
     }
 
-    /// Verifies a signature over what came in at `at`.
-    pub(super) fn verify(&self, part: &SignedPart, at: Timestamp) -> Result<SignatureProof, Refusal> {
+    /// Verifies a signature over a request that arrived at `at`.
+    pub(super) fn verify(&self, part: &SignedPart, at: Timestamp) -> Result<SignatureProof, Rejection> {
         let proof = self.signers.verify_sha1(&part.message, &part.signature, at).map_err(|error| match error {
-            SignatureError::NoSigners => Refusal::NotConfigured("no certificate or public key is configured"),
-            error => Refusal::Unproven(error.code()),
+            SignatureError::NoSigners => Rejection::NotConfigured("no certificate or public key is configured"),
+            error => Rejection::Unproven(error.code()),
         })?;
-        warn_before_the_end(proof.signer(), at);
+        warn_before_expiry(proof.signer(), at);
         Ok(proof)
     }
 }
 
-/// The same for the batch, which can't be proven without a certificate.
-pub struct SignedProofSecrets(ProofSecrets);
+/// The same for the batch, which can't be proven without a usable certificate.
+pub(super) struct SignedProofSecrets(ProofSecrets);
 
 impl Secret for SignedProofSecrets {
     type Json = ProofJson;
@@ -94,14 +95,14 @@ impl Deref for SignedProofSecrets {
     }
 }
 
-fn warn_before_the_end(signer: &Signer, at: Timestamp) {
-    if let Some(days_left) = days_to_tell(signer, at) {
+fn warn_before_expiry(signer: &Signer, at: Timestamp) {
+    if let Some(days_left) = days_to_warn_about(signer, at) {
         tracing::warn!(event = "certificate_ends", certificate = %signer.fingerprint(), days_left, metric.CertificateDaysLeft = days_left);
     }
 }
 
-/// The days that a certificate has left, once there are few enough to tell of.
-fn days_to_tell(signer: &Signer, at: Timestamp) -> Option<i64> {
+/// The days until a certificate expires, once a warning is due.
+fn days_to_warn_about(signer: &Signer, at: Timestamp) -> Option<i64> {
     signer.days_left(at).filter(|days_left| *days_left <= WARN_DAYS)
 }
 
@@ -121,30 +122,30 @@ mod tests {
     }
 
     #[test]
-    fn one_usable_certificate_is_enough_and_none_is_no_configuration() {
+    fn batches_require_at_least_one_usable_certificate() {
         assert!(SignedProofSecrets::from_json(json(&[SHORT, "no certificate", KEY])).is_ok());
         for unusable in [&[][..], &[SHORT], &["no certificate", SHORT]] {
             assert!(SignedProofSecrets::from_json(json(unusable)).is_err(), "{unusable:?}");
-            assert!(ProofSecrets::from_json(json(unusable)).is_ok(), "the realtime form has its token");
+            assert!(ProofSecrets::from_json(json(unusable)).is_ok(), "the realtime form is proven by its token");
         }
         let no_token = serde_json::from_str(r#"{"url_tokens": [], "certificates": []}"#).unwrap();
         assert!(ProofSecrets::from_json(no_token).is_err());
     }
 
     #[test]
-    fn groups_are_slugs() {
+    fn groups_are_reduced_to_their_slugs() {
         assert_eq!(ProofSecrets::from_json(json(&[KEY])).unwrap().groups(), ["a", "b"]);
     }
 
     #[test]
-    fn a_certificate_s_end_is_told_of_sixty_days_before() {
+    fn certificates_are_reported_from_60_days_before_expiry() {
         let (signers, _) = Signers::parse(&[CERTIFICATE]);
         let signer = signers.iter().next().unwrap();
-        let days = |at: &str| days_to_tell(signer, at.parse().unwrap());
+        let days = |at: &str| days_to_warn_about(signer, at.parse().unwrap());
         assert_eq!(days("2032-12-01T00:00:00Z"), None);
         assert_eq!(days("2032-12-04T00:00:00Z"), Some(59));
         assert_eq!(days("2033-02-02T00:00:00Z"), Some(-1));
         let (signers, _) = Signers::parse(&[KEY]);
-        assert_eq!(days_to_tell(signers.iter().next().unwrap(), Timestamp::MAX), None);
+        assert_eq!(days_to_warn_about(signers.iter().next().unwrap(), Timestamp::MAX), None);
     }
 }

@@ -1,11 +1,8 @@
-//! `resource_uri`: parsed for what it names, never joined to a host.
+//! Parses a `resource_uri` into the subject or group that it names. It is never used as a URL to request.
 
-use crate::{
-    provider::Provider,
-    subject::{Subject, SubjectId, SubjectKind},
-};
+use crate::domain::{Provider, Subject, SubjectId, SubjectKind};
 
-/// Longer than any documented one: a path, and an id of at most 200 characters.
+/// Longest accepted URI, in bytes: a path with an id of at most 200 characters. Documented ones are shorter.
 pub(super) const MAX_URI: usize = 300;
 
 /// A Legalesign subject.
@@ -13,7 +10,7 @@ pub(super) const fn of(kind: SubjectKind, id: SubjectId) -> Subject {
     Subject { provider: Provider::Legalesign, kind, id }
 }
 
-/// What `/api/v1/document/<id>/` or `/api/v1/signer/<id>/` names.
+/// The subject that `/api/v1/document/<id>/` or `/api/v1/signer/<id>/` names.
 pub(super) fn subject(uri: &str) -> Option<Subject> {
     let (kind, id) = parts(uri)?;
     let kind = match kind {
@@ -32,7 +29,7 @@ pub(super) fn group(uri: &str) -> Option<&str> {
     }
 }
 
-/// The two last segments of `/api/v1/<sort>/<id>/`; the last slash may be missing, and a host may stand before.
+/// The last two segments of `/api/v1/<sort>/<id>/`. The last slash is optional, and the URI may start with a host.
 fn parts(uri: &str) -> Option<(&str, &str)> {
     if uri.len() > MAX_URI {
         return None;
@@ -52,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kind_and_id_are_read_and_nothing_else() {
+    fn only_documents_and_signers_with_valid_ids_are_subjects() {
         for (uri, partition) in [
             ("/api/v1/document/3f6f-0A_b/", "legalesign#document#3f6f-0A_b"),
             ("/api/v1/signer/s/", "legalesign#signer#s"),
@@ -85,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_named_by_its_slug() {
+    fn a_group_uri_gives_its_slug() {
         assert_eq!(group("/api/v1/group/your-group/"), Some("your-group"));
         for other in ["", "your-group", "/api/v1/group/", "/api/v1/document/d/"] {
             assert_eq!(group(other), None, "{other}");

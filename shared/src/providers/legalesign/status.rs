@@ -1,9 +1,9 @@
-//! Legalesign's status codes (OpenAPI enumerations, and apidocs.legalesign.com/docs/troubleshooting). The same number
-//! means one thing of a document and another of a signer.
+//! Legalesign's status codes (OpenAPI enumerations, and apidocs.legalesign.com/docs/troubleshooting). The same code has
+//! different meanings for documents and for signers.
 
-use crate::{event::Kind, subject::SubjectKind};
+use crate::domain::{Kind, SubjectKind};
 
-/// What a code means; what isn't documented changes no status.
+/// The meaning of a code. An undocumented one is [`Kind::Updated`], which changes no status.
 pub(super) fn kind(subject: SubjectKind, code: &str) -> Kind {
     match (subject, code) {
         (SubjectKind::Document, "10") => Kind::Sent,
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_of_documents_and_signers_differ() {
+    fn status_codes_depend_on_the_subject_kind() {
         let kinds = |subject| {
             ["4", "5", "10", "15", "20", "30", "35", "39", "40", "50", "60"].map(|code| kind(subject, code).as_str())
         };

@@ -1,14 +1,15 @@
-//! The batch's times: "ISO format", in the samples `2018-03-20T07:09:52` and by the documentation's pattern
-//! `YYYY-mm-ddTH:M:S`, whose parts may be without a leading zero. No zone is given, and none is documented.
+//! Parses the times in a batch. The documentation says "ISO format": `2018-03-20T07:09:52` in the samples, and the
+//! pattern `YYYY-mm-ddTH:M:S`, which allows parts without a leading zero. The samples have no zone, and none is
+//! documented.
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use crate::event::TimeSource;
+use crate::domain::TimeSource;
 
-/// Longer than any time with nanoseconds and a zone.
+/// Longest accepted text, in bytes: more than a time with nanoseconds and a zone takes.
 const MAX_TIME: usize = 48;
 
-/// Reads a time. Without a zone it is read as UTC, and the source says so.
+/// Parses a time, to the millisecond. A time without a zone is taken as UTC, with [`TimeSource::ProviderLocal`].
 pub(super) fn parse(text: &str) -> Option<(Timestamp, TimeSource)> {
     if text.len() > MAX_TIME || !text.is_ascii() {
         return None;
@@ -27,7 +28,7 @@ pub(super) fn parse(text: &str) -> Option<(Timestamp, TimeSource)> {
     Some((crate::time::to_millis(time), source))
 }
 
-/// Three numbers, each with two digits at least, the first of a date with four.
+/// Pads three numbers to two digits each. In a date, the first one must have four digits.
 fn pad(text: &str, separator: char) -> Option<String> {
     let parts: Vec<&str> = text.split(separator).collect();
     let [first, second, third] = parts[..] else { return None };
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_with_and_without_zone_and_padding() {
+    fn times_are_parsed_with_or_without_zone_and_padding() {
         for (text, utc, source) in [
             ("2018-03-20T07:09:52", "2018-03-20T07:09:52Z", TimeSource::ProviderLocal),
             ("2018-3-2T7:9:5", "2018-03-02T07:09:05Z", TimeSource::ProviderLocal),
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time() {
+    fn invalid_times_are_rejected() {
         for text in [
             "",
             "T",

@@ -1,55 +1,48 @@
-//! What QuicklySign posts: `{"entity_type", "entity_key", "callback_event", "subscription_key" | "webhook_key"}`
+//! The body of a callback: `{"entity_type", "entity_key", "callback_event", "subscription_key" | "webhook_key"}`
 //! (docs.quicklysign.com, "webhooks" and v0 "subscriptions").
-
-use std::collections::BTreeSet;
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::settings::QuicklysignSettings;
 use crate::{
-    delivery::{Addressed, OwnProof, Proven, Route},
-    event::{Event, Identity, Kind, TimeSource},
-    intake::{Callback, Reading, Refusal, Subscribed, UnknownSubscription, Unreadable},
-    provider::Provider,
+    domain::{
+        Addressed, Event, Identity, Kind, OwnProof, Policy, Proven, Provider, Reading, Rejection, Route, Subject,
+        SubjectId, SubjectKind, Subscription, SubscriptionPolicy, TimeSource, Unreadable,
+    },
+    proof::token::Tokens,
+    providers::verify::Scheme,
     secrets::Secret,
-    settings::{Problems, Settings},
-    subject::{Subject, SubjectId, SubjectKind},
-    token::Tokens,
 };
 
-/// The event that says that a pack's final PDFs are there.
+/// The event that reports that a pack's final PDFs are ready.
 const FINAL_DOCUMENT_GENERATED: &str = "final_document_generated";
 
-/// The event that says that a pack's status changed, and not to what: the API knows.
+/// The event that reports a change of a pack's status without the new status, for which the API is queried.
 const DOCUMENT_STATUS_CHANGED: &str = "document_status_changed";
 
-/// Longer than any documented name; what is longer is not one.
-pub(crate) const MAX_NAME: usize = 200;
+/// Longest accepted name, in bytes; no documented one comes near.
+pub(super) const MAX_NAME: usize = 200;
 
-/// QuicklySign's callback.
-pub struct QuicklysignCallback {
-    unknown_subscription: UnknownSubscription,
-    known_by_settings: BTreeSet<SubjectId>,
-}
+/// How a callback is proven: by the path token alone.
+pub(super) struct Callback(QuicklysignSettings);
 
-impl QuicklysignCallback {
-    /// The callback with these settings; wrong ones are the receiver's to answer.
-    #[must_use]
-    pub fn new(settings: &Result<Settings, Problems>) -> Self {
-        let options = settings.as_ref().map(|settings| settings.quicklysign.clone()).unwrap_or_default();
-        Self { unknown_subscription: options.subscriptions.into(), known_by_settings: options.webhook_keys }
+impl Callback {
+    /// With these settings.
+    pub(super) const fn new(settings: QuicklysignSettings) -> Self {
+        Self(settings)
     }
 }
 
-/// What proves it: the path tokens.
-pub struct ProofSecrets {
+/// The secret that proves a callback: the path tokens.
+pub(super) struct ProofSecrets {
     url_tokens: Tokens,
 }
 
 /// The proof secret: `{"url_tokens": […]}`.
 #[derive(Deserialize)]
-pub struct ProofJson {
+pub(super) struct ProofJson {
     url_tokens: Vec<SecretString>,
 }
 
@@ -62,7 +55,7 @@ impl Secret for ProofSecrets {
     }
 }
 
-impl Callback for QuicklysignCallback {
+impl Scheme for Callback {
     const ROUTE: Route = Route::Quicklysign;
     type Secrets = ProofSecrets;
 
@@ -70,32 +63,33 @@ impl Callback for QuicklysignCallback {
         &secrets.url_tokens
     }
 
-    /// No signature or secret header is documented, in v0 or v1: the path token is all there is.
-    fn prove(&self, _: &Addressed, _: &ProofSecrets) -> Result<OwnProof, Refusal> {
+    /// No signature or secret header is documented, in v0 or v1: the path token is the only proof.
+    fn prove(&self, _: &Addressed, _: &ProofSecrets) -> Result<OwnProof, Rejection> {
         Ok(OwnProof::PathTokenOnly)
     }
 
-    fn unknown_subscription(&self, request: &Addressed) -> UnknownSubscription {
-        let vouched_for = subscription(request.body()).key.is_some_and(|key| self.known_by_settings.contains(&key));
-        if vouched_for { UnknownSubscription::Unasked } else { self.unknown_subscription }
+    fn policy(&self, request: &Addressed, _: &ProofSecrets) -> Policy {
+        let is_vouched_for = subscription(request.body()).key.is_some_and(|key| self.0.webhook_keys.contains(&key));
+        let subscription = if is_vouched_for { SubscriptionPolicy::Ignore } else { self.0.subscriptions };
+        Policy { subscription, ..Policy::default() }
     }
 }
 
 /// The webhook that a body names: by `webhook_key`, or by version 0's `subscription_key`, which is what the samples of
 /// version 1 have too.
-fn subscription(body: &[u8]) -> Subscribed {
-    // Whatever is wrong with it, it is no reason not to read the event.
+fn subscription(body: &[u8]) -> Subscription {
+    // An unusable key is no reason not to read the event.
     let Keys { webhook_key, subscription_key } = serde_json::from_slice(body).unwrap_or_default();
     let of = |field, key: Option<Value>| {
         let key = SubjectId::parse(key?.as_str()?).ok();
-        Some(Subscribed { field, key })
+        Some(Subscription { field, key })
     };
-    let none = Subscribed { field: "webhook_key", key: None };
+    let none = Subscription { field: "webhook_key", key: None };
     let named = of("webhook_key", webhook_key).filter(|named| named.key.is_some());
     named.or_else(|| of("subscription_key", subscription_key)).unwrap_or(none)
 }
 
-/// What may name the webhook. Everything else in a body may be as deep and strange as it likes.
+/// The fields that may name the webhook. Nothing else of the body is looked at.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Keys {
@@ -109,13 +103,13 @@ struct Body {
     callback_event: String,
 }
 
-/// What an event's name means.
-pub(crate) fn kind(name: &str) -> Kind {
+/// The meaning of an event's name.
+pub(super) fn kind(name: &str) -> Kind {
     if name == FINAL_DOCUMENT_GENERATED { Kind::Completed } else { Kind::Updated }
 }
 
-/// Reads a delivery: one event, about a pack. A pack's `entity_type` is `"Document"` too, so it isn't looked at.
-pub(in crate::providers) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
+/// Reads a delivery: one event, about a pack. `entity_type` is ignored, because it is `"Document"` for packs too.
+pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     let text = std::str::from_utf8(delivery.body()).map_err(|_| Unreadable::new("not_utf8", "."))?;
     let body: Body = crate::json::parse(text)?;
     let subscription = Some(subscription(delivery.body()));

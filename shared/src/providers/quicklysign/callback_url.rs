@@ -1,4 +1,4 @@
-//! What a webhook calls: a URL that ends with a secret path token, so that it is only ever shown masked.
+//! The URL that a webhook calls. It ends with a secret path token, so it is only shown redacted.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 use url::{Host, Url};
 
-use super::masked;
+use super::redact;
 
-/// The longest URL that is given to the API: API Gateway's own limit for a request line and its headers is 10 KB, and
-/// no callback URL comes near this.
+/// Maximum length of a callback URL, in bytes. API Gateway's limit for a request line with its headers is 10 KB, and no
+/// callback URL comes near this.
 const MAX_LENGTH: usize = 2048;
 
-/// A callback URL. `Display`, `Debug` and `Serialize` show it masked.
+/// A callback URL. `Display`, `Debug` and `Serialize` show it redacted.
 #[derive(Clone)]
 pub struct CallbackUrl {
     url: SecretString,
-    masked: String,
+    redacted: String,
 }
 
-/// The text can't be a callback URL.
+/// The text isn't a callback URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a callback URL must be https:// (or http:// on loopback), without a user or a fragment, at most {MAX_LENGTH} characters"
@@ -27,11 +27,13 @@ pub struct CallbackUrl {
 pub struct InvalidCallbackUrl;
 
 impl CallbackUrl {
-    /// What stands for the path token in a template.
+    /// The place of the path token in a template.
     pub const TOKEN: &str = "{token}";
 
+    /// Parses a callback URL.
+    ///
     /// # Errors
-    /// When it isn't HTTPS: the token in it would travel in clear text. Loopback may be HTTP, for a local stack.
+    /// If it isn't HTTPS: the token in it would travel in clear text. Loopback may be HTTP, for a local stack.
     pub fn parse(text: &str) -> Result<Self, InvalidCallbackUrl> {
         let url = Url::parse(text).ok().filter(|_| text.len() <= MAX_LENGTH).ok_or(InvalidCallbackUrl)?;
         let loopback = match url.host() {
@@ -42,10 +44,10 @@ impl CallbackUrl {
         };
         let scheme = url.scheme() == "https" || (url.scheme() == "http" && loopback);
         let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        if scheme && plain { Ok(Self::as_told(url.as_str())) } else { Err(InvalidCallbackUrl) }
+        if scheme && plain { Ok(Self::of_api(url.as_str())) } else { Err(InvalidCallbackUrl) }
     }
 
-    /// The same with `token` in the place of `{token}`, if it has one.
+    /// Parses a template, after replacing `{token}`, if it has one, by `token`.
     ///
     /// # Errors
     /// As [`CallbackUrl::parse`].
@@ -56,29 +58,29 @@ impl CallbackUrl {
         Self::parse(&template.replace(Self::TOKEN, &encoded))
     }
 
-    /// A URL as the API tells it, whatever it is.
-    pub(super) fn as_told(text: &str) -> Self {
-        Self { masked: masked::url(text), url: text.into() }
+    /// A URL that the API reports. Any text is accepted.
+    pub(super) fn of_api(text: &str) -> Self {
+        Self { redacted: redact::url(text), url: text.into() }
     }
 
-    /// The URL with its token: only for the API.
+    /// The URL with its token, for requests to the API only.
     pub(super) fn exposed(&self) -> &str {
         self.url.expose_secret()
     }
 
-    /// Whether it is the same URL, token and all.
+    /// Whether it is the same URL, including the token.
     pub(super) fn is(&self, other: &Self) -> bool {
         let parsed = |url: &Self| Url::parse(url.exposed()).ok();
         parsed(self).is_some() && parsed(self) == parsed(other)
     }
 
-    /// Whether it leads to the same route of the same stack, with another token: one from before a rotation.
+    /// Whether it is the same route of the same stack with another token, one from before a rotation.
     pub(super) fn is_with_another_token(&self, other: &Self) -> bool {
         let up_to_token = |url: &Self| {
             let mut url = Url::parse(url.exposed()).ok()?;
             let fixed = url.path().rfind('/').map(|end| url.path()[..=end].to_owned())?;
             url.set_path(&fixed);
-            Some(url).filter(|url| url.path().ends_with(masked::our_path()))
+            Some(url).filter(|url| url.path().ends_with(redact::our_path()))
         };
         let fixed = up_to_token(self);
         fixed.is_some() && fixed == up_to_token(other) && !self.is(other)
@@ -87,19 +89,19 @@ impl CallbackUrl {
 
 impl fmt::Display for CallbackUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.masked)
+        f.pad(&self.redacted)
     }
 }
 
 impl fmt::Debug for CallbackUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CallbackUrl({})", self.masked)
+        write!(f, "CallbackUrl({})", self.redacted)
     }
 }
 
 impl Serialize for CallbackUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.masked)
+        serializer.serialize_str(&self.redacted)
     }
 }
 
@@ -110,7 +112,7 @@ mod tests {
     const OURS: &str = "https://x.example/callbacks/quicklysign/the-path-token";
 
     #[test]
-    fn it_is_https_and_shown_masked() {
+    fn a_callback_url_is_https_and_shown_redacted() {
         let url = CallbackUrl::parse(OURS).unwrap();
         for shown in [url.to_string(), format!("{url:?}"), serde_json::to_string(&url).unwrap()] {
             assert!(shown.contains("https://x.example/callbacks/quicklysign/***"), "{shown}");
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_takes_its_place_encoded() {
+    fn a_token_is_percent_encoded() {
         let template = "https://x.example/callbacks/quicklysign/{token}";
         let url = |token: &str| CallbackUrl::with_token(template, &token.into()).unwrap().exposed().to_owned();
         assert_eq!(url("plain-Token_1"), "https://x.example/callbacks/quicklysign/plain-Token_1");
@@ -142,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn the_same_route_with_another_token_is_told_apart() {
+    fn the_same_route_with_another_token_is_recognized() {
         let ours = CallbackUrl::parse(OURS).unwrap();
-        let other = |text: &str| CallbackUrl::as_told(text);
+        let other = |text: &str| CallbackUrl::of_api(text);
         assert!(ours.is(&other(OURS)) && !ours.is_with_another_token(&other(OURS)));
         assert!(ours.is_with_another_token(&other("https://x.example/callbacks/quicklysign/before")));
         for elsewhere in [
@@ -160,6 +162,6 @@ mod tests {
         }
         let foreign = other("https://x.example/a");
         assert!(!foreign.is_with_another_token(&other("https://x.example/b")), "not our route");
-        assert!(!other("?").is(&other("?")), "what is no URL equals nothing");
+        assert!(!other("?").is(&other("?")), "an invalid URL equals no other");
     }
 }

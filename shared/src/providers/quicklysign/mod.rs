@@ -1,15 +1,103 @@
 //! QuicklySign: document packs, and webhooks on them.
 //!
-//! A callback carries neither a signature nor a time nor an id: it is a hint that a pack changed, believed for its
-//! secret path, and the API is asked for the facts. A webhook is on one pack, so each new pack needs one of its own:
-//! [`subscribe`].
+//! A callback carries no signature, no time and no id. It is a hint that a pack changed, believed for its secret path, and
+//! the API is queried for the facts. A webhook watches one pack, so each new pack needs its own: [`subscribe`].
 
 pub mod api;
-pub mod callback;
+mod callback;
 mod callback_url;
-mod masked;
-pub mod options;
+mod missed;
+mod redact;
+pub mod settings;
 pub mod subscribe;
 pub mod webhooks;
 
+use async_trait::async_trait;
+
 pub use callback_url::{CallbackUrl, InvalidCallbackUrl};
+
+use self::{
+    api::Api,
+    callback::{Callback, ProofSecrets},
+};
+use super::{
+    Endpoint, MissedCallback, NotProven, NotVerified, Registration, Service,
+    verify::{self, verify},
+};
+use crate::{
+    aws::Aws,
+    domain::{
+        Addressed, Inspection, Known, Proven, Provider, Reading, Route, Stop, Subject, Unavailable, Unproven,
+        Unreadable,
+    },
+    outbound::Client,
+    secrets::{Cached, NotConfigured},
+    settings::Settings,
+};
+
+/// QuicklySign's entry in the list of services.
+pub(super) const REGISTRATION: Registration = Registration {
+    provider: Provider::Quicklysign,
+    endpoints: &[ENDPOINT],
+    variables: settings::VARIABLES,
+    start: |settings, aws| Box::new(Quicklysign::new(settings, aws)),
+};
+
+/// A callback is repeated until it is answered 200.
+pub const ENDPOINT: Endpoint = Endpoint { route: Route::Quicklysign, kept_headers: &["content-type"], resends: true };
+
+/// The service.
+pub struct Quicklysign {
+    secrets: Cached<ProofSecrets>,
+    callback: Callback,
+    api: Api,
+}
+
+impl Quicklysign {
+    /// The service with these settings.
+    #[must_use]
+    pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        let settings = settings.service(Provider::Quicklysign);
+        Self {
+            secrets: Cached::new(settings.proof.clone(), Some(aws.secrets.clone())),
+            callback: Callback::new(settings::parse(settings).0),
+            api: Api::new(settings, aws),
+        }
+    }
+}
+
+#[async_trait]
+impl Service for Quicklysign {
+    fn endpoints(&self) -> &'static [Endpoint] {
+        &[ENDPOINT]
+    }
+
+    async fn warm(&self, _: Route) -> Result<(), NotConfigured> {
+        self.secrets.get().await.map(drop)
+    }
+
+    async fn verify(&self, request: Unproven) -> Result<Proven, NotVerified> {
+        verify(&self.callback, &self.secrets, request).await
+    }
+
+    async fn verify_quarantined(&self, request: Addressed) -> Result<Proven, NotProven> {
+        verify::verify_quarantined(&self.callback, &self.secrets, request).await
+    }
+
+    fn read(&self, delivery: &Proven) -> Result<Reading, Unreadable> {
+        callback::read(delivery)
+    }
+
+    async fn inspect(&self, client: &Client, subject: &Subject, _: &dyn Known) -> Result<Inspection, Unavailable> {
+        self.api.inspect(client, subject).await
+    }
+
+    async fn missed_callbacks(
+        &self,
+        client: &Client,
+        subject: &Subject,
+        known: &dyn Known,
+    ) -> Result<Vec<MissedCallback>, Stop> {
+        self.api.missed_callbacks(client, subject, known).await
+    }
+}

@@ -1,9 +1,9 @@
-//! QuicklySign's webhook API: what is called when a document pack changes, and the log of such calls
+//! QuicklySign's webhook API: the URLs that are called when a document pack changes, and the log of these calls
 //! (docs.quicklysign.com, "webhooks" and "webhook logs").
 //!
-//! The client's id and secret go with every call: in the body of POST, in the query of all others. Whether an access
-//! token is wanted besides is contradictory in the vendor's pages, so none is sent. How lists are named in `data` is not
-//! documented either: what looks like a webhook is one, wherever it stands.
+//! Every request carries the client's id and secret: POST in its body, all others in the query. The vendor's pages
+//! contradict each other on whether an access token is required too, so none is sent. The names of lists in `data` are not
+//! documented either, so all of `data` is searched for objects with a webhook's fields.
 
 use http::Method;
 use jiff::Timestamp;
@@ -12,21 +12,19 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{
-    api::{ApiError, ApiSecrets, Connection, Page, Pages},
+    api::{Account, ApiError, Connection, Page, Pages},
     callback_url::CallbackUrl,
-    masked,
-    options::DeletePaths,
+    redact,
+    settings::{self, DeletePaths},
 };
 use crate::{
     aws::Aws,
+    domain::{Provider, SubjectId},
     outbound::{Client, HostPatterns, Timeouts, UrlPolicy},
-    provider::Provider,
-    secrets::Cached,
     settings::Settings,
-    subject::SubjectId,
 };
 
-/// So many characters of a log entry's text are kept.
+/// Maximum length of a log entry's text, in characters.
 const MAX_LOG: usize = 1_000;
 
 /// QuicklySign's webhook API.
@@ -35,18 +33,18 @@ pub struct Webhooks {
     delete_paths: DeletePaths,
 }
 
-/// A webhook: a URL, and the pack whose changes it is told of.
+/// A webhook: a URL that is called when a pack changes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Webhook {
-    /// The webhook's key: what callbacks name.
+    /// The webhook's key, which callbacks carry.
     pub key: SubjectId,
     /// The document pack's key.
     pub entity_key: String,
-    /// What is called; shown masked.
+    /// The URL, which is shown redacted.
     pub callback: CallbackUrl,
-    /// When it was made.
+    /// When it was created.
     pub date_created: Option<Timestamp>,
-    /// When it was changed.
+    /// When it was last changed.
     pub date_updated: Option<Timestamp>,
 }
 
@@ -59,49 +57,39 @@ pub struct CallbackLog {
     pub entity_key: Option<String>,
     /// The webhook's key.
     pub webhook_key: Option<String>,
-    /// What was told.
+    /// The name of the callback's event.
     pub callback_event: String,
-    /// The HTTP status that was answered, where the text says so.
+    /// The HTTP status of the answer, if the text has one.
     pub http_status: Option<u16>,
-    /// What became of the call, in the service's words, with its URLs masked.
+    /// The result of the call in the service's words, with its URLs redacted.
     pub log: String,
-    /// When the entry was made.
+    /// When the entry was created.
     pub date_created: Option<Timestamp>,
 }
 
-/// Which log entries are wanted.
+/// Selects log entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Logs {
-    /// All of the account's.
+    /// All entries of the account.
     All,
-    /// Those about a document pack.
+    /// The entries about a document pack.
     OfEntity(SubjectId),
-    /// Those of a webhook.
+    /// The entries of a webhook.
     OfWebhook(SubjectId),
 }
 
 impl Webhooks {
-    /// The API at `base`, with or without its version segment.
+    /// The API with these settings, over a client of its own. Reads no secret yet.
     #[must_use]
-    pub fn new(client: &Client, base: &Url, secrets: Cached<ApiSecrets>, delete_paths: DeletePaths) -> Self {
-        Self::over(Connection::new(client, base, secrets), delete_paths)
-    }
-
-    pub(super) const fn over(connection: Connection, delete_paths: DeletePaths) -> Self {
-        Self { connection, delete_paths }
-    }
-
-    /// The API that these settings name.
-    #[must_use]
-    pub fn of(settings: &Settings, aws: &Aws) -> Self {
-        let quicklysign = settings.provider(Provider::Quicklysign);
+    pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        let quicklysign = settings.service(Provider::Quicklysign);
         let client = Client::new(UrlPolicy::new(HostPatterns::default(), settings.allow_insecure), Timeouts::default());
-        let secrets = Cached::new(quicklysign.api.clone(), Some(aws.secrets.clone()));
-        Self::new(&client, &quicklysign.api_url, secrets, settings.quicklysign.delete_paths)
+        let connection = Account::new(quicklysign, aws).connect(&client);
+        Self { connection, delete_paths: settings::parse(quicklysign).0.delete_paths }
     }
 
-    /// Makes a webhook on a pack: `POST /v1/webhooks`. Each call makes another one;
-    /// [`Subscriber`](super::subscribe::Subscriber) looks first.
+    /// Creates a webhook on a pack: `POST /v1/webhooks`. Each call creates another one;
+    /// [`Subscriber`](super::subscribe::Subscriber) checks for an existing one first.
     ///
     /// # Errors
     /// [`ApiError`].
@@ -120,9 +108,10 @@ impl Webhooks {
     /// One webhook: `GET /v1/webhooks/<key>`.
     ///
     /// # Errors
-    /// [`ApiError`]; an unknown key is answered by the API.
+    /// [`ApiError`], also for an unknown key.
     pub async fn get(&self, key: &SubjectId) -> Result<Webhook, ApiError> {
-        let page = self.send(Method::GET, self.connection.endpoint(&format!("webhooks/{key}"))).await?;
+        let url = self.connection.endpoint(&format!("webhooks/{key}"));
+        let page = send(&self.connection, Method::GET, url).await?;
         first(&page.data).ok_or(ApiError::Missing("webhook"))
     }
 
@@ -136,61 +125,67 @@ impl Webhooks {
             url.query_pairs_mut().append_pair("entity_key", entity.as_str());
         }
         let mut webhooks = Vec::new();
-        self.all_pages(url, |data| collect(data, &webhook, &mut webhooks)).await?;
+        all_pages(&self.connection, url, |data| collect(data, &webhook, &mut webhooks)).await?;
         Ok(webhooks)
     }
 
-    /// Ends a webhook: `DELETE /v1/webhook/<key>`.
+    /// Deletes a webhook: `DELETE /v1/webhook/<key>`.
     ///
     /// # Errors
-    /// [`ApiError`]; an unknown key is answered by the API.
+    /// [`ApiError`], also for an unknown key.
     pub async fn delete(&self, key: &SubjectId) -> Result<(), ApiError> {
-        let segment = self.delete_paths.segment();
-        self.send(Method::DELETE, self.connection.endpoint(&format!("{segment}/{key}"))).await.map(drop)
+        let url = self.connection.endpoint(&format!("{}/{key}", self.delete_paths.segment()));
+        send(&self.connection, Method::DELETE, url).await.map(drop)
     }
 
-    /// Ends all webhooks on a pack: `DELETE /v1/webhook?entity_key=<key>`.
+    /// Deletes all webhooks on a pack: `DELETE /v1/webhook?entity_key=<key>`.
     ///
     /// # Errors
-    /// [`ApiError`]; an unknown key is answered by the API.
+    /// [`ApiError`], also for an unknown key.
     pub async fn delete_of_entity(&self, entity: &SubjectId) -> Result<(), ApiError> {
         let mut url = self.connection.endpoint(self.delete_paths.segment());
         url.query_pairs_mut().append_pair("entity_key", entity.as_str());
-        self.send(Method::DELETE, url).await.map(drop)
+        send(&self.connection, Method::DELETE, url).await.map(drop)
     }
 
-    /// The calls that were made to webhooks: `GET /v1/webhook_callback_logs`, all pages. The texts' URLs, which are
-    /// callback URLs with their path tokens, are masked before anybody sees them.
+    /// The calls that were made to webhooks: `GET /v1/webhook_callback_logs`, all pages. URLs in the texts are redacted:
+    /// they are callback URLs with path tokens.
     ///
     /// # Errors
     /// [`ApiError`].
     pub async fn callback_logs(&self, which: &Logs) -> Result<Vec<CallbackLog>, ApiError> {
-        let mut url = self.connection.endpoint("webhook_callback_logs");
-        match which {
-            Logs::All => {}
-            Logs::OfEntity(key) => drop(url.query_pairs_mut().append_pair("entity_key", key.as_str())),
-            Logs::OfWebhook(key) => drop(url.query_pairs_mut().append_pair("webhook_key", key.as_str())),
-        }
-        let mut logs = Vec::new();
-        self.all_pages(url, |data| collect(data, &callback_log, &mut logs)).await?;
-        Ok(logs)
+        callback_logs(&self.connection, which).await
     }
+}
 
-    async fn all_pages(&self, first: Url, mut take: impl FnMut(&Value)) -> Result<(), ApiError> {
-        let mut pages = Pages::new(&self.connection, first);
-        while let Some(url) = pages.current() {
-            let page = self.send(Method::GET, url.clone()).await?;
-            take(&page.data);
-            pages.turn(page.next.as_deref())?;
-        }
-        Ok(())
+/// See [`Webhooks::callback_logs`].
+pub(super) async fn callback_logs(connection: &Connection, which: &Logs) -> Result<Vec<CallbackLog>, ApiError> {
+    let mut url = connection.endpoint("webhook_callback_logs");
+    match which {
+        Logs::All => {}
+        Logs::OfEntity(key) => drop(url.query_pairs_mut().append_pair("entity_key", key.as_str())),
+        Logs::OfWebhook(key) => drop(url.query_pairs_mut().append_pair("webhook_key", key.as_str())),
     }
+    let mut logs = Vec::new();
+    all_pages(connection, url, |data| collect(data, &callback_log, &mut logs)).await?;
+    Ok(logs)
+}
 
-    async fn send(&self, method: Method, url: Url) -> Result<Page, ApiError> {
-        let secrets = self.connection.secrets.get().await?;
-        let url = self.connection.with_client(url, &secrets);
-        self.connection.send(method, &url, None, None).await
+async fn all_pages(connection: &Connection, first: Url, mut take: impl FnMut(&Value)) -> Result<(), ApiError> {
+    let mut pages = Pages::new(connection, first);
+    while let Some(url) = pages.current() {
+        let page = send(connection, Method::GET, url.clone()).await?;
+        take(&page.data);
+        pages.turn(page.next.as_deref())?;
     }
+    Ok(())
+}
+
+/// Sends a request with the client's id and secret in its query.
+async fn send(connection: &Connection, method: Method, url: Url) -> Result<Page, ApiError> {
+    let secrets = connection.secrets.get().await?;
+    let url = connection.with_client(url, &secrets);
+    connection.send(method, &url, None, None).await
 }
 
 fn first(data: &Value) -> Option<Webhook> {
@@ -199,7 +194,7 @@ fn first(data: &Value) -> Option<Webhook> {
     found.into_iter().next()
 }
 
-/// Collects what `read` finds in `data`, wherever it stands, in the order of the text.
+/// Collects what `read` recognizes anywhere in `data`, in the order of the text.
 fn collect<T>(data: &Value, read: &impl Fn(&Map<String, Value>) -> Option<T>, found: &mut Vec<T>) {
     match data {
         Value::Object(object) => match read(object) {
@@ -211,21 +206,21 @@ fn collect<T>(data: &Value, read: &impl Fn(&Map<String, Value>) -> Option<T>, fo
     }
 }
 
-/// The documented answer says null for `webhook_key` and names the webhook by `key`; version 0 has `subscription_key`.
+/// The documented response has null for `webhook_key` and the webhook's key in `key`; version 0 has `subscription_key`.
 fn webhook(object: &Map<String, Value>) -> Option<Webhook> {
     let names = ["key", "webhook_key", "subscription_key"];
     let key = names.into_iter().find_map(|name| SubjectId::parse(text(object, name)?).ok())?;
     Some(Webhook {
         key,
         entity_key: text(object, "entity_key")?,
-        callback: CallbackUrl::as_told(&text(object, "callback")?),
+        callback: CallbackUrl::of_api(&text(object, "callback")?),
         date_created: time(object, "date_created"),
         date_updated: time(object, "date_updated"),
     })
 }
 
 fn callback_log(object: &Map<String, Value>) -> Option<CallbackLog> {
-    let log = masked::text(&text(object, "log")?);
+    let log = redact::text(&text(object, "log")?);
     let after = |word: &str| log.split_once(word)?.1.split_whitespace().next()?.parse().ok();
     Some(CallbackLog {
         key: text(object, "key"),
@@ -252,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documented_answer_is_a_webhook() {
+    fn the_documented_response_is_a_webhook() {
         let data = json!({"webhook": {
             "entity_key": "ahNkZXZ-cXVpY2tseXNpZ24tZGV2chULEghEb2N1bWVudBiAgICAgMDvCww",
             "date_updated": 1401645889795_i64,
@@ -269,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_are_found_wherever_they_stand() {
+    fn webhooks_are_found_at_any_place() {
         let one = |name: &str, key: &str| json!({name: key, "entity_key": "e", "callback": "https://x.example/"});
         let data = json!({"webhooks": [one("key", "a"), {"webhook": one("webhook_key", "b")}], "more": one("subscription_key", "c")});
         let mut found = Vec::new();
@@ -283,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_entry_loses_its_token_before_anybody_sees_it() {
+    fn a_log_entry_is_shown_without_its_token() {
         let entry = |log: &str| {
             let data = json!({"webhook_callback_logs": [{
                 "key": "l", "entity_key": "e", "callback_event": "entity_updated", "log": log,

@@ -1,47 +1,41 @@
-//! What SignEasy posts: `{"data": {…}, "metadata": {…}[, "request_info": {…}]}`, in three versions that differ in few
-//! fields (docs.signeasy.com, "webhooks" and "migrating callbacks").
+//! The body of a callback: `{"data": {…}, "metadata": {…}[, "request_info": {…}]}`, in three versions that differ in a
+//! few fields (docs.signeasy.com, "webhooks" and "migrating callbacks").
 //!
-//! There is neither an id of the event nor a number of the attempt. What identifies an event is all that it says: the
-//! SHA-256 of the body with its keys sorted, without whitespace and without `metadata.token`, which changes when it is
-//! rotated. A redelivery, or a reminder that says the same as the one before, is the same event once more.
+//! There is no event id and no attempt number. An event is identified by all of its content: the SHA-256 of the body with
+//! sorted keys, without whitespace and without `metadata.token`, which changes when it is rotated. A redelivery, or a
+//! reminder with the same content as the one before, is the same event.
 //!
-//! What happened is told by `metadata.event_type` alone: `data.status` of a declined request was seen to be `complete`.
+//! Only `metadata.event_type` says what happened: `data.status` of a declined request was seen to be `complete`.
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
 
 use super::{
+    aliases,
+    lossless_json::{Json, text_of},
     payload::Payload,
     proof::{self, ProofSecrets},
-    tree::{Tree, text_of},
+    settings::TokenPolicy,
 };
 use crate::{
-    delivery::{Addressed, OwnProof, Proven, Route},
-    event::{Event, Identity, Kind, TimeSource},
-    intake::{Callback, Refusal, Unreadable},
-    provider::Provider,
-    settings::{Problems, Settings, TokenPolicy},
-    subject::{Subject, SubjectId, SubjectKind},
-    token::Tokens,
+    domain::{
+        Addressed, Event, Identity, Kind, OwnProof, Proven, Provider, Reading, Rejection, Route, Subject, SubjectId,
+        SubjectKind, TimeSource, Unreadable,
+    },
+    proof::token::Tokens,
+    providers::verify::Scheme,
 };
 
-/// Longer than any documented name; what is longer is not one.
+/// Longest accepted name, in bytes; no documented one comes near.
 const MAX_NAME: usize = 200;
 
-/// SignEasy's callback.
-pub struct SigneasyCallback {
-    policy: TokenPolicy,
+/// How a callback is proven: by the path token and the token in its body.
+pub(super) struct Callback {
+    /// Whether the token in the body is required.
+    pub(super) token: TokenPolicy,
 }
 
-impl SigneasyCallback {
-    /// A callback under the policy that the settings name.
-    #[must_use]
-    pub fn new(settings: &Result<Settings, Problems>) -> Self {
-        Self { policy: settings.as_ref().map_or(TokenPolicy::Required, |settings| settings.signeasy_token) }
-    }
-}
-
-impl Callback for SigneasyCallback {
+impl Scheme for Callback {
     const ROUTE: Route = Route::Signeasy;
     type Secrets = ProofSecrets;
 
@@ -49,16 +43,16 @@ impl Callback for SigneasyCallback {
         &secrets.url_tokens
     }
 
-    fn prove(&self, request: &Addressed, secrets: &ProofSecrets) -> Result<OwnProof, Refusal> {
-        proof::prove(request.body(), request.path_token(), secrets, self.policy)
+    fn prove(&self, request: &Addressed, secrets: &ProofSecrets) -> Result<OwnProof, Rejection> {
+        proof::prove(request.body(), request.path_token(), secrets, self.token)
     }
 
-    fn without_secrets(&self, request: &Addressed, secrets: &ProofSecrets) -> Option<Bytes> {
-        proof::without_secrets(request.body(), request.path_token()?, secrets)
+    fn redact(&self, request: &Addressed, secrets: &ProofSecrets) -> Option<Bytes> {
+        proof::redact(request.body(), request.path_token()?, secrets)
     }
 }
 
-/// What an event's name means. Unknown ones, and those of bulk requests, say that something changed.
+/// The meaning of an event's name. Unknown names, and those of bulk requests, mean that something changed.
 fn kind(name: &str) -> Kind {
     match name {
         "rs.initiated" => Kind::Draft,
@@ -69,14 +63,14 @@ fn kind(name: &str) -> Kind {
         "rs.declined" => Kind::Declined,
         "rs.voided" => Kind::Voided,
         "rs.completed" | "document.signed" => Kind::Completed,
-        // Subscribed to as the one, it arrives as the other.
+        // It is subscribed to under one name and arrives under the other.
         "rs.reminded" | "rs.remind" => Kind::Reminded,
         _ => Kind::Updated,
     }
 }
 
 /// Reads a delivery: one event, about a request or a document.
-pub(in crate::providers) fn read(delivery: &Proven) -> Result<Vec<Event>, Unreadable> {
+pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     let text = text_of(delivery.body()).ok_or_else(|| Unreadable::new("not_utf8", "."))?;
     let payload = Payload::read(text)?;
     let id = SubjectId::parse(payload.id()?).map_err(|_| Unreadable::new("invalid_id", "data.id"))?;
@@ -84,15 +78,15 @@ pub(in crate::providers) fn read(delivery: &Proven) -> Result<Vec<Event>, Unread
     if name.is_empty() || name.len() > MAX_NAME {
         return Err(Unreadable::new("invalid_name", "metadata.event_type"));
     }
-    let mut tree = Tree::parse(text).ok_or_else(|| Unreadable::new("not_json", "."))?;
-    tree.all_mut("metadata").for_each(|metadata| metadata.remove("token"));
-    let said = tree.canonical();
+    let mut json = Json::parse(text).ok_or_else(|| Unreadable::new("not_json", "."))?;
+    json.all_mut("metadata").for_each(|metadata| metadata.remove("token"));
+    let said = json.canonical();
     let identity = Identity::content(&[&hex::encode(digest::digest(&digest::SHA256, said.as_bytes()))]);
     let (occurred_at, time_source) = match payload.last_modified() {
         Some(time) => (time, TimeSource::Provider),
         None => (delivery.received_at(), TimeSource::Received),
     };
-    Ok(vec![Event {
+    let event = Event {
         subject: Subject { provider: Provider::Signeasy, kind: SubjectKind::Document, id },
         kind: kind(&name),
         value: payload.status().filter(|status| status.len() <= MAX_NAME),
@@ -102,5 +96,7 @@ pub(in crate::providers) fn read(delivery: &Proven) -> Result<Vec<Event>, Unread
         identity,
         position: 0,
         payload: said.into(),
-    }])
+    };
+    let correlations = aliases::correlation(&event).into_iter().collect();
+    Ok(Reading { events: vec![event], correlations, ..Reading::default() })
 }

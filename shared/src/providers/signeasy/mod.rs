@@ -1,16 +1,102 @@
-//! SignEasy: requests to sign (envelopes), and documents that somebody signed alone.
+//! SignEasy: requests to sign (envelopes), and documents that a user signed alone.
 //!
-//! A callback carries a token of the customer's choice in its body, and that is all its proof: no signature, no id, no
-//! attempt counter. So the token's value goes no further than the proof (`proof`), what is said is identified by the
-//! whole of its content (`tree`), and the API is asked for the facts (`api`). A request and its signed file may have
-//! two ids (`join`).
+//! A callback carries a token of the customer's choice in its body, and nothing else proves it: no signature, no id, no
+//! attempt counter. So the token's value goes no further than `proof`; an event is identified by all of its content
+//! (`lossless_json`); and the API is queried for the facts (`api`). A request and its signed file may have two ids
+//! (`aliases`).
 
+mod aliases;
 pub mod api;
-pub mod callback;
-pub(super) mod join;
+mod callback;
+mod history;
+mod lossless_json;
 mod payload;
-pub mod proof;
-mod tree;
+mod proof;
+mod settings;
 
 #[cfg(test)]
 mod tests;
+
+use async_trait::async_trait;
+
+use self::{api::Api, callback::Callback, proof::ProofSecrets};
+use super::{
+    Endpoint, NotProven, NotVerified, Registration, Service,
+    verify::{self, verify},
+};
+use crate::{
+    aws::Aws,
+    domain::{
+        Addressed, Inspection, Known, Proven, Provider, Reading, Route, Subject, Unavailable, Unproven, Unreadable,
+    },
+    outbound::Client,
+    secrets::{Cached, NotConfigured},
+    settings::Settings,
+};
+
+/// SignEasy's entry in the list of services.
+pub(super) const REGISTRATION: Registration = Registration {
+    provider: Provider::Signeasy,
+    endpoints: &[ENDPOINT],
+    variables: settings::VARIABLES,
+    start: |settings, aws| Box::new(Signeasy::new(settings, aws)),
+};
+
+/// A callback is repeated for a day; a webhook that keeps failing is disabled.
+pub const ENDPOINT: Endpoint = Endpoint { route: Route::Signeasy, kept_headers: &["content-type"], resends: true };
+
+/// The service.
+pub struct Signeasy {
+    secrets: Cached<ProofSecrets>,
+    callback: Callback,
+    api: Api,
+}
+
+impl Signeasy {
+    /// The service with these settings.
+    #[must_use]
+    pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        let settings = settings.service(Provider::Signeasy);
+        let own = settings::parse(settings).0;
+        Self {
+            secrets: Cached::new(settings.proof.clone(), Some(aws.secrets.clone())),
+            callback: Callback { token: own.token },
+            api: Api::new(settings, &own.api_path, aws),
+        }
+    }
+}
+
+#[async_trait]
+impl Service for Signeasy {
+    fn endpoints(&self) -> &'static [Endpoint] {
+        &[ENDPOINT]
+    }
+
+    async fn warm(&self, _: Route) -> Result<(), NotConfigured> {
+        self.secrets.get().await.map(drop)
+    }
+
+    async fn verify(&self, request: Unproven) -> Result<Proven, NotVerified> {
+        verify(&self.callback, &self.secrets, request).await
+    }
+
+    async fn verify_quarantined(&self, request: Addressed) -> Result<Proven, NotProven> {
+        verify::verify_quarantined(&self.callback, &self.secrets, request).await
+    }
+
+    fn read(&self, delivery: &Proven) -> Result<Reading, Unreadable> {
+        callback::read(delivery)
+    }
+
+    async fn reverify(&self, delivery: &Proven) -> Result<(), NotProven> {
+        if delivery.proof().body_token.is_none() {
+            return Ok(());
+        }
+        let secrets = self.secrets.get().await.map_err(NotProven::NotConfigured)?;
+        proof::prove_seal(delivery.body(), &secrets).map_err(NotProven::Rejected)
+    }
+
+    async fn inspect(&self, client: &Client, subject: &Subject, known: &dyn Known) -> Result<Inspection, Unavailable> {
+        self.api.inspect(client, subject, known).await
+    }
+}

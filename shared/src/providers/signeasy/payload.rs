@@ -1,6 +1,6 @@
-//! The fields of a callback that something depends on, read leniently: SignEasy's types drift (an id is a number or a
-//! text, a time too, `public_link` is 0 or "0", `verification_status` 0 or "not_verified"). All others are left alone,
-//! so that their drifting can't hurt.
+//! The fields of a callback that the code uses, parsed leniently, because SignEasy's types vary: ids and times are
+//! numbers or texts, `public_link` is 0 or "0", `verification_status` is 0 or "not_verified". Other fields aren't
+//! parsed, so that a change of their types does no harm.
 
 use std::{fmt, marker::PhantomData};
 
@@ -11,7 +11,10 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::{intake::Unreadable, json, subject::SubjectId, time};
+use crate::{
+    domain::{SubjectId, Unreadable},
+    json, time,
+};
 
 /// A callback's body.
 #[derive(Deserialize)]
@@ -40,7 +43,7 @@ struct Metadata {
     event_type: Option<String>,
 }
 
-/// A `T` that is an object: derived readers would take an array for one as well.
+/// A `T` that is a JSON object. A derived `Deserialize` would accept an array, too.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -61,7 +64,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// An id as text, however it was written.
+/// An id as text, from a number or a text.
 struct Id(String);
 
 impl<'de> Deserialize<'de> for Id {
@@ -71,7 +74,7 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// Somebody who is to sign, as far as that tells requests apart.
+/// A recipient: the parts that distinguish one request from another.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Recipient {
     pub(super) id: SubjectId,
@@ -83,7 +86,7 @@ impl Payload {
     /// Reads a body.
     ///
     /// # Errors
-    /// When it isn't of the shape that all depends on.
+    /// If it isn't a JSON object, or a required field has the wrong type.
     pub(super) fn read(text: &str) -> Result<Self, Unreadable> {
         json::parse(text)
     }
@@ -109,20 +112,20 @@ impl Payload {
         self.data()?.status.as_str().map(str::to_owned)
     }
 
-    /// The id of the signed file, where it is told and fit for a path.
+    /// The id of the signed file, if the body has a valid one.
     pub(super) fn signed_file(&self) -> Option<SubjectId> {
         SubjectId::parse(id(&self.data()?.signed_file_id)?).ok()
     }
 
-    /// The hash of a self-signed document, lower case, where it is one of SHA-256.
+    /// The hash of a self-signed document in lower-case hex, if it is a SHA-256.
     pub(super) fn checksum(&self) -> Option<String> {
         let text = self.data()?.checksum.as_str()?;
         let is_sha256 = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_sha256.then(|| text.to_ascii_lowercase())
     }
 
-    /// The latest `last_modified_time` of the request and its recipients: a recipient's signing changes only the
-    /// recipient's.
+    /// The latest `last_modified_time` of the request and its recipients, in whole seconds. When a recipient signs,
+    /// only the recipient's time changes.
     pub(super) fn last_modified(&self) -> Option<Timestamp> {
         let data = self.data()?;
         let recipients = data.recipients.as_array().into_iter().flatten();
@@ -130,7 +133,7 @@ impl Payload {
         times.filter_map(seconds).filter_map(|time| Timestamp::from_second(time).ok()).max().map(time::to_millis)
     }
 
-    /// The recipients that have an id, in the order of their ids.
+    /// The recipients with a valid id, sorted by id, without duplicates.
     pub(super) fn recipients(&self) -> Vec<Recipient> {
         let recipients = self.data().into_iter().flat_map(|data| data.recipients.as_array()).flatten();
         let mut recipients: Vec<_> = recipients
@@ -154,7 +157,7 @@ pub(super) fn id(value: &Value) -> Option<String> {
     }
 }
 
-/// Seconds since 1970, from a number or a text; 0 and what is before stand for "never". Fractions are cut off.
+/// Seconds since 1970, from a number or a text, without the fraction. 0 and negative numbers mean "never".
 fn seconds(value: &Value) -> Option<i64> {
     let text = id(value)?;
     let whole = text.split_once('.').map_or(&*text, |(whole, _)| whole);
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_times_are_read_however_they_are_written() {
+    fn ids_and_times_are_read_as_numbers_or_text() {
         for (id, seconds) in [
             (json!(100_002_311), json!(1_753_375_791)),
             (json!("100002311"), json!("1753375791")),
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_change_of_request_and_recipients_counts() {
+    fn the_latest_change_of_request_and_recipients_is_used() {
         let recipients =
             json!([{"last_modified_time": 30}, {"last_modified_time": "40"}, {"last_modified_time": null}]);
         let payload = read(json!({"id": 1, "last_modified_time": 20, "recipients": recipients}));
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_drifted_beyond_reading_is_as_if_it_were_not_there() {
+    fn unreadable_optional_fields_are_treated_as_missing() {
         let nothing = json!([null, 0, "0", "not_verified", {}, [], true, "99999999999999999999", 1e300]);
         for odd in nothing.as_array().unwrap() {
             let payload = read(json!({"id": 1, "last_modified_time": odd, "recipients": odd, "checksum": odd}));
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn recipients_are_in_the_order_of_their_ids_and_once() {
+    fn recipients_are_sorted_by_id_without_duplicates() {
         let recipients =
             json!([{"recipient_id": "b"}, {"recipient_id": 2, "created_time": "7"}, {"recipient_id": "b"}, {}, 3]);
         let recipients = read(json!({"id": 1, "recipients": recipients})).recipients();

@@ -1,49 +1,49 @@
 //! The proof of a SignEasy callback: the path token, and the token that the customer chose, in `metadata.token`.
 //!
-//! The second token is a plain secret inside the body, and the body is to be stored. So no byte of the request is:
-//! it is taken apart, the token's value is replaced, and what is stored is written anew. In `metadata.token` stands a
-//! seal afterwards,
+//! The second token is a plain secret inside the body, and the body is stored. So the body is parsed, the token's value is
+//! replaced, and the stored body is written from the parsed values. `metadata.token` then holds a seal,
 //!
 //! ```text
 //! hmac-sha256:HEX    HEX = HMAC-SHA256(key = SHA-256(path token), "countersign signeasy metadata.token" || SHA-256(token))
 //! ```
 //!
-//! Who reads the table can't try out tokens against it without knowing the path token, which is stored nowhere but in
-//! the secret. Who has the secret proves a stored delivery again by computing the seal of every pair of a configured
-//! path token and a configured token, which a replay does. After a token was rotated out of the secret its deliveries
-//! can't be proven again, only that they had been: the delivery's record says which position the tokens had.
+//! A reader of the table can't try tokens against the seal without the path token, which is stored only in the secret. With
+//! the secret, a replay proves a stored delivery again: it computes the seal of every pair of a configured path token and
+//! a configured token. Once a token is rotated out of the secret, its deliveries can't be proven again. Their records
+//! still say that they were proven, and by the tokens at which positions.
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::tree::{Tree, text_of};
-use crate::{
-    delivery::OwnProof,
-    intake::Refusal,
-    secrets::Secret,
+use super::{
+    lossless_json::{Json, text_of},
     settings::TokenPolicy,
-    token::{MIN_TOKEN_CHARS, Tokens, sha256},
+};
+use crate::{
+    domain::{OwnProof, Rejection},
+    proof::token::{MIN_TOKEN_CHARS, Tokens, sha256},
+    secrets::Secret,
 };
 
-/// The one event that never carries a token: its documented sample has none, in version 3 either.
+/// The one event that never carries a token: its documented sample has none, also in version 3.
 const WITHOUT_TOKEN: &str = "document.signed";
 
 const SEAL_PREFIX: &str = "hmac-sha256:";
 
-/// What a token outside its documented place is replaced by.
+/// Replaces a token found outside its documented place.
 const REMOVED: &str = "[token]";
 
-/// What proves SignEasy's callbacks.
-pub struct ProofSecrets {
+/// The secrets that prove SignEasy's callbacks.
+pub(super) struct ProofSecrets {
     pub(super) url_tokens: Tokens,
     tokens: Option<Tokens>,
 }
 
-/// The proof secret: `{"url_tokens": […], "tokens": […]}`. Without `tokens`, no callback with a token is right.
+/// The proof secret: `{"url_tokens": […], "tokens": […]}`. Without `tokens`, every callback with a token is rejected.
 #[derive(Deserialize)]
-pub struct ProofJson {
+pub(super) struct ProofJson {
     url_tokens: Vec<SecretString>,
     #[serde(default)]
     tokens: Vec<SecretString>,
@@ -67,7 +67,7 @@ impl ProofSecrets {
         self.tokens.as_ref()?.position(token)
     }
 
-    /// The positions of the path token and the token that this seal is of.
+    /// The positions of the path token and the token that this seal was computed from.
     fn sealed(&self, sealed: &SecretString) -> Option<(usize, usize)> {
         let sealed = sealed.expose_secret().as_bytes();
         let tokens = || self.tokens.iter().flat_map(Tokens::digests).enumerate();
@@ -79,59 +79,59 @@ impl ProofSecrets {
     }
 }
 
-/// Checks the body's token, and gives the body without it. A kept request has no path token any more, and a seal where
-/// its token stood: `path_token` is `None`, and its body stays as it is.
+/// Checks the body's token, and returns the body without it. A request from quarantine has no path token any more, and a
+/// seal in place of its token: then `path_token` is `None`, and the body stays as it is.
 pub(super) fn prove(
     body: &Bytes,
     path_token: Option<&SecretString>,
     secrets: &ProofSecrets,
     policy: TokenPolicy,
-) -> Result<OwnProof, Refusal> {
+) -> Result<OwnProof, Rejection> {
     if policy == TokenPolicy::Required && secrets.tokens.is_none() {
-        return Err(Refusal::NotConfigured("SignEasy's proof secret has no `tokens`"));
+        return Err(Rejection::NotConfigured("SignEasy's proof secret has no `tokens`"));
     }
-    let tree = text_of(body).and_then(Tree::parse).ok_or(Refusal::Malformed("not_json"))?;
-    let Tree::Object(_) = tree else { return Err(Refusal::Malformed("not_an_object")) };
-    let sent = sent_token(&tree)?;
+    let json = text_of(body).and_then(Json::parse).ok_or(Rejection::Malformed("not_json"))?;
+    let Json::Object(_) = json else { return Err(Rejection::Malformed("not_an_object")) };
+    let sent = sent_token(&json)?;
     let position = match (&sent, policy) {
         (Some(Sent::Token(token)), _) => {
             let position = match path_token {
                 Some(_) => secrets.position(token),
                 None => secrets.sealed(token).map(|(_, position)| position),
             };
-            Some(position.ok_or(Refusal::Unproven("token_wrong"))?)
+            Some(position.ok_or(Rejection::Unproven("token_wrong"))?)
         }
-        (Some(Sent::NotAText), _) => return Err(Refusal::Unproven("token_wrong")),
+        (Some(Sent::NotAText), _) => return Err(Rejection::Unproven("token_wrong")),
         (None, TokenPolicy::IfPresent) => None,
         (None, TokenPolicy::Required) => {
-            let metadata = tree.all("metadata").next().ok_or(Refusal::Malformed("no_metadata"))?;
-            if !matches!(metadata, Tree::Object(_)) {
-                return Err(Refusal::Malformed("no_metadata"));
+            let metadata = json.all("metadata").next().ok_or(Rejection::Malformed("no_metadata"))?;
+            if !matches!(metadata, Json::Object(_)) {
+                return Err(Rejection::Malformed("no_metadata"));
             }
-            let event = metadata.all("event_type").next().and_then(Tree::as_text);
+            let event = metadata.all("event_type").next().and_then(Json::as_text);
             if event != Some(WITHOUT_TOKEN) {
-                return Err(Refusal::Unproven("token_missing"));
+                return Err(Rejection::Unproven("token_missing"));
             }
             None
         }
     };
     let body = match path_token {
-        Some(path_token) => stored(tree, sent.as_ref(), path_token, secrets),
+        Some(path_token) => stored(json, sent.as_ref(), path_token, secrets),
         None => body.clone(),
     };
     Ok(OwnProof::BodyToken { position, body })
 }
 
-/// The body of a refused request as it may be kept: a wrong token is a secret too, maybe the right one of tomorrow, and
-/// so it is sealed like a right one. `None` where it can't be told what the token would be.
-pub(super) fn without_secrets(body: &Bytes, path_token: &SecretString, secrets: &ProofSecrets) -> Option<Bytes> {
-    let tree = text_of(body).and_then(Tree::parse)?;
-    let sent = sent_token(&tree).ok()?;
-    Some(stored(tree, sent.as_ref(), path_token, secrets))
+/// The body of a rejected request as it may be kept in quarantine. A wrong token is a secret too (it may be valid
+/// tomorrow), so it is sealed like a valid one. `None` if the place of the token is ambiguous.
+pub(super) fn redact(body: &Bytes, path_token: &SecretString, secrets: &ProofSecrets) -> Option<Bytes> {
+    let json = text_of(body).and_then(Json::parse)?;
+    let sent = sent_token(&json).ok()?;
+    Some(stored(json, sent.as_ref(), path_token, secrets))
 }
 
-fn stored(tree: Tree, sent: Option<&Sent>, path_token: &SecretString, secrets: &ProofSecrets) -> Bytes {
-    Bytes::from(without_tokens(tree, sent, path_token, secrets).compact())
+fn stored(json: Json, sent: Option<&Sent>, path_token: &SecretString, secrets: &ProofSecrets) -> Bytes {
+    Bytes::from(without_tokens(json, sent, path_token, secrets).compact())
 }
 
 enum Sent {
@@ -139,24 +139,24 @@ enum Sent {
     NotAText,
 }
 
-/// The body's token, where there is one.
+/// The body's token, if it has one.
 ///
-/// Where a key stands twice, readers disagree on which value counts. So it isn't looked for where it could be two
-/// things: what was checked must be what is read afterwards.
-fn sent_token(tree: &Tree) -> Result<Option<Sent>, Refusal> {
-    let mut metadata = tree.all("metadata");
+/// JSON readers disagree on which value of a repeated key counts. So a body with a repeated key on the way to the token is
+/// rejected: the value that was checked must be the value that is read afterwards.
+fn sent_token(json: &Json) -> Result<Option<Sent>, Rejection> {
+    let mut metadata = json.all("metadata");
     let (metadata, None) = (metadata.next(), metadata.next()) else {
-        return Err(Refusal::Malformed("metadata_twice"));
+        return Err(Rejection::Malformed("metadata_twice"));
     };
     let Some(metadata) = metadata else { return Ok(None) };
     if metadata.all("event_type").count() > 1 {
-        return Err(Refusal::Malformed("event_type_twice"));
+        return Err(Rejection::Malformed("event_type_twice"));
     }
     let mut tokens = metadata.all("token");
     match (tokens.next(), tokens.next()) {
-        (_, Some(_)) => Err(Refusal::Malformed("token_twice")),
+        (_, Some(_)) => Err(Rejection::Malformed("token_twice")),
         (None, None) => Ok(None),
-        // Services write what isn't set as null, or leave it out.
+        // An unset field may be null or missing.
         (Some(token), None) if token.is_null() => Ok(None),
         (Some(token), None) => {
             Ok(Some(token.as_text().map_or(Sent::NotAText, |token| Sent::Token(SecretString::from(token)))))
@@ -164,14 +164,14 @@ fn sent_token(tree: &Tree) -> Result<Option<Sent>, Refusal> {
     }
 }
 
-/// The body as it may be stored: with the seal in `metadata.token`, and no token's value anywhere else either, be it
-/// in another spelling or in another field. Within a longer text (a URL, say) those are found that the request carried
-/// in their places; of others only the hash is known.
-fn without_tokens(mut tree: Tree, sent: Option<&Sent>, path_token: &SecretString, secrets: &ProofSecrets) -> Tree {
+/// The body as it may be stored: with the seal in `metadata.token`, and without a token's value in any other field or
+/// spelling. Inside a longer text (a URL, say) only the tokens that this request carried can be found; of others only
+/// the hash is known.
+fn without_tokens(mut json: Json, sent: Option<&Sent>, path_token: &SecretString, secrets: &ProofSecrets) -> Json {
     let token = if let Some(Sent::Token(token)) = sent { Some(token) } else { None };
     let tokens = || {
         let sent = token.into_iter().chain([path_token]).map(SecretString::expose_secret);
-        // A wrong one may be so short that it is part of any text.
+        // A wrong one may be too short to search for.
         sent.filter(|token| token.chars().count() >= MIN_TOKEN_CHARS)
     };
     let is_token = |text: &str| {
@@ -179,7 +179,7 @@ fn without_tokens(mut tree: Tree, sent: Option<&Sent>, path_token: &SecretString
         text.chars().count() >= MIN_TOKEN_CHARS
             && (secrets.position(&secret).is_some() || secrets.url_tokens.position(&secret).is_some())
     };
-    tree.replace_texts(&|text| {
+    json.replace_texts(&|text| {
         if is_token(text) {
             return Some(REMOVED.to_owned());
         }
@@ -189,15 +189,15 @@ fn without_tokens(mut tree: Tree, sent: Option<&Sent>, path_token: &SecretString
     let instead = match sent {
         Some(Sent::Token(token)) => seal(&sha256(path_token), &sha256(token)),
         Some(Sent::NotAText) => REMOVED.to_owned(),
-        None => return tree,
+        None => return json,
     };
-    for place in tree.all_mut("metadata").flat_map(|metadata| metadata.all_mut("token")) {
-        *place = Tree::Text(instead.clone());
+    for place in json.all_mut("metadata").flat_map(|metadata| metadata.all_mut("token")) {
+        *place = Json::Text(instead.clone());
     }
-    tree
+    json
 }
 
-/// What is stored in a token's place. Both digests are as secret as what they are of.
+/// The value that is stored in a token's place. Both digests are as secret as the tokens.
 fn seal(path_token: &digest::Digest, token: &digest::Digest) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, path_token.as_ref());
     let mut context = hmac::Context::with_key(&key);
@@ -206,7 +206,7 @@ fn seal(path_token: &digest::Digest, token: &digest::Digest) -> String {
     format!("{SEAL_PREFIX}{}", hex::encode(context.sign()))
 }
 
-/// Proves a stored body by the seal in its token's place.
-pub(in crate::providers) fn prove_seal(body: &Bytes, secrets: &ProofSecrets) -> Result<(), Refusal> {
+/// Proves a stored body by the seal in place of its token.
+pub(super) fn prove_seal(body: &Bytes, secrets: &ProofSecrets) -> Result<(), Rejection> {
     prove(body, None, secrets, TokenPolicy::Required).map(drop)
 }

@@ -1,4 +1,4 @@
-//! From a request's bytes to the event, over the service's own documented bodies and what could be made of them.
+//! Tests from a request's bytes to the event, with the service's documented bodies and variations of them.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -8,13 +8,11 @@ use serde_json::{Value, json};
 use super::{
     callback::read,
     proof::{ProofSecrets, prove, prove_seal},
+    settings::TokenPolicy::{self, IfPresent, Required},
 };
 use crate::{
-    delivery::{Envelope, Proven, Route, Unproven},
-    event::{Event, Kind, TimeSource, Trust},
-    intake::{Refusal, Unreadable},
+    domain::{Envelope, Event, Kind, Policy, Proven, Rejection, Route, TimeSource, Trust, Unproven, Unreadable},
     secrets::Secret,
-    settings::TokenPolicy::{self, IfPresent, Required},
 };
 
 const PATH_TOKEN: &str = "local-path-token";
@@ -30,24 +28,24 @@ fn received_at() -> Timestamp {
     "2026-11-22T02:16:32Z".parse().unwrap()
 }
 
-fn proven_with(secrets: &ProofSecrets, policy: TokenPolicy, body: &[u8]) -> Result<Proven, Refusal> {
+fn proven_with(secrets: &ProofSecrets, policy: TokenPolicy, body: &[u8]) -> Result<Proven, Rejection> {
     let body = Bytes::copy_from_slice(body);
     let request = Unproven::new(Route::Signeasy, PATH_TOKEN.into(), Envelope::default(), body, received_at());
     let request = request.address(&secrets.url_tokens).ok().unwrap();
     let own = prove(request.body(), request.path_token(), secrets, policy)?;
-    Ok(request.prove(own))
+    Ok(request.prove(own, Policy::default()))
 }
 
-fn proven(policy: TokenPolicy, body: &str) -> Result<Proven, Refusal> {
+fn proven(policy: TokenPolicy, body: &str) -> Result<Proven, Rejection> {
     proven_with(&secrets(&["an-older-token", TOKEN]), policy, body.as_bytes())
 }
 
-fn refused(policy: TokenPolicy, body: &str) -> Refusal {
+fn refused(policy: TokenPolicy, body: &str) -> Rejection {
     proven(policy, body).err().unwrap()
 }
 
 fn event(body: &str) -> Event {
-    let mut events = read(&proven(IfPresent, body).ok().unwrap()).unwrap();
+    let mut events = read(&proven(IfPresent, body).ok().unwrap()).unwrap().events;
     assert_eq!(events.len(), 1);
     events.remove(0)
 }
@@ -60,7 +58,7 @@ fn body(event_type: &str, token: Value) -> Value {
     json!({"data": {"id": 7}, "metadata": {"event_type": event_type, "token": token}})
 }
 
-/// The bodies of `events/signeasy-callback`, by file.
+/// The file names and bodies of `events/signeasy-callback`.
 fn samples() -> Vec<(String, String)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/signeasy-callback");
     let mut samples: Vec<_> = std::fs::read_dir(folder)
@@ -104,7 +102,7 @@ fn every_documented_body_is_read_in_every_version() {
                 seen += 1;
                 assert_eq!(event.subject.partition(), "signeasy#document#235649", "{file}");
                 let latest = if event_type == "completed" { 1_591_780_621 } else { 1_591_780_421 };
-                assert_eq!(event.occurred_at.as_second(), latest, "a recipient's change is the latest: {file}");
+                assert_eq!(event.occurred_at.as_second(), latest, "the latest change is a recipient's: {file}");
             }
         }
     }
@@ -112,7 +110,7 @@ fn every_documented_body_is_read_in_every_version() {
 }
 
 #[test]
-fn the_other_events_are_read_too() {
+fn other_and_unknown_events_are_read() {
     for (file, name, kind, id) in [
         ("document_signed", "document.signed", Kind::Completed, "110565575"),
         ("rs_expired_v3", "rs.expired", Kind::Expired, "373342"),
@@ -126,14 +124,14 @@ fn the_other_events_are_read_too() {
 }
 
 #[test]
-fn types_that_drifted_are_read() {
+fn fields_of_changed_types_are_read() {
     let event = event(&sample("rs_viewed_v3_drifted"));
     assert_eq!(event.subject.id.as_str(), "373340");
     assert_eq!(event.occurred_at.as_second(), 1_753_375_750);
 }
 
 #[test]
-fn what_happened_is_told_by_the_event_and_not_by_the_status() {
+fn the_kind_comes_from_the_event_and_not_from_the_status() {
     let declined = event(&sample("rs_declined_v2"));
     assert_eq!((declined.kind, declined.value.as_deref()), (Kind::Declined, Some("complete")));
     let declined = event(&sample("rs_declined_v3"));
@@ -141,14 +139,14 @@ fn what_happened_is_told_by_the_event_and_not_by_the_status() {
 }
 
 #[test]
-fn without_a_time_it_is_when_it_came_in() {
+fn an_event_without_a_time_gets_the_time_of_receipt() {
     let event = event(&body("rs.viewed", json!(TOKEN)).to_string());
     assert_eq!((event.occurred_at, event.time_source), (received_at(), TimeSource::Received));
     assert!(event.sort_key(Trust::Token).starts_with("EVENT#-#"), "a redelivery has the same key");
 }
 
 #[test]
-fn what_cannot_be_read_says_where() {
+fn unreadable_bodies_are_reported_with_the_path() {
     for (body, code, path) in [
         (json!({"metadata": {"event_type": "rs.viewed"}}), "missing_field", "data"),
         (json!({"data": {}, "metadata": {"event_type": "rs.viewed"}}), "missing_field", "data.id"),
@@ -169,13 +167,13 @@ fn what_cannot_be_read_says_where() {
     }
     let delivery = proven(Required, &sample("unreadable")).ok().unwrap();
     assert_eq!(read(&delivery).unwrap_err(), Unreadable::new("missing_field", "data.id"));
-    // A key that stands twice can't be read; which of the two counts is anybody's guess.
+    // A duplicate key is unreadable: which of the two values counts is undefined.
     let twice = r#"{"data":{"id":7,"id":8},"metadata":{"event_type":"rs.viewed"}}"#;
     assert_eq!(read(&proven(IfPresent, twice).ok().unwrap()).unwrap_err().code, "unexpected_shape");
 }
 
 #[test]
-fn either_configured_token_is_right_and_no_other() {
+fn only_configured_tokens_are_accepted() {
     for policy in [Required, IfPresent] {
         for (token, position) in [("an-older-token", 0), (TOKEN, 1)] {
             let delivery = proven(policy, &body("rs.viewed", json!(token)).to_string()).ok().unwrap();
@@ -184,47 +182,47 @@ fn either_configured_token_is_right_and_no_other() {
         }
         for wrong in [json!("myloooooooongtokenbiggerthan12char"), json!(""), json!(0), json!([TOKEN]), json!(true)] {
             let refusal = refused(policy, &body("rs.viewed", wrong.clone()).to_string());
-            assert_eq!(refusal, Refusal::Unproven("token_wrong"), "{wrong}");
+            assert_eq!(refusal, Rejection::Unproven("token_wrong"), "{wrong}");
         }
-        // The one event that carries none may carry one, but not a wrong one.
+        // `document.signed` doesn't have to carry a token, but must not carry a wrong one.
         let refusal = refused(policy, &body("document.signed", json!("another-token")).to_string());
-        assert_eq!(refusal, Refusal::Unproven("token_wrong"));
+        assert_eq!(refusal, Rejection::Unproven("token_wrong"));
         let delivery = proven(policy, &body("document.signed", json!(TOKEN)).to_string()).ok().unwrap();
         assert_eq!(delivery.proof().body_token, Some(1));
     }
 }
 
 #[test]
-fn a_required_token_may_be_missing_from_one_event_only() {
+fn a_required_token_may_be_missing_only_from_document_signed() {
     let delivery = proven(Required, &sample("document_signed")).ok().unwrap();
     assert_eq!(delivery.proof().body_token, None);
     for file in ["rs_initiated_v1", "rs_completed_v1"] {
-        assert_eq!(refused(Required, &sample(file)), Refusal::Unproven("token_missing"), "{file}");
+        assert_eq!(refused(Required, &sample(file)), Rejection::Unproven("token_missing"), "{file}");
         assert_eq!(proven(IfPresent, &sample(file)).ok().unwrap().proof().body_token, None);
     }
     let null = body("rs.viewed", json!(null)).to_string();
-    assert_eq!(refused(Required, &null), Refusal::Unproven("token_missing"));
+    assert_eq!(refused(Required, &null), Rejection::Unproven("token_missing"));
     assert!(proven(IfPresent, &null).is_ok());
 }
 
 #[test]
-fn where_no_token_can_be_looked_for_it_is_malformed() {
+fn a_body_that_cannot_carry_a_token_is_malformed() {
     for text in ["", "token", "{", "[]", "7", "null", r#""text""#, "\u{feff}[]", r#"{"metadata":{"token":"x"}} x"#] {
         for policy in [Required, IfPresent] {
-            assert!(matches!(refused(policy, text), Refusal::Malformed(_)), "{text}");
+            assert!(matches!(refused(policy, text), Rejection::Malformed(_)), "{text}");
         }
     }
     let latin1 = proven_with(&secrets(&[TOKEN]), IfPresent, b"{\"data\":\"\xe9\"}");
-    assert_eq!(latin1.err(), Some(Refusal::Malformed("not_json")));
+    assert_eq!(latin1.err(), Some(Rejection::Malformed("not_json")));
     for text in [r#"{"data":{"id":7}}"#, r#"{"data":{"id":7},"metadata":"token"}"#, r#"{"metadata":null}"#] {
-        assert_eq!(refused(Required, text), Refusal::Malformed("no_metadata"), "{text}");
+        assert_eq!(refused(Required, text), Rejection::Malformed("no_metadata"), "{text}");
         assert!(proven(IfPresent, text).is_ok(), "{text}");
     }
     assert!(proven(Required, &format!("\u{feff}{}", sample("rs_viewed_v2"))).is_ok());
 }
 
 #[test]
-fn a_key_that_stands_twice_can_hide_no_token() {
+fn duplicate_keys_around_the_token_are_malformed() {
     let metadata = |inner: &str| format!(r#"{{"data":{{"id":7}},"metadata":{{"event_type":"rs.viewed",{inner}}}}}"#);
     for (text, cause) in [
         (metadata(&format!(r#""token":"{TOKEN}","token":"stolen-or-wrong""#)), "token_twice"),
@@ -239,13 +237,13 @@ fn a_key_that_stands_twice_can_hide_no_token() {
         (format!(r#"{{"metadata":{{"token":"{TOKEN}"}},"m\u0065tadata":{{"event_type":"x"}}}}"#), "metadata_twice"),
     ] {
         for policy in [Required, IfPresent] {
-            assert_eq!(refused(policy, &text), Refusal::Malformed(cause), "{text}");
+            assert_eq!(refused(policy, &text), Rejection::Malformed(cause), "{text}");
         }
     }
 }
 
 #[test]
-fn no_token_is_stored_wherever_it_stands_and_however_it_is_spelt() {
+fn tokens_are_redacted_from_every_stored_text_in_any_spelling() {
     let escaped: String = TOKEN.chars().map(|letter| format!("\\u{:04x}", letter as u32)).collect();
     let text = format!(
         r#"{{"data":{{"id":7,"name":"{TOKEN}","{TOKEN}":1,"note":"see https://x/?token={TOKEN}&y=1","list":["{escaped}"],
@@ -253,14 +251,14 @@ fn no_token_is_stored_wherever_it_stands_and_however_it_is_spelt() {
             "token":"{TOKEN}","metadata":{{"event_type":"rs.viewed","token":"{escaped}","Token":"{TOKEN}"}}}}"#
     );
     let delivery = proven(Required, &text).ok().unwrap();
-    let event = read(&delivery).unwrap().remove(0);
+    let event = read(&delivery).unwrap().events.remove(0);
     let hash = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, TOKEN.as_bytes()));
     for kept in [stored(&delivery), event.payload.to_string(), format!("{:?}", event.identity)] {
         for secret in [TOKEN, &escaped, PATH_TOKEN, "an-older-token", &TOKEN[4..20], &hash] {
             assert!(!kept.contains(secret), "{kept}");
         }
     }
-    // What isn't a secret stays, in its place.
+    // Everything that isn't a secret stays unchanged.
     assert!(
         stored(&delivery)
             .starts_with(r#"{"data":{"id":7,"name":"[token]","[token]":1,"note":"see https://x/?token=[token]&y=1""#)
@@ -268,14 +266,14 @@ fn no_token_is_stored_wherever_it_stands_and_however_it_is_spelt() {
 }
 
 #[test]
-fn without_a_token_of_its_own_a_body_still_gives_none_away() {
+fn tokens_are_redacted_from_a_body_without_metadata_token() {
     let text = json!({"data": {"id": 7, "name": TOKEN}, "metadata": {"event_type": "rs.viewed"}, "token": TOKEN});
     let delivery = proven(IfPresent, &text.to_string()).ok().unwrap();
     assert!(!stored(&delivery).contains(TOKEN));
 }
 
 #[test]
-fn a_stored_body_says_all_but_the_token() {
+fn a_stored_body_is_complete_except_for_the_token() {
     let sent = sample("rs_completed_v2");
     let kept: Value = serde_json::from_str(&stored(&proven(Required, &sent).ok().unwrap())).unwrap();
     let mut sent: Value = serde_json::from_str(&sent).unwrap();
@@ -289,7 +287,7 @@ fn a_stored_body_says_all_but_the_token() {
 }
 
 #[test]
-fn a_stored_delivery_is_proven_again_by_who_has_the_secrets() {
+fn a_stored_delivery_can_be_proven_again_with_the_secrets() {
     let with = |url_tokens: Value, tokens: Value| {
         let json = json!({"url_tokens": url_tokens, "tokens": tokens});
         ProofSecrets::from_json(serde_json::from_value(json).unwrap()).ok().unwrap()
@@ -300,24 +298,24 @@ fn a_stored_delivery_is_proven_again_by_who_has_the_secrets() {
     for (url_tokens, tokens) in
         [(json!([PATH_TOKEN]), json!(["another-token"])), (json!(["another-path-token"]), json!([TOKEN]))]
     {
-        let refused = Err(Refusal::Unproven("token_wrong"));
+        let refused = Err(Rejection::Unproven("token_wrong"));
         assert_eq!(prove_seal(delivery.body(), &with(url_tokens, tokens)), refused);
     }
     let nothing_to_compare_with = prove_seal(delivery.body(), &with(json!([PATH_TOKEN]), json!([])));
-    assert!(matches!(nothing_to_compare_with, Err(Refusal::NotConfigured(_))));
+    assert!(matches!(nothing_to_compare_with, Err(Rejection::NotConfigured(_))));
     let without = proven(IfPresent, &sample("rs_viewed_v1")).ok().unwrap();
-    assert_eq!(prove_seal(without.body(), &secrets), Err(Refusal::Unproven("token_missing")));
+    assert_eq!(prove_seal(without.body(), &secrets), Err(Rejection::Unproven("token_missing")));
     // The seal isn't a token, and doesn't prove anything when it is sent.
     let replayed = stored(&delivery);
-    assert_eq!(refused(Required, &replayed), Refusal::Unproven("token_wrong"));
+    assert_eq!(refused(Required, &replayed), Rejection::Unproven("token_wrong"));
 }
 
 #[test]
-fn without_tokens_a_required_one_is_not_configured() {
+fn a_required_token_without_configured_tokens_is_not_configured() {
     let body = sample("rs_viewed_v2");
     let none = proven_with(&secrets(&[]), Required, body.as_bytes());
-    assert!(matches!(none.err(), Some(Refusal::NotConfigured(_))));
-    assert_eq!(proven_with(&secrets(&[]), IfPresent, body.as_bytes()).err(), Some(Refusal::Unproven("token_wrong")));
+    assert!(matches!(none.err(), Some(Rejection::NotConfigured(_))));
+    assert_eq!(proven_with(&secrets(&[]), IfPresent, body.as_bytes()).err(), Some(Rejection::Unproven("token_wrong")));
     for (json, problem) in [
         (json!({"url_tokens": [], "tokens": [TOKEN]}), "url_tokens: the list of tokens is empty"),
         (json!({"url_tokens": [PATH_TOKEN], "tokens": ["eleven-char"]}), "tokens: token 0 has under 12 characters"),
@@ -327,7 +325,7 @@ fn without_tokens_a_required_one_is_not_configured() {
 }
 
 #[test]
-fn the_same_is_the_same_whatever_its_order_spaces_and_token() {
+fn the_identity_ignores_key_order_whitespace_and_token() {
     let id = |text: &str| event(text).id(Trust::Token);
     let one = r#"{"data":{"id":7,"recipients":[{"a":1,"b":2}]},"metadata":{"event_type":"rs.viewed","token":"TOKEN"}}"#;
     let one = one.replace("TOKEN", TOKEN);
@@ -349,7 +347,7 @@ fn the_same_is_the_same_whatever_its_order_spaces_and_token() {
 }
 
 #[test]
-fn every_sample_has_an_identity_of_its_own() {
+fn every_sample_has_a_unique_identity() {
     let samples = samples();
     let ids: std::collections::BTreeSet<_> =
         samples.iter().filter(|(file, _)| file != "unreadable").map(|(_, body)| event(body).id(Trust::Token)).collect();
@@ -357,7 +355,7 @@ fn every_sample_has_an_identity_of_its_own() {
 }
 
 #[test]
-fn a_path_token_must_be_right() {
+fn a_wrong_path_token_is_rejected() {
     let request = Unproven::new(
         Route::Signeasy,
         SecretString::from(TOKEN),

@@ -1,4 +1,4 @@
-//! Any key that S3 allows, and none of them a path.
+//! Every key that S3 allows works, and none becomes a path.
 
 use super::*;
 
@@ -58,7 +58,7 @@ async fn a_key_of_1025_bytes_is_refused() {
 }
 
 #[tokio::test]
-async fn keys_that_differ_in_case_are_two() {
+async fn keys_are_case_sensitive() {
     let server = Server::start().await;
     server.put("Key", b"upper").await;
     server.put("key", b"lower").await;

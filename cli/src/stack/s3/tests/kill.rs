@@ -1,4 +1,4 @@
-//! A server that is killed in the middle of its work (SIGKILL): what it acknowledged is there, and whole.
+//! A server is killed while it is writing (SIGKILL): acknowledged objects are there, and whole.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -10,16 +10,16 @@ use tokio::process::Command;
 
 use super::*;
 
-/// Set for the process to be killed: the folder it serves.
+/// Environment variable of the process that is killed: the folder that it serves.
 const FOLDER: &str = "TEST_S3_FOLDER";
-const NAME: &str = "stack::s3::tests::kill::what_was_acknowledged_survives";
+const NAME: &str = "stack::s3::tests::kill::acknowledged_puts_survive_sigkill";
 const ADDRESS: &str = "serving on ";
 const WRITERS: usize = 4;
 const ENOUGH: usize = 20;
 
-/// Starts itself a second time, as the server.
+/// Starts this test in a second process, as the server.
 #[tokio::test]
-async fn what_was_acknowledged_survives() {
+async fn acknowledged_puts_survive_sigkill() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return serve_until_killed(folder.into()).await;
     }
@@ -59,7 +59,7 @@ async fn what_was_acknowledged_survives() {
             assert!(keys.contains(&key(writer, number)));
         }
     }
-    // Those that were renamed but not yet acknowledged, too.
+    // Objects that were stored but not yet acknowledged are whole too.
     for key in keys {
         assert!(server.get(&key).await == body(&key));
     }
@@ -69,13 +69,13 @@ async fn serve_until_killed(folder: PathBuf) {
     let store = Store::open(folder, &[BUCKET]).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    // A line of its own: the test harness has begun one.
+    // On a new line: the test harness has begun one.
     writeln!(std::io::stdout(), "\n{ADDRESS}{address}").unwrap();
     let credentials = Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
     serve(listener, store, credentials, std::future::pending()).await;
 }
 
-/// How many puts were acknowledged.
+/// Returns the number of acknowledged puts.
 async fn write_until_killed(client: &Client, writer: usize, acknowledged: &AtomicUsize) -> usize {
     for number in 0.. {
         let key = key(writer, number);

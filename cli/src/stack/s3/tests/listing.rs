@@ -42,7 +42,7 @@ async fn pages_follow_one_another_in_the_order_of_bytes() {
         if token.is_none() {
             break;
         }
-        // What is deleted between two pages doesn't matter, even if it's the last key seen.
+        // A delete between two pages doesn't matter, even of the last key seen.
         let last = found.last().unwrap();
         server.client.delete_object().bucket(BUCKET).key(last).send().await.unwrap();
     }
@@ -51,7 +51,7 @@ async fn pages_follow_one_another_in_the_order_of_bytes() {
 }
 
 #[tokio::test]
-async fn an_entry_says_what_a_head_would() {
+async fn an_entry_has_the_same_metadata_as_a_head() {
     let server = with(&["key"]).await;
     let list = server.client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
     let head = server.client.head_object().bucket(BUCKET).key("key").send().await.unwrap();
@@ -62,7 +62,7 @@ async fn an_entry_says_what_a_head_would() {
 }
 
 #[tokio::test]
-async fn prefix_delimiter_and_start() {
+async fn lists_by_prefix_delimiter_and_start_after() {
     let server = with(&["a", "b/", "b/1", "b/2/x", "b/2/y", "b/3", "c/1", "d"]).await;
     let list = || server.client.list_objects_v2().bucket(BUCKET);
 
@@ -86,7 +86,7 @@ async fn prefix_delimiter_and_start() {
 }
 
 #[tokio::test]
-async fn a_common_prefix_is_listed_once_though_a_page_ends_at_it() {
+async fn a_common_prefix_is_listed_once_even_if_a_page_ends_with_it() {
     let server = with(&["a/1", "a/2", "a/3", "b"]).await;
     let list = || server.client.list_objects_v2().bucket(BUCKET).delimiter("/").max_keys(1);
     let first = list().send().await.unwrap();
@@ -98,7 +98,7 @@ async fn a_common_prefix_is_listed_once_though_a_page_ends_at_it() {
 }
 
 #[tokio::test]
-async fn no_keys_asked_no_keys_given() {
+async fn max_keys_zero_gives_an_empty_page() {
     let server = with(&["a"]).await;
     let page = server.client.list_objects_v2().bucket(BUCKET).max_keys(0).send().await.unwrap();
     assert_eq!((keys(&page), page.is_truncated()), (vec![], Some(false)));
@@ -114,7 +114,7 @@ async fn names_are_encoded_on_request() {
 }
 
 #[tokio::test]
-async fn arguments_that_make_no_sense_are_refused() {
+async fn invalid_arguments_are_rejected() {
     let server = Server::start().await;
     let list = || server.client.list_objects_v2().bucket(BUCKET);
     let token = list().continuation_token("*").send().await;
@@ -124,7 +124,7 @@ async fn arguments_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test]
-async fn foreign_files_in_the_folder_are_passed_over() {
+async fn foreign_files_in_the_folder_are_ignored() {
     let server = with(&["a"]).await;
     let folder = server.folder.path().join("buckets").join(BUCKET);
     fs::write(folder.join(".DS_Store"), "x").unwrap();

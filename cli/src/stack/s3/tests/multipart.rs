@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, Completed
 
 use super::*;
 
-/// S3's least size of a part that isn't the last.
+/// S3's minimum size of a part that isn't the last.
 const PART: usize = 5 << 20;
 const KEY: &str = "large";
 
@@ -59,17 +59,17 @@ async fn parts_become_one_object() {
 }
 
 #[tokio::test]
-async fn completing_exclusively_does_not_replace() {
+async fn completing_with_if_none_match_does_not_replace() {
     let server = Server::start().await;
     let id = server.create().await;
     let part = server.upload(&id, 1, b"new").await;
     server.put(KEY, b"old").await;
     let complete = || server.complete(&id, std::slice::from_ref(&part));
-    let refused_one = complete().if_none_match("*").send().await;
-    assert_eq!(refusal(refused_one), refused(412, "PreconditionFailed"));
+    let exclusive = complete().if_none_match("*").send().await;
+    assert_eq!(refusal(exclusive), refused(412, "PreconditionFailed"));
     assert_eq!(server.get(KEY).await, b"old");
 
-    // The upload is still there, and replaces if it is told to.
+    // The upload still exists, and replaces the object without the precondition.
     complete().send().await.unwrap();
     assert_eq!(server.get(KEY).await, b"new");
 }
@@ -124,7 +124,7 @@ async fn checksums_are_combined_as_s3_does() {
 }
 
 #[tokio::test]
-async fn a_checksum_may_be_of_the_whole_object() {
+async fn a_checksum_can_be_over_the_whole_object() {
     let server = Server::start().await;
     let create = server.client.create_multipart_upload().bucket(BUCKET).key(KEY);
     let create = create.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).send().await.unwrap();
@@ -140,7 +140,7 @@ async fn a_checksum_may_be_of_the_whole_object() {
 }
 
 #[tokio::test]
-async fn parts_that_are_not_what_was_uploaded_are_refused() {
+async fn parts_that_differ_from_the_upload_are_rejected() {
     let server = Server::start().await;
     let id = server.create().await;
     let one = server.upload(&id, 1, b"one").await;
@@ -167,7 +167,7 @@ async fn parts_that_are_not_what_was_uploaded_are_refused() {
 }
 
 #[tokio::test]
-async fn a_part_that_is_wrong_is_refused() {
+async fn an_invalid_part_is_rejected() {
     let server = Server::start().await;
     let create = server.client.create_multipart_upload().bucket(BUCKET).key(KEY);
     let create = create.checksum_algorithm(ChecksumAlgorithm::Sha256).send().await.unwrap();

@@ -1,4 +1,4 @@
-//! Putting, getting, replacing and deleting.
+//! Putting, getting, replacing and deleting objects.
 
 use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
 use futures::future::join_all;
@@ -62,14 +62,14 @@ async fn an_object_comes_back_as_it_was_put() {
 }
 
 #[tokio::test]
-async fn an_empty_object_is_an_object() {
+async fn an_object_can_be_empty() {
     let server = Server::start().await;
     server.put("empty", b"").await;
     assert_eq!(server.get("empty").await, b"");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_racing_exclusive_puts_one_wins() {
+async fn one_of_racing_exclusive_puts_wins() {
     let server = Server::start().await;
     let puts = (0..32).map(|number| {
         let put = server
@@ -92,9 +92,9 @@ async fn of_racing_exclusive_puts_one_wins() {
     assert_eq!(server.temporary_files(), 0);
 }
 
-/// The requests above rarely meet within the microseconds that matter; these threads do.
+/// The requests above rarely overlap in the microseconds that matter; these threads do.
 #[test]
-fn of_racing_exclusive_renames_one_wins() {
+fn one_of_racing_exclusive_renames_wins() {
     let folder = TempDir::new().unwrap();
     for round in 0..1000 {
         let path = folder.path().join(round.to_string());
@@ -133,7 +133,7 @@ async fn a_put_without_a_precondition_replaces() {
 }
 
 #[tokio::test]
-async fn a_reader_keeps_what_it_opened_while_it_is_replaced() {
+async fn a_reader_keeps_the_old_object_while_it_is_replaced() {
     let server = Server::start().await;
     let (first, second) = (pattern(4 << 20), vec![7; 4 << 20]);
     server.put("key", &first).await;
@@ -145,7 +145,7 @@ async fn a_reader_keeps_what_it_opened_while_it_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_deleted_object_is_gone_and_may_be_deleted_again() {
+async fn a_deleted_object_is_gone_and_can_be_deleted_again() {
     let server = Server::start().await;
     server.put("key", b"text").await;
     for _ in 0..2 {
@@ -172,7 +172,7 @@ async fn a_large_file_is_streamed_with_a_trailing_checksum() {
         .unwrap();
     let get = server.client.get_object().bucket(BUCKET).key("large").send().await.unwrap();
     assert_eq!(get.content_length(), Some(20_000_000));
-    assert!(get.checksum_crc32().is_some(), "what the SDK sends unasked");
+    assert!(get.checksum_crc32().is_some(), "the SDK sends it by default");
     assert!(get.body.collect().await.unwrap().to_vec() == body);
 }
 
@@ -205,7 +205,7 @@ async fn every_algorithm_is_checked_and_kept() {
 }
 
 #[tokio::test]
-async fn ranges() {
+async fn byte_ranges_are_served() {
     let server = Server::start().await;
     server.put("digits", b"0123456789").await;
     for (range, expected, content_range) in [
@@ -226,7 +226,7 @@ async fn ranges() {
 }
 
 #[tokio::test]
-async fn reads_may_require_an_etag() {
+async fn reads_support_etag_conditions() {
     let server = Server::start().await;
     server.put("key", b"text").await;
     let get = || server.client.get_object().bucket(BUCKET).key("key");
@@ -239,7 +239,7 @@ async fn reads_may_require_an_etag() {
     head().if_match(&etag).send().await.unwrap();
     let other = get().if_match("\"other\"").send().await;
     assert_eq!(refusal(other), refused(412, "PreconditionFailed"));
-    // These two answers have no body to say more in.
+    // These two responses have no body, so no error code.
     let other = head().if_match("\"other\"").send().await.unwrap_err();
     assert_eq!(other.raw_response().unwrap().status().as_u16(), 412);
     let same = get().if_none_match(&etag).send().await.unwrap_err();
@@ -247,7 +247,7 @@ async fn reads_may_require_an_etag() {
 }
 
 #[tokio::test]
-async fn buckets_can_be_made_and_seen() {
+async fn buckets_can_be_created_and_listed() {
     let server = Server::start().await;
     let create = || server.client.create_bucket().bucket("another").send();
     create().await.unwrap();

@@ -1,4 +1,4 @@
-//! Requests that the SDK can't be brought to send: a PUT signed by hand, whose body isn't what was announced.
+//! Requests that the SDK can't send: PUTs signed by hand, whose bodies don't match their headers.
 
 use aws_lc_rs::{digest, hmac};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::super::checksum::hex;
 use super::*;
 
-/// A PUT that is signed, except for its body and further `headers`.
+/// A signed PUT. The signature doesn't cover the body and the additional `headers`.
 struct Put<'a> {
     key: &'a str,
     /// `x-amz-content-sha256`
@@ -68,7 +68,7 @@ fn is(response: &str, status: u16, code: &str) {
     assert!(starts && response.contains(&format!("<Code>{code}</Code>")), "{response}");
 }
 
-async fn nothing_is_stored(server: &Server) {
+async fn assert_nothing_is_stored(server: &Server) {
     assert!(server.keys().await.is_empty());
     assert_eq!(server.temporary_files(), 0);
 }
@@ -78,14 +78,14 @@ fn sha256_hex(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_body_is_taken_if_it_is_what_was_signed() {
+async fn a_body_is_accepted_only_if_it_matches_the_signed_hash() {
     let server = Server::start().await;
     let send = async |signed: &str| {
         let put = Put { key: "key", content: &sha256_hex(signed), headers: "", length: 5, body: "hello" };
         put.send(&server).await
     };
     is(&send("other").await, 400, "IncompleteBody");
-    nothing_is_stored(&server).await;
+    assert_nothing_is_stored(&server).await;
 
     let taken = send("hello").await;
     assert!(taken.starts_with("HTTP/1.1 200 "), "{taken}");
@@ -93,7 +93,7 @@ async fn a_body_is_taken_if_it_is_what_was_signed() {
 }
 
 #[tokio::test]
-async fn a_chunked_body_is_taken_if_its_trailer_is_right() {
+async fn a_chunked_body_is_accepted_only_with_a_correct_trailer() {
     let server = Server::start().await;
     let send = async |length, trailer: &str| {
         let body = format!("5\r\nhello\r\n0\r\n{trailer}\r\n");
@@ -111,7 +111,7 @@ async fn a_chunked_body_is_taken_if_its_trailer_is_right() {
     is(&send(5, "").await, 400, "InvalidRequest");
     let right = format!("x-amz-checksum-sha256:{}\r\n", sha256(b"hello"));
     is(&send(6, &right).await, 400, "IncompleteBody");
-    nothing_is_stored(&server).await;
+    assert_nothing_is_stored(&server).await;
 
     let taken = send(5, &right).await;
     assert!(taken.starts_with("HTTP/1.1 200 "), "{taken}");
@@ -119,24 +119,24 @@ async fn a_chunked_body_is_taken_if_its_trailer_is_right() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_nothing() {
+async fn a_client_that_disconnects_leaves_nothing() {
     let server = Server::start().await;
     let put = Put { key: "key", content: "UNSIGNED-PAYLOAD", headers: "", length: 1000, body: "the beginning" };
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = put.request(server.address);
     stream.write_all(request.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
-    // Ends when the server has given the connection up.
+    // Ends when the server has closed the connection.
     stream.read_to_end(&mut Vec::new()).await.ok();
     drop(stream);
 
     let folder = server.stop().await;
     assert_eq!(fs::read_dir(folder.path().join("temporary")).unwrap().count(), 0);
-    nothing_is_stored(&Server::open(folder).await).await;
+    assert_nothing_is_stored(&Server::open(folder).await).await;
 }
 
 #[tokio::test]
-async fn an_unsigned_request_is_refused() {
+async fn an_unsigned_request_is_rejected() {
     let server = Server::start().await;
     server.put("key", b"text").await;
     let request = format!("GET /{BUCKET}/key HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", server.address);

@@ -1,11 +1,11 @@
-//! What is refused, and with which code.
+//! Rejected requests and their error codes.
 
 use aws_sdk_s3::primitives::DateTime;
 
 use super::*;
 
 #[tokio::test]
-async fn a_wrong_secret_or_access_key_is_refused() {
+async fn wrong_credentials_are_rejected() {
     let server = Server::start().await;
     for (access_key, secret_key, code) in
         [(ACCESS_KEY, "a wrong one", "SignatureDoesNotMatch"), ("another", SECRET_KEY, "NotSignedUp")]
@@ -18,7 +18,7 @@ async fn a_wrong_secret_or_access_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_wrong_checksum_leaves_nothing() {
+async fn a_wrong_checksum_is_rejected_and_leaves_nothing() {
     let server = Server::start().await;
     let put = || {
         let body = ByteStream::from_static(b"hello");
@@ -39,7 +39,7 @@ async fn a_wrong_checksum_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_wrong_checksum_does_not_touch_what_is_there() {
+async fn a_wrong_checksum_does_not_change_an_existing_object() {
     let server = Server::start().await;
     server.put("key", b"first").await;
     let put = server.client.put_object().bucket(BUCKET).key("key");
@@ -49,11 +49,11 @@ async fn a_wrong_checksum_does_not_touch_what_is_there() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_does_not_exist_is_refused() {
+async fn a_missing_bucket_is_an_error() {
     let server = Server::start().await;
     let client = &server.client;
     let missing = refused(404, "NoSuchBucket");
-    // Larger than what fits between two sockets: the answer must come through all the same.
+    // Larger than the sockets' buffers: the response must arrive all the same.
     let body = ByteStream::from(pattern(8 << 20));
     let put = client.put_object().bucket("missing").key("key").body(body).send().await;
     assert_eq!(refusal(put), missing);
@@ -67,14 +67,14 @@ async fn a_bucket_that_does_not_exist_is_refused() {
     assert_eq!(refusal(upload), missing);
     let versioning = client.get_bucket_versioning().bucket("missing").send().await;
     assert_eq!(refusal(versioning), missing);
-    // The answer to a HEAD has no body to say more in.
+    // The response to a HEAD has no body, so no code of its own.
     let head = client.head_bucket().bucket("missing").send().await;
     assert_eq!(refusal(head), refused(404, "NotFound"));
     assert_eq!(server.temporary_files(), 0);
 }
 
 #[tokio::test]
-async fn a_key_that_does_not_exist_is_refused() {
+async fn a_missing_key_is_an_error() {
     let server = Server::start().await;
     let get = server.client.get_object().bucket(BUCKET).key("key").send().await;
     assert_eq!(refusal(get), refused(404, "NoSuchKey"));
@@ -83,7 +83,7 @@ async fn a_key_that_does_not_exist_is_refused() {
 }
 
 #[tokio::test]
-async fn a_bucket_name_that_s3_does_not_allow_is_refused() {
+async fn an_invalid_bucket_name_is_rejected() {
     let server = Server::start().await;
     let create = server.client.create_bucket().bucket("Not_Allowed").send().await;
     assert_eq!(refusal(create), refused(400, "InvalidBucketName"));
@@ -95,7 +95,7 @@ async fn a_bucket_name_that_s3_does_not_allow_is_refused() {
 }
 
 #[tokio::test]
-async fn what_would_be_answered_wrongly_is_not_implemented() {
+async fn unsupported_requests_get_not_implemented() {
     let server = Server::start().await;
     server.put("key", b"text").await;
     let client = &server.client;

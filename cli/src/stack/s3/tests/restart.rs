@@ -1,4 +1,4 @@
-//! What is found again after the process has ended, in whatever way.
+//! What is there after the process has ended, in whatever way.
 
 use tokio::net::TcpStream;
 
@@ -13,7 +13,7 @@ fn only_file(folder: &TempDir) -> PathBuf {
 }
 
 #[tokio::test]
-async fn everything_is_there_when_the_folder_is_opened_again() {
+async fn objects_and_buckets_survive_a_restart() {
     let server = Server::start().await;
     server.client.create_bucket().bucket("another").send().await.unwrap();
     let put = server.client.put_object().bucket(BUCKET).key("ключ");
@@ -37,14 +37,14 @@ async fn everything_is_there_when_the_folder_is_opened_again() {
     assert_eq!(get.last_modified(), before.last_modified());
     assert_eq!(get.body.collect().await.unwrap().to_vec(), b"hello");
 
-    // The precondition sees objects of an earlier run.
+    // The precondition includes objects of an earlier run.
     let put = server.client.put_object().bucket(BUCKET).key("ключ").if_none_match("*");
     assert_eq!(refusal(put.send().await), refused(412, "PreconditionFailed"));
 }
 
-/// A process that is killed leaves files where `temporary_file` makes them: cut anywhere, or complete but not yet renamed.
+/// A process that is killed leaves temporary files: truncated anywhere, or complete but not yet renamed.
 #[tokio::test]
-async fn leftovers_of_a_killed_process_are_thrown_away() {
+async fn temporary_files_of_a_killed_process_are_deleted() {
     let server = Server::start().await;
     server.put("key", b"text").await;
     let folder = server.stop().await;
@@ -59,7 +59,7 @@ async fn leftovers_of_a_killed_process_are_thrown_away() {
 }
 
 #[tokio::test]
-async fn files_of_another_process_are_left_alone() {
+async fn temporary_files_of_another_process_are_kept() {
     let first = Server::start().await;
     let body = first.temporary().join(".tmpUnderWay");
     fs::write(&body, "the beginning").unwrap();
@@ -74,7 +74,7 @@ async fn files_of_another_process_are_left_alone() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_an_error_and_not_an_object() {
+async fn a_damaged_file_is_an_internal_error() {
     let server = Server::start().await;
     server.put("key", b"some text").await;
     let file = only_file(&server.folder);
@@ -93,10 +93,10 @@ async fn a_damaged_file_is_an_error_and_not_an_object() {
 }
 
 #[tokio::test]
-async fn the_server_ends_though_a_connection_is_idle() {
+async fn an_idle_connection_does_not_keep_the_server_from_ending() {
     let server = Server::start().await;
     let idle = TcpStream::connect(server.address).await.unwrap();
-    // The SDK keeps its connection for the next request.
+    // The SDK keeps its connection open for the next request.
     server.put("key", b"text").await;
     let address = server.address;
     let client = server.client.clone();
@@ -107,7 +107,7 @@ async fn the_server_ends_though_a_connection_is_idle() {
 }
 
 #[tokio::test]
-async fn a_response_under_way_is_finished_at_shutdown() {
+async fn a_response_in_flight_is_finished_at_shutdown() {
     let server = Server::start().await;
     let body = pattern(8 << 20);
     server.put("key", &body).await;

@@ -1,4 +1,4 @@
-//! The API's answers, as a server on loopback gives them.
+//! The API's responses, from a server on loopback.
 
 use std::{
     collections::VecDeque,
@@ -6,56 +6,66 @@ use std::{
 };
 
 use axum::{Router, extract::Request, response::IntoResponse};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    event::Kind,
-    outbound::{Timeouts, UrlPolicy},
-    provider::Provider,
-    settings::SecretSource,
-    subject::SubjectId,
+    domain::{Kind, SubjectId},
+    outbound::{HostPatterns, Timeouts, UrlPolicy},
 };
 
-/// What a server answers next, and what it was asked.
+/// A server's next responses, and the paths and credentials of its requests.
 #[derive(Clone, Default)]
 struct Server {
-    answers: Arc<Mutex<VecDeque<(u16, HeaderMap, String)>>>,
-    asked: Arc<Mutex<Vec<(String, String)>>>,
+    responses: Arc<Mutex<VecDeque<(u16, HeaderMap, String)>>>,
+    requests: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Server {
     async fn start(&self) -> Api {
         let server = self.clone();
-        let answer = move |request: Request| {
+        let respond = move |request: Request| {
             let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-            let asked = (request.uri().path().to_owned(), authorization.unwrap_or_default().to_owned());
-            server.asked.lock().unwrap().push(asked);
-            let (status, headers, body) = server.answers.lock().unwrap().pop_front().expect("one question too many");
+            let path_and_credential = (request.uri().path().to_owned(), authorization.unwrap_or_default().to_owned());
+            server.requests.lock().unwrap().push(path_and_credential);
+            let (status, headers, body) = server.responses.lock().unwrap().pop_front().expect("one request too many");
             async move { (StatusCode::from_u16(status).unwrap(), headers, body).into_response() }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/api/v1", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
-        let (policy, base) = UrlPolicy::only_host_of(&base, true).unwrap();
-        let secrets = SecretSource::Inline(r#"{"username":"someone","secret":"hush"}"#.into());
-        Api::new(&Client::new(policy, Timeouts::default()), &base, Cached::new(secrets, None))
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(respond)).await });
+        let settings = crate::providers::settings(|name| match name {
+            "TABLE_NAME" | "ARCHIVE_BUCKET" => Some("name".to_owned()),
+            "LEGALESIGN_API_URL" => Some(base.clone()),
+            "LEGALESIGN_API" => Some(r#"{"username":"someone","secret":"hush"}"#.to_owned()),
+            _ => None,
+        });
+        let config = aws_config::SdkConfig::builder().behavior_version(crate::aws::behavior_version()).build();
+        Api::new(settings.unwrap().service(Provider::Legalesign), &Aws::new(&config, true))
     }
 
-    fn answers(self, status: u16, body: &str) -> Self {
-        self.answers.lock().unwrap().push_back((status, HeaderMap::new(), body.to_owned()));
+    async fn inspect(&self, kind: SubjectKind) -> Result<Inspection, Unavailable> {
+        self.start().await.inspect(&client(), &subject(kind)).await
+    }
+
+    fn responds(self, status: u16, body: &str) -> Self {
+        self.responses.lock().unwrap().push_back((status, HeaderMap::new(), body.to_owned()));
         self
     }
+}
+
+fn client() -> Client {
+    Client::new(UrlPolicy::new(HostPatterns::default(), true), Timeouts::default())
 }
 
 fn subject(kind: SubjectKind) -> Subject {
     Subject { provider: Provider::Legalesign, kind, id: SubjectId::parse("d1").unwrap() }
 }
 
-/// What the API makes of this answer.
-async fn inspect(status: u16, body: &str) -> Result<Inspection, Obstacle> {
-    Server::default().answers(status, body).start().await.inspect(&subject(SubjectKind::Document)).await
+/// Inspects a document whose response is this.
+async fn inspect(status: u16, body: &str) -> Result<Inspection, Unavailable> {
+    Server::default().responds(status, body).inspect(SubjectKind::Document).await
 }
 
 fn document(changes: &Value) -> String {
@@ -74,25 +84,30 @@ fn document(changes: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_final_document_and_its_audit_log() {
-    let server = Server::default().answers(200, &document(&json!({})));
+async fn a_final_document_has_a_pdf_and_an_audit_log() {
+    let server = Server::default().responds(200, &document(&json!({})));
     let api = server.start().await;
-    let inspection = api.inspect(&subject(SubjectKind::Document)).await.unwrap();
-    assert_eq!(*server.asked.lock().unwrap(), [("/api/v1/document/d1/".to_owned(), "ApiKey someone:hush".to_owned())]);
+    let inspection = api.inspect(&client(), &subject(SubjectKind::Document)).await.unwrap();
+    assert_eq!(
+        *server.requests.lock().unwrap(),
+        [("/api/v1/document/d1/".to_owned(), "ApiKey someone:hush".to_owned())]
+    );
     assert_eq!((inspection.status, inspection.group.as_deref()), (Some(Kind::Completed), Some("your-group")));
-    assert_eq!(inspection.obstacle, None);
+    assert_eq!(inspection.unavailable, None);
     let hash = "ab".repeat(32);
-    let wanted: Vec<_> = inspection
+    let base = api.http.url("");
+    let documents: Vec<_> = inspection
         .documents
         .iter()
-        .map(|wanted| {
-            let path = wanted.url.strip_prefix(api.base.as_str()).unwrap();
-            assert!(wanted.credential.is_some() && wanted.version == hash && wanted.document == "d1");
-            (wanted.role, path, wanted.sha256.as_deref())
+        .map(|document| {
+            let path = document.url.strip_prefix(base.trim_end_matches('/')).unwrap();
+            assert!(document.credential.is_some() && document.version == hash && document.document == "d1");
+            assert_eq!(document.deferral, Some(DEARCHIVING));
+            (document.role, path, document.sha256.as_deref())
         })
         .collect();
     let expected = [(Role::Document, "/pdf/d1/", Some(&*hash)), (Role::AuditLog, "/document/d1/auditlog/", None)];
-    assert_eq!(wanted, expected);
+    assert_eq!(documents, expected);
     let signers: Vec<_> = inspection
         .signers
         .iter()
@@ -103,7 +118,7 @@ async fn a_final_document_and_its_audit_log() {
 }
 
 #[tokio::test]
-async fn a_hash_that_is_none_cannot_be_compared_but_tells_versions_apart() {
+async fn a_hash_value_that_is_no_sha256_only_marks_the_version() {
     for (hash, version, sha256) in [
         (json!("md5:1"), "md5:1", None),
         (json!(null), "", None),
@@ -116,10 +131,10 @@ async fn a_hash_that_is_none_cannot_be_compared_but_tells_versions_apart() {
 }
 
 #[tokio::test]
-async fn before_the_final_pdf_is_there() {
-    let not_complete = |reason: &str, ended| Obstacle::NotComplete { reason: reason.to_owned(), ended };
-    let no_pdf = || Obstacle::NotReady { reason: "no_final_document".to_owned(), after: None };
-    for (changes, status, obstacle) in [
+async fn without_a_final_pdf_there_are_no_final_documents() {
+    let not_complete = |reason: &str, ended| Unavailable::NotComplete { reason: reason.to_owned(), ended };
+    let no_pdf = || Unavailable::NotReady { reason: "no_final_document".to_owned(), after: None };
+    for (changes, status, unavailable) in [
         (json!({"status": 10}), Some(Kind::Sent), not_complete("not_complete", false)),
         (json!({"status": 20}), None, not_complete("not_complete", false)),
         (json!({"status": 30}), Some(Kind::Completed), no_pdf()),
@@ -135,41 +150,41 @@ async fn before_the_final_pdf_is_there() {
             changes["download_final"] = json!(false);
         }
         let inspection = inspect(200, &document(&changes)).await.unwrap();
-        assert_eq!((inspection.status, inspection.obstacle), (status, Some(obstacle)), "{changes}");
+        assert_eq!((inspection.status, inspection.unavailable), (status, Some(unavailable)), "{changes}");
         assert!(inspection.documents.is_empty() && inspection.signers.len() == 3, "{changes}");
     }
 }
 
 #[tokio::test]
-async fn answers_without_a_document_are_told_apart() {
-    let failed = |reason: &str| Obstacle::Failed { reason: reason.to_owned() };
-    let foreign = |reason: &str| Obstacle::Foreign { reason: reason.to_owned() };
-    for (status, body, obstacle) in [
+async fn each_error_status_and_malformed_response_has_its_reason() {
+    let failed = |reason: &str| Unavailable::Failed { reason: reason.to_owned() };
+    let foreign = |reason: &str| Unavailable::Foreign { reason: reason.to_owned() };
+    for (status, body, unavailable) in [
         (401, "", failed("api_http_401")),
         (403, "", foreign("api_http_403")),
         (404, "not found", foreign("api_http_404")),
-        (429, "", Obstacle::NotReady { reason: "api_http_429".to_owned(), after: None }),
+        (429, "", Unavailable::RateLimited { after: None }),
         (302, "", failed("api_http_302")),
         (500, "", failed("api_http_500")),
         (200, "<!doctype html>", failed("api_not_json")),
         (200, "[]", failed("api_unexpected_answer")),
     ] {
-        assert_eq!(inspect(status, body).await.unwrap_err(), obstacle, "{status} {body}");
+        assert_eq!(inspect(status, body).await.unwrap_err(), unavailable, "{status} {body}");
     }
 }
 
 #[tokio::test]
-async fn a_busy_api_says_when() {
+async fn a_rate_limit_has_the_pause_of_retry_after() {
     let server = Server::default();
     let headers = HeaderMap::from_iter([(header::RETRY_AFTER, http::HeaderValue::from_static("77"))]);
-    server.answers.lock().unwrap().push_back((429, headers, String::new()));
-    let obstacle = server.start().await.inspect(&subject(SubjectKind::Document)).await.unwrap_err();
-    let after = Some(SignedDuration::from_secs(77));
-    assert_eq!(obstacle, Obstacle::NotReady { reason: "api_http_429".to_owned(), after });
+    server.responses.lock().unwrap().push_back((429, headers, String::new()));
+    let unavailable = server.inspect(SubjectKind::Document).await.unwrap_err();
+    assert_eq!(unavailable, Unavailable::RateLimited { after: Some(SignedDuration::from_secs(77)) });
+    assert_eq!(unavailable.reason(), "api_http_429");
 }
 
 #[tokio::test]
 async fn only_documents_have_pdfs() {
-    let obstacle = Server::default().start().await.inspect(&subject(SubjectKind::Signer)).await.unwrap_err();
-    assert_eq!(obstacle, Obstacle::failed("not_a_document"));
+    let unavailable = Server::default().inspect(SubjectKind::Signer).await.unwrap_err();
+    assert_eq!(unavailable, Unavailable::failed("not_a_document"));
 }

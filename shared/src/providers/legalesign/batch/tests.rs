@@ -1,4 +1,4 @@
-//! The batch: its proof over fixtures that OpenSSL signed, and every way to be malformed, wrong or unreadable.
+//! Tests of the batch: its proof, with fixtures signed by OpenSSL, and malformed, unproven and unreadable batches.
 
 use std::str::FromStr;
 
@@ -9,10 +9,9 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::{
-    delivery::{DeliveryId, Proof, Unproven},
-    event::{TimeSource, Trust},
+    domain::{DeliveryId, Proof, TimeSource, Trust, Unproven},
+    proof::signature::Fingerprint,
     secrets::Secret,
-    signature::Fingerprint,
 };
 
 const CERTIFICATE: &str = include_str!("../../../../tests/data/legalesign/lookalike.crt.pem");
@@ -42,29 +41,37 @@ fn addressed(content_type: &str, body: impl Into<Bytes>, at: &str) -> Addressed 
     let mut headers = HeaderMap::new();
     headers.insert("content-type", content_type.parse().unwrap());
     let token = SecretString::from(TOKEN);
-    let (envelope, at) = (Envelope::of(&headers, None), Timestamp::from_str(at).unwrap());
+    let (envelope, at) = (Envelope::of(&headers, None, &["content-type"]), Timestamp::from_str(at).unwrap());
     let request = Unproven::new(Route::LegalesignBatch, token, envelope, body.into(), at);
-    request.address(BatchCallback::path_tokens(&secrets(&[KEY]))).ok().unwrap()
+    request.address(Batch::path_tokens(&secrets(&[KEY]))).ok().unwrap()
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-fn prove_at(certificates: &[&str], content_type: &str, body: impl Into<Bytes>, at: &str) -> Result<Proven, Refusal> {
+fn prove_at(certificates: &[&str], content_type: &str, body: impl Into<Bytes>, at: &str) -> Result<Proven, Rejection> {
     let request = addressed(content_type, body, at);
-    BatchCallback.prove(&request, &secrets(certificates)).map(|proof| request.prove(proof))
+    Batch.prove(&request, &secrets(certificates)).map(|proof| request.prove(proof, Policy::default()))
 }
 
-fn prove(body: impl Into<Bytes>) -> Result<Proven, Refusal> {
+fn prove(body: impl Into<Bytes>) -> Result<Proven, Rejection> {
     prove_at(&[CERTIFICATE], FORM, body, NOW)
 }
 
-/// A proven delivery of this text.
+/// A proven delivery with this text as `data`.
 fn delivery(data: impl AsRef<[u8]>) -> Proven {
     let id = DeliveryId::from_str("01a20145-c1ab-747f-a4ed-7e1f271843fb").unwrap();
     let certificate = Fingerprint::from_str(&"ab".repeat(32)).unwrap();
     let proof = Proof { token: 0, certificate: Some(certificate), body_token: None };
     let body = form(data.as_ref(), "").into();
-    Proven::recorded(id, Route::LegalesignBatch, NOW.parse().unwrap(), Envelope::default(), body, proof)
+    Proven::recorded(
+        id,
+        Route::LegalesignBatch,
+        NOW.parse().unwrap(),
+        Envelope::default(),
+        body,
+        proof,
+        Policy::default(),
+    )
 }
 
 fn reading(data: impl AsRef<[u8]>) -> Reading {
@@ -72,14 +79,14 @@ fn reading(data: impl AsRef<[u8]>) -> Reading {
 }
 
 #[test]
-fn a_batch_is_proven_in_either_encoding_and_order() {
+fn a_signed_batch_is_proven_in_either_encoding_and_field_order() {
     let parts = |name: &str, value: &[u8]| {
         [format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n").as_bytes(), value, b"\r\n"].concat()
     };
     let multipart = [parts("signed", SIGNED.as_bytes()), parts("data", BATCH), b"--b--\r\n".to_vec()].concat();
     let wrapped = SIGNED.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect::<Vec<_>>();
     let turned = format!("signed={}&other=1&data={}", escaped(SIGNED.as_bytes()), escaped(BATCH));
-    // An encoder that doesn't escape `+` sends it as what means a space.
+    // Encoders that don't escape `+` send it bare, and it decodes to a space.
     let badly_escaped = format!("data={}&signed={SIGNED}", escaped(BATCH));
     assert!(SIGNED.contains('+'));
     for (content_type, body) in [
@@ -95,11 +102,11 @@ fn a_batch_is_proven_in_either_encoding_and_order() {
         assert_eq!(proven.signer().unwrap().pem(), CERTIFICATE);
         assert_eq!(read(&proven).unwrap().events.len(), 3);
     }
-    assert!(prove(form(LATIN1, LATIN1_SIGNED)).is_ok(), "what is signed is bytes");
+    assert!(prove(form(LATIN1, LATIN1_SIGNED)).is_ok(), "the signature is over bytes");
 }
 
 #[test]
-fn where_no_proof_can_stand() {
+fn a_batch_without_usable_signature_fields_is_malformed() {
     let (data, signed) = (escaped(BATCH), escaped(SIGNED.as_bytes()));
     for body in [
         String::new(),
@@ -111,31 +118,31 @@ fn where_no_proof_can_stand() {
         format!("data={data}&signed={signed}&d%61ta=%5B%5D"),
         format!("data={data}&signed={signed}&signed={signed}"),
     ] {
-        assert!(matches!(prove(body.clone()), Err(Refusal::Malformed(_))), "{body:.40}");
+        assert!(matches!(prove(body.clone()), Err(Rejection::Malformed(_))), "{body:.40}");
     }
     let cut_off = prove_at(&[CERTIFICATE], "multipart/form-data; boundary=b", "--b\r\nContent-", NOW);
-    assert!(matches!(cut_off, Err(Refusal::Malformed("form_multipart"))));
+    assert!(matches!(cut_off, Err(Rejection::Malformed("form_multipart"))));
 }
 
 #[test]
 fn what_is_signed_wrongly() {
-    let refused = |body: String, code| assert_eq!(prove(body).err(), Some(Refusal::Unproven(code)));
+    let refused = |body: String, code| assert_eq!(prove(body).err(), Some(Rejection::Unproven(code)));
     refused(form(BATCH, ""), "signature_length");
     refused(form(BATCH, "no base64!"), "signature_encoding");
     refused(form(b"[]", SIGNED), "signature_mismatch");
     refused(form(&[BATCH, b" "].concat(), SIGNED), "signature_mismatch");
-    // A decoder that replaces what isn't UTF-8 would have changed what was signed.
+    // A decoder that replaces invalid UTF-8 would have changed the signed bytes.
     let replaced = String::from_utf8_lossy(LATIN1).into_owned();
     refused(form(replaced.as_bytes(), LATIN1_SIGNED), "signature_mismatch");
     for at in ["2013-02-01T16:28:26Z", "2033-02-01T16:28:28Z"] {
         let outside = prove_at(&[CERTIFICATE], FORM, form(BATCH, SIGNED), at).err();
-        assert_eq!(outside, Some(Refusal::Unproven("signature_outside_validity")), "{at}");
+        assert_eq!(outside, Some(Rejection::Unproven("signature_outside_validity")), "{at}");
     }
-    assert!(prove_at(&[KEY], FORM, form(BATCH, SIGNED), "2099-01-01T00:00:00Z").is_ok(), "a bare key has no end");
+    assert!(prove_at(&[KEY], FORM, form(BATCH, SIGNED), "2099-01-01T00:00:00Z").is_ok(), "a bare key never expires");
 }
 
 #[test]
-fn every_entry_is_an_event_in_its_place() {
+fn every_entry_becomes_an_event_with_its_position() {
     let reading = reading(BATCH);
     assert!(reading.unreadable.is_empty() && !reading.ask && !reading.foreign);
     let told: Vec<_> = reading
@@ -163,11 +170,11 @@ fn every_entry_is_an_event_in_its_place() {
 }
 
 #[test]
-fn an_empty_batch_holds_nothing() {
+fn an_empty_batch_has_no_events() {
     assert_eq!(reading("[]"), Reading::default());
 }
 
-/// One entry, with another `value`, `timestamp` and so on where given.
+/// One entry as JSON, with `changes` to its fields (name, JSON value).
 fn entry(changes: &[(&str, &str)]) -> String {
     let mut fields = [
         ("timestamp", r#""2018-03-20T07:09:52""#),
@@ -183,7 +190,7 @@ fn entry(changes: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_number_says_the_same_as_a_text() {
+fn a_numeric_value_equals_the_same_value_as_text() {
     let of = |value: &str| reading(format!("[{}]", entry(&[("value", value)]))).events.remove(0);
     let (text, number) = (of(r#""40""#), of("40"));
     assert_eq!((number.value.as_deref(), number.kind), (Some("40"), Kind::Signed));
@@ -195,7 +202,7 @@ fn a_number_says_the_same_as_a_text() {
 }
 
 #[test]
-fn the_identity_is_all_four_and_not_the_place() {
+fn the_identity_is_all_four_fields_and_not_the_position() {
     let id = |changes: &[(&str, &str)]| reading(format!("[{}]", entry(changes))).events[0].id(Trust::Signature);
     let same = reading(format!("[{},{}]", entry(&[("value", r#""10""#)]), entry(&[])));
     assert_eq!(same.events[1].id(Trust::Signature), id(&[]));
@@ -211,7 +218,7 @@ fn the_identity_is_all_four_and_not_the_place() {
 }
 
 #[test]
-fn an_entry_that_cannot_be_read_does_not_lose_the_others() {
+fn an_unreadable_entry_does_not_affect_the_others() {
     let long_name = format!("\"{}\"", "n".repeat(MAX_NAME + 1));
     let long_value = format!("\"{}\"", "v".repeat(MAX_VALUE + 1));
     for (unreadable, code, path) in [
@@ -239,7 +246,7 @@ fn an_entry_that_cannot_be_read_does_not_lose_the_others() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_spoil_only_their_entry() {
+fn invalid_utf8_affects_only_its_own_entry() {
     let others = entry(&[]).into_bytes();
     let latin1: Vec<u8> = entry(&[("name", "\"Andr#\"")]).bytes().map(|b| if b == b'#' { 0xe9 } else { b }).collect();
     let reading = reading([b"[", &others[..], b",", &latin1, b",", &others, b"]"].concat());
@@ -248,7 +255,7 @@ fn bytes_that_are_not_utf8_spoil_only_their_entry() {
 }
 
 #[test]
-fn what_is_no_array_is_set_aside_whole() {
+fn data_that_is_not_an_array_is_unreadable() {
     for (data, code) in [
         ("", "not_json"),
         ("[", "not_json"),
@@ -268,7 +275,7 @@ fn what_is_no_array_is_set_aside_whole() {
 }
 
 #[test]
-fn a_batch_of_thousands() {
+fn a_batch_of_20_000_entries_is_read() {
     let entries: Vec<String> =
         (0..20_000).map(|n| entry(&[("resource_uri", &format!("\"/api/v1/signer/s{n}/\""))])).collect();
     let reading = reading(format!("[{}]", entries.join(", ")));

@@ -1,24 +1,21 @@
 //! The form about one document: `resource_uri`, `group`, `name`, `uuid` (legalesign.com, "callbacks on the API v1").
 //!
-//! It doesn't say what happened, and an event code that other pages mention has no documented name. So the URL that is
-//! subscribed says it: `?event=signed`, `sent` or `rejected`. Without that, something happened, and the API is asked.
+//! It doesn't say what happened, and the field of an event code that other pages mention has no documented name. So the
+//! subscribed URL names the event: `?event=signed`, `sent` or `rejected`. Without it, the API is queried.
 
 use serde::{Deserialize, Serialize};
 
 use super::{is_foreign, resource};
 use crate::{
-    delivery::Proven,
-    event::{Event, Identity, Kind, TimeSource},
+    domain::{Event, Identity, Kind, Proven, Reading, SubjectKind, TimeSource, Unreadable},
     form::{FieldError, Form},
-    intake::{Reading, Unreadable},
     json,
-    subject::SubjectKind,
 };
 
-/// An id, as long as any other.
+/// Longest accepted `uuid`, in bytes: the limit of all ids.
 const MAX_UUID: usize = 200;
 
-/// What the form, or `json_signed`, says of a document. Tags and what else there may be stay with the delivery.
+/// The fields of the form, or of `json_signed`. Other fields, such as tags, are only kept in the delivery.
 #[derive(Deserialize, Serialize)]
 struct Document {
     resource_uri: String,
@@ -43,7 +40,7 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     reading(delivery, document, payload)
 }
 
-/// Reads the signed field, which says the same as JSON.
+/// Reads the signed field, which has the same fields as JSON.
 pub(super) fn read_signed(delivery: &Proven, json_signed: &[u8]) -> Result<Reading, Unreadable> {
     let text = std::str::from_utf8(json_signed).map_err(|_| Unreadable::new("not_utf8", "json_signed"))?;
     reading(delivery, json::parse(text)?, text.to_owned())
@@ -88,7 +85,7 @@ fn reading(delivery: &Proven, document: Document, payload: String) -> Result<Rea
     Ok(Reading { events: vec![event], ask, foreign, ..Reading::default() })
 }
 
-/// Whether it can be a subscription's name, rather than anything that somebody put behind a question mark.
+/// Whether a query's `event` looks like the name of an event. Any sender can put arbitrary text there.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }

@@ -1,4 +1,4 @@
-//! Callbacks about one document: what proves them, and what each form says.
+//! Tests of callbacks about one document: the proof and the content of each form.
 
 use std::str::FromStr;
 
@@ -9,13 +9,12 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::{
-    delivery::Unproven,
-    event::{Event, Kind, TimeSource},
+    domain::{Event, Kind, TimeSource, Unproven},
     secrets::Secret,
 };
 
 const CERTIFICATE: &str = include_str!("../../../../tests/data/legalesign/lookalike.crt.pem");
-/// What OpenSSL signed: any bytes do, for the proof comes before the reading.
+/// A message signed by OpenSSL. Its content doesn't matter, since the proof comes before parsing.
 const MESSAGE: &str = include_str!("../../../../tests/data/legalesign/messages/realtime.json");
 const SIGNED: &str = include_str!("../../../../tests/data/legalesign/signatures/realtime.rsa4096.b64");
 
@@ -37,21 +36,23 @@ struct Post<'a> {
 }
 
 impl Post<'_> {
-    fn prove_with(&self, secrets: &ProofSecrets, must_be_signed: bool) -> Result<Proven, Refusal> {
+    fn prove_with(&self, secrets: &ProofSecrets, must_be_signed: bool) -> Result<Proven, Rejection> {
         let mut headers = HeaderMap::new();
         for (name, value) in self.headers {
             headers.append(HeaderName::from_str(name).unwrap(), value.parse().unwrap());
         }
-        let envelope = Envelope::of(&headers, self.query);
+        let envelope = Envelope::of(&headers, self.query, &KEPT_HEADERS);
         let body = Bytes::copy_from_slice(self.body.as_bytes());
         let at = Timestamp::from_str(NOW).unwrap();
         let request = Unproven::new(Route::LegalesignRealtime, SecretString::from(TOKEN), envelope, body, at);
-        let request = request.address(RealtimeCallback::path_tokens(secrets)).ok().unwrap();
-        let proof = RealtimeCallback { must_be_signed }.prove(&request, secrets)?;
-        Ok(request.prove(proof).wanting(RealtimeCallback::groups(secrets).to_vec()))
+        let request = request.address(Realtime::path_tokens(secrets)).ok().unwrap();
+        let scheme = Realtime { must_be_signed };
+        let proof = scheme.prove(&request, secrets)?;
+        let policy = scheme.policy(&request, secrets);
+        Ok(request.prove(proof, policy))
     }
 
-    fn prove(&self) -> Result<Proven, Refusal> {
+    fn prove(&self) -> Result<Proven, Rejection> {
         self.prove_with(&secrets(&[CERTIFICATE], &[]), false)
     }
 
@@ -75,7 +76,7 @@ fn signed_form(json_signed: &str) -> String {
 }
 
 #[test]
-fn the_plain_form_says_that_something_happened_and_the_url_says_what() {
+fn the_event_of_a_plain_form_is_in_the_query() {
     for (query, name, kind, ask) in [
         (Some("event=signed"), "signed", Kind::Completed, false),
         (Some("event=sent"), "sent", Kind::Sent, false),
@@ -98,7 +99,7 @@ fn the_plain_form_says_that_something_happened_and_the_url_says_what() {
 }
 
 #[test]
-fn the_identity_is_the_uuid_and_the_event() {
+fn the_identity_of_a_form_is_the_uuid_and_the_event() {
     let of = |query, body: &str| Post { query, ..post(body) }.event().id(Trust::Token);
     assert_eq!(of(Some("event=signed"), PLAIN), of(Some("event=signed"), &PLAIN.replace("A+name", "Another")));
     assert_ne!(of(Some("event=signed"), PLAIN), of(Some("event=sent"), PLAIN));
@@ -106,7 +107,7 @@ fn the_identity_is_the_uuid_and_the_event() {
 }
 
 #[test]
-fn a_form_that_lacks_something_is_unreadable() {
+fn a_form_with_missing_or_invalid_fields_is_unreadable() {
     let without = |name: &str| PLAIN.split('&').filter(|field| !field.starts_with(name)).collect::<Vec<_>>().join("&");
     for (body, code, path) in [
         (String::new(), "field_missing", "resource_uri"),
@@ -121,11 +122,11 @@ fn a_form_that_lacks_something_is_unreadable() {
         assert_eq!(post(&body).read(), Err(Unreadable::new(code, path)), "{body}");
     }
     let reading = post(&without("name")).read().unwrap();
-    assert_eq!(reading.events.len(), 1, "what isn't needed may be missing");
+    assert_eq!(reading.events.len(), 1, "an optional field may be missing");
 }
 
 #[test]
-fn what_is_signed_is_believed_and_what_stands_beside_it_is_not() {
+fn only_the_signed_field_of_a_signed_form_is_read() {
     let body = signed_form(MESSAGE).replace("%2Fd1%2F", "%2Fanother%2F").replace("uuid=d1", "uuid=another");
     for header in ["x-signed", "X-Signed", "http-x-signed"] {
         let post =
@@ -138,38 +139,38 @@ fn what_is_signed_is_believed_and_what_stands_beside_it_is_not() {
 }
 
 #[test]
-fn a_signature_that_is_there_has_to_be_right() {
+fn a_wrong_signature_is_unproven() {
     let body = signed_form(MESSAGE);
     let long = "A".repeat(5000);
     for (signature, code) in [
         ("", "signature_length"),
         ("no base64!", "signature_encoding"),
         ("AAAA", "signature_length"),
-        // Too long to be kept, but it was there.
+        // Too long to be stored, so it is kept as an empty value, not as a missing one.
         (&*long, "signature_length"),
         (&*SIGNED.replacen('A', "B", 1), "signature_mismatch"),
     ] {
         let post = Post { headers: &[("x-signed", signature)], query: None, body: &body };
-        assert_eq!(post.prove().err(), Some(Refusal::Unproven(code)), "{signature:.20}");
+        assert_eq!(post.prove().err(), Some(Rejection::Unproven(code)), "{signature:.20}");
     }
     let other = signed_form("{}");
     let post = Post { headers: &[("x-signed", SIGNED)], query: None, body: &other };
-    assert_eq!(post.prove().err(), Some(Refusal::Unproven("signature_mismatch")));
+    assert_eq!(post.prove().err(), Some(Rejection::Unproven("signature_mismatch")));
 }
 
 #[test]
-fn a_signature_over_nothing_that_is_there() {
+fn a_signature_without_its_field_is_malformed() {
     let twice = format!("{}&json_signed=1", signed_form(MESSAGE));
     for (body, code) in [(PLAIN, "field_missing"), (r#"{"id":"1"}"#, "field_missing"), (&*twice, "field_twice")] {
         let post = Post { headers: &[("x-signed", SIGNED)], query: None, body };
-        assert_eq!(post.prove().err(), Some(Refusal::Malformed(code)), "{body}");
+        assert_eq!(post.prove().err(), Some(Rejection::Malformed(code)), "{body}");
     }
 }
 
 #[test]
-fn a_signature_can_be_demanded() {
+fn the_setting_can_require_a_signature() {
     let secrets = secrets(&[CERTIFICATE], &[]);
-    let unsigned = Some(Refusal::Unproven("signature_missing"));
+    let unsigned = Some(Rejection::Unproven("signature_missing"));
     let body = signed_form(MESSAGE);
     for body in [PLAIN, body.as_str(), r#"{"id":"1"}"#] {
         assert_eq!(post(body).prove_with(&secrets, true).err(), unsigned, "{body}");
@@ -178,17 +179,17 @@ fn a_signature_can_be_demanded() {
     let post = Post { headers: &[("x-signed", SIGNED)], query: None, body: &body };
     assert!(post.prove_with(&secrets, true).is_ok());
     let nothing_to_compare_with = post.prove_with(&self::secrets(&[], &[]), false).err();
-    assert!(matches!(nothing_to_compare_with, Some(Refusal::NotConfigured(_))));
+    assert!(matches!(nothing_to_compare_with, Some(Rejection::NotConfigured(_))));
 }
 
 #[test]
-fn without_its_signature_the_signed_field_says_nothing() {
+fn the_signed_field_is_ignored_without_a_signature() {
     let body = signed_form(MESSAGE);
     let event = post(&body).event();
-    assert_eq!(event.subject.partition(), "legalesign#document#d1", "the form's own fields are read");
+    assert_eq!(event.subject.partition(), "legalesign#document#d1", "the plain fields of the form are read");
 }
 
-/// A webhook's body about a document, with other parts where given.
+/// The body of a webhook with this object type, event and data.
 fn webhook(object: &str, event: &str, data: &str) -> String {
     format!(
         r#"{{"version":"1","id":"evt-1","object":"{object}","event":"{event}","created":1795313792,"data":{data}}}"#
@@ -205,7 +206,7 @@ fn json(body: &str) -> Post<'_> {
 }
 
 #[test]
-fn the_webhook_s_events_bare_or_prefixed() {
+fn webhook_events_are_read_with_or_without_prefix() {
     for (object, event, data, kind) in [
         ("document", "created", DOCUMENT, Kind::Sent),
         ("document", "rejected", DOCUMENT, Kind::Declined),
@@ -244,19 +245,19 @@ fn the_webhook_links_signers_to_documents() {
 }
 
 #[test]
-fn the_webhook_is_known_by_its_body_and_its_hmac_is_not_believed() {
+fn a_webhook_is_recognized_by_its_body_and_trusted_by_token_only() {
     let body = webhook("document", "created", DOCUMENT);
     for content_type in ["application/json", FORM, "text/plain"] {
         let headers = [("content-type", content_type), ("x-hmac-sha256", "00"), ("x-signed-sha256", "x")];
         let proven = Post { headers: &headers, query: None, body: &body }.prove().unwrap();
         assert_eq!(proven.trust(), Trust::Token);
-        assert_eq!(proven.envelope().header("x-hmac-sha256"), Some("00"), "kept for the day when it can be checked");
+        assert_eq!(proven.envelope().header("x-hmac-sha256"), Some("00"), "kept for a later check");
         assert_eq!(read(&proven).unwrap().events[0].kind, Kind::Sent);
     }
 }
 
 #[test]
-fn the_webhook_s_identity_is_its_id() {
+fn the_identity_of_a_webhook_is_its_id() {
     let id = |body: &str| json(body).event().id(Trust::Token);
     let body = webhook("document", "created", DOCUMENT);
     assert_eq!(id(&body), id(&body.replace("A name", "Another")));
@@ -265,7 +266,7 @@ fn the_webhook_s_identity_is_its_id() {
 }
 
 #[test]
-fn what_a_webhook_needs_and_what_it_does_not() {
+fn webhooks_with_invalid_required_fields_are_unreadable() {
     let whole = webhook("document", "created", DOCUMENT);
     for (body, code, path) in [
         ("{".to_owned(), "not_json", "."),
@@ -287,7 +288,7 @@ fn what_a_webhook_needs_and_what_it_does_not() {
 }
 
 #[test]
-fn other_groups_are_foreign_where_groups_are_set() {
+fn other_groups_are_foreign_if_groups_are_configured() {
     let foreign = |groups: &[&str], body: &str| {
         read(&json(body).prove_with(&secrets(&[], groups), false).unwrap()).unwrap().foreign
     };
@@ -296,7 +297,7 @@ fn other_groups_are_foreign_where_groups_are_set() {
     for (data, told) in [(DOCUMENT, true), (plain_slug, true), (name, false), (r#"{"uuid":"d1"}"#, false)] {
         let body = webhook("document", "created", data);
         assert!(!foreign(&[], &body) && !foreign(&["other", "your-group"], &body), "{data}");
-        assert_eq!(foreign(&["other"], &body), told, "{data}: a group that isn't told may be ours");
+        assert_eq!(foreign(&["other"], &body), told, "{data}: a missing group may be ours");
     }
     assert!(foreign(&["other"], PLAIN) && !foreign(&["your-group"], PLAIN));
     assert!(!foreign(&["other"], &PLAIN.replace("group=", "tag=")));

@@ -1,8 +1,8 @@
 //! Today's JSON webhook: `{"version", "id", "object", "event", "created", "data"}`.
 //!
-//! The fields are those that the vendor's connector for Microsoft declares; the event names are those of the
-//! subscription's filter. Whether `event` repeats the object (`document.finalPdfCreated`) isn't documented: both are
-//! read, and unknown events of known objects are kept. What isn't needed may be of any type.
+//! The fields are those that the vendor's connector for Microsoft declares. The event names are those of the
+//! subscription's filter. Whether `event` repeats the object (`document.finalPdfCreated`) isn't documented, so both
+//! forms are accepted. Unknown events of known objects are recorded. Fields that aren't needed may have any type.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -10,17 +10,14 @@ use serde_json::Value;
 
 use super::{is_foreign, resource};
 use crate::{
-    delivery::Proven,
-    event::{Event, Identity, Kind, TimeSource},
-    intake::{Link, Reading, Unreadable},
+    domain::{Event, Identity, Kind, Link, Proven, Reading, Subject, SubjectId, SubjectKind, TimeSource, Unreadable},
     json,
-    subject::{Subject, SubjectId, SubjectKind},
 };
 
-/// Longer than any documented id or name.
+/// Longest accepted id or name, in bytes. Documented ones are shorter.
 const MAX_TEXT: usize = 200;
 
-/// More than anybody lets sign one document; what is beyond comes with the recipients' own events.
+/// Maximum number of recipients that are read from one document. Further ones are linked by their own events.
 const MAX_RECIPIENTS: usize = 200;
 
 #[derive(Deserialize)]
@@ -43,12 +40,12 @@ struct Data {
     group: Value,
     #[serde(default)]
     group_resource_uri: Value,
-    /// Of a recipient: the document.
+    /// For a recipient: the document.
     #[serde(default)]
     document: Value,
     #[serde(default)]
     document_resource_uri: Value,
-    /// Of a document: who signs it.
+    /// For a document: its signers.
     #[serde(default)]
     recipients: Value,
 }
@@ -92,21 +89,21 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     Ok(Reading { events: vec![event], links: links(&subject, &body.data), foreign, ..Reading::default() })
 }
 
-/// What the documented events mean.
+/// The meaning of an event.
 fn meaning(object: SubjectKind, event: &str) -> Kind {
     match (object, event) {
-        // A document is sent as it is made: "creation" on one page of the vendor's is `sent` on another.
+        // A document is sent when it is created: one of the vendor's pages says "creation", another one `sent`.
         (SubjectKind::Document, "created") => Kind::Sent,
         (SubjectKind::Document, "finalPdfCreated") => Kind::Completed,
         (_, "rejected") => Kind::Declined,
         (SubjectKind::Signer, "completed") => Kind::Signed,
         (SubjectKind::Signer, "emailOpened" | "visiting") => Kind::Viewed,
-        // `recipient.bounced`, and what isn't documented.
+        // `recipient.bounced`, and undocumented events.
         _ => Kind::Updated,
     }
 }
 
-/// The group's slug. `group` may be a name for people, which is no slug and says nothing.
+/// The group's slug. `group` may also be a display name, which isn't a slug and is ignored.
 fn group(data: &Data) -> Option<&str> {
     let is_slug = |text: &&str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b))

@@ -1,4 +1,4 @@
-//! The way to the API: its address, its credentials, and one request at a time.
+//! The connection to the API: its URL, its credentials, and one request at a time.
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, header};
@@ -13,49 +13,68 @@ use super::{
     error::ApiError,
 };
 use crate::{
+    aws::Aws,
     outbound::{Client, HostPatterns},
     secrets::Cached,
+    settings::ServiceSettings,
 };
 
-/// A pack of fifty documents takes some 100 KB.
-const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// Longest response that is read, in bytes. A pack of fifty documents takes some 100 KB.
+const MAX_RESPONSE: usize = 4 * 1024 * 1024;
 
 /// The header with the access token.
 pub(super) const ACCESS_TOKEN: HeaderName = HeaderName::from_static("access_token");
 
-/// QuicklySign's API at one host. Cheap to clone.
-#[derive(Clone)]
+/// An account at QuicklySign's API, without a client.
+pub(in crate::providers::quicklysign) struct Account {
+    /// With the version segment, without a slash at the end.
+    base: Url,
+    secrets: Arc<Cached<ApiSecrets>>,
+}
+
+impl Account {
+    /// The account with these settings, whose URL may end with the version segment. Reads no secret yet.
+    pub(in crate::providers::quicklysign) fn new(settings: &ServiceSettings, aws: &Aws) -> Self {
+        Self::at(&settings.api_url, Cached::new(settings.api.clone(), Some(aws.secrets.clone())))
+    }
+
+    fn at(base: &Url, secrets: Cached<ApiSecrets>) -> Self {
+        let mut base = base.clone();
+        let path = base.path().trim_end_matches('/').to_owned();
+        let versioned = if path.ends_with("/v1") { path } else { format!("{path}/v1") };
+        base.set_path(&versioned);
+        Self { base, secrets: Arc::new(secrets) }
+    }
+
+    /// The account over a client's connections. No request goes to another host.
+    pub(in crate::providers::quicklysign) fn connect(&self, client: &Client) -> Connection {
+        let client = client.with_hosts(HostPatterns::only_host_of(&self.base));
+        Connection { client, base: self.base.clone(), secrets: Arc::clone(&self.secrets) }
+    }
+}
+
+/// An account over a client's connections.
 pub(in crate::providers::quicklysign) struct Connection {
     client: Client,
-    /// With the version segment, without a slash at the end.
     base: Url,
     pub(in crate::providers::quicklysign) secrets: Arc<Cached<ApiSecrets>>,
 }
 
 impl Connection {
-    /// The API at `base`, with or without its version segment. Nothing but that host is ever asked.
-    pub(in crate::providers::quicklysign) fn new(client: &Client, base: &Url, secrets: Cached<ApiSecrets>) -> Self {
-        let client = client.with_hosts(HostPatterns::only_host_of(base));
-        let mut base = base.clone();
-        let path = base.path().trim_end_matches('/').to_owned();
-        let versioned = if path.ends_with("/v1") { path } else { format!("{path}/v1") };
-        base.set_path(&versioned);
-        Self { client, base, secrets: Arc::new(secrets) }
-    }
-
+    /// The API's URL, with the version segment.
     pub(super) fn base(&self) -> &Url {
         &self.base
     }
 
-    /// The URL of an endpoint, such as `document_packs/<key>`. A key that goes into it must be a
-    /// [`SubjectId`](crate::subject::SubjectId).
+    /// The URL of an endpoint, such as `document_packs/<key>`. Keys in it must be a
+    /// [`SubjectId`](crate::domain::SubjectId), which needs no escaping.
     pub(in crate::providers::quicklysign) fn endpoint(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}/{path}", self.base.path()));
         url
     }
 
-    /// The same with the client's id and secret in the query, as webhook calls want them.
+    /// The URL with the client's id and secret in the query, as webhook endpoints require.
     pub(in crate::providers::quicklysign) fn with_client(&self, mut url: Url, secrets: &ApiSecrets) -> Url {
         let others: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         let others = others.iter().filter(|(name, _)| !matches!(name.as_str(), "client_id" | "client_secret"));
@@ -67,8 +86,7 @@ impl Connection {
         url
     }
 
-    /// Where `pagination.next` leads from `page`: nowhere but to the API's own origin, or the credentials that go along
-    /// would be somebody else's.
+    /// The URL of `pagination.next` on `page`. Only the API's own origin is allowed: the request carries credentials.
     ///
     /// # Errors
     /// [`ApiError::PageElsewhere`].
@@ -77,10 +95,10 @@ impl Connection {
         if url.origin() == self.base.origin() { Ok(url) } else { Err(ApiError::PageElsewhere) }
     }
 
-    /// Sends one request and opens the answer.
+    /// Sends one request and opens the response's envelope.
     ///
     /// # Errors
-    /// [`ApiError`] when there is no data.
+    /// [`ApiError`] if there is no data.
     pub(in crate::providers::quicklysign) async fn send(
         &self,
         method: Method,
@@ -97,11 +115,11 @@ impl Connection {
         }
         let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
         let request = request.body(body).map_err(|_| ApiError::Malformed)?;
-        let response = self.client.call(request, MAX_ANSWER).await?;
+        let response = self.client.call(request, MAX_RESPONSE).await?;
         let secrets = self.secrets.get().await?;
         let token = token.map(ExposeSecret::expose_secret).unwrap_or_default();
         let page = envelope::open(&response, &[secrets.client_secret(), secrets.api_key(), token])?;
-        // An empty answer is right for DELETE only: to a question it is none, and must not be taken for "nothing".
+        // Only DELETE may have an empty response. For any other request it must not be read as an empty list.
         if page.data.is_null() && method != Method::DELETE { Err(ApiError::NotAnEnvelope) } else { Ok(page) }
     }
 }
@@ -118,11 +136,11 @@ pub(super) mod tests {
         let policy = UrlPolicy::new(HostPatterns::default(), true);
         let secrets = r#"{"client_id":"id","client_secret":"a&b=c","api_key":"key"}"#;
         let secrets = Cached::new(SecretSource::Inline(secrets.into()), None);
-        Connection::new(&Client::new(policy, Timeouts::default()), &Url::parse(base).unwrap(), secrets)
+        Account::at(&Url::parse(base).unwrap(), secrets).connect(&Client::new(policy, Timeouts::default()))
     }
 
     #[test]
-    fn the_version_segment_may_be_given_or_not() {
+    fn the_version_segment_is_optional() {
         for (base, url) in [
             ("https://api.quicklysign.com", "https://api.quicklysign.com/v1/webhooks/k"),
             ("https://api.quicklysign.com/", "https://api.quicklysign.com/v1/webhooks/k"),
@@ -134,7 +152,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn the_client_s_id_and_secret_stand_once_in_the_query() {
+    async fn the_query_has_the_client_id_and_secret_once() {
         let connection = connection("https://api.example");
         let secrets = connection.secrets.get().await.unwrap();
         let mut url = connection.endpoint("webhooks");
@@ -144,7 +162,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_next_page_is_the_api_s_own() {
+    fn a_next_page_must_have_the_api_s_origin() {
         let connection = connection("https://api.example/base");
         let page = connection.endpoint("document_packs/k");
         for (next, expected) in [

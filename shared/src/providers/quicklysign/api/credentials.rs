@@ -1,12 +1,12 @@
-//! What the API wants to see: `{"client_id", "client_secret", "api_key"}`.
+//! The API's credentials: `{"client_id", "client_secret", "api_key"}`.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::secrets::Secret;
 
-/// The client's id and secret go with every webhook call; with the API key of the user on whose behalf the client acts
-/// they buy an access token.
+/// The API's credentials. Webhook endpoints take the client's id and secret; with the API key of the user on whose behalf
+/// the client acts, the two also buy an access token.
 #[derive(Deserialize)]
 pub struct ApiSecrets {
     client_id: SecretString,
@@ -45,7 +45,7 @@ mod tests {
     use crate::{secrets::Cached, settings::SecretSource};
 
     #[tokio::test]
-    async fn none_of_the_three_may_be_missing_or_empty() {
+    async fn a_missing_or_empty_credential_is_rejected() {
         let read = async |json: &str| {
             let secrets = Cached::<ApiSecrets>::new(SecretSource::Inline(json.into()), None);
             secrets.get().await.map(drop).map_err(|problem| problem.to_string())

@@ -1,21 +1,21 @@
-//! The envelope of every answer: `{"status": {"status_code", "errors"}, "data", "pagination": {"next"}}`
+//! The envelope of every response: `{"status": {"status_code", "errors"}, "data", "pagination": {"next"}}`
 //! (docs.quicklysign.com, "REST principles").
 //!
-//! The HTTP status mirrors `status_code`, but can be forced to 200, so `status_code` counts.
+//! The HTTP status mirrors `status_code`, but can be forced to 200, so `status_code` decides.
 
 use bytes::Bytes;
-use http::{Response, header};
-use jiff::SignedDuration;
+use http::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::error::{Answered, ApiError, presentable};
+use super::error::{ApiError, ErrorResponse, presentable};
+use crate::providers::http::retry_after;
 
-/// What an answer brought.
+/// A response's data, and where the list goes on.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::providers::quicklysign) struct Page {
     pub(in crate::providers::quicklysign) data: Value,
-    /// Where the next page is, as the API writes it.
+    /// The next page's URL, as the API writes it.
     pub(in crate::providers::quicklysign) next: Option<String>,
 }
 
@@ -24,7 +24,7 @@ struct Envelope {
     status: Status,
     #[serde(default)]
     data: Value,
-    // Read as they come: an odd one must not make an answer unreadable.
+    // Any shape is accepted: an unexpected one must not make a response unreadable.
     #[serde(default)]
     pagination: Value,
 }
@@ -36,23 +36,24 @@ struct Status {
     errors: Value,
 }
 
-/// Opens an answer. `secrets` are what must not appear in an error.
+/// Opens a response's envelope. `secrets` are removed from errors.
 ///
 /// # Errors
-/// What the API refused with; that it isn't the API's envelope.
+/// The API's error, or that the response has no envelope.
 pub(super) fn open(response: &Response<Bytes>, secrets: &[&str]) -> Result<Page, ApiError> {
-    let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let retry_after = retry_after.map(SignedDuration::from_secs);
+    let retry_after = retry_after(response.headers());
     let (http, body) = (response.status(), response.body());
     if http.is_success() && body.is_empty() {
-        // What DELETE answers is not documented.
+        // The response to DELETE is not documented.
         return Ok(Page::default());
     }
     let Ok(Envelope { status, data, pagination }) = serde_json::from_slice::<Envelope>(body) else {
         // A proxy's page instead of an envelope.
         return Err(match http.is_success() {
             true => ApiError::NotAnEnvelope,
-            false => ApiError::Answered(Answered { status: http.as_u16(), retry_after, ..Answered::default() }),
+            false => {
+                ApiError::Response(ErrorResponse { status: http.as_u16(), retry_after, ..ErrorResponse::default() })
+            }
         });
     };
     let is_well = |status| (200..300).contains(&status);
@@ -63,11 +64,13 @@ pub(super) fn open(response: &Response<Bytes>, secrets: &[&str]) -> Result<Page,
     let status_code = if is_well(status.status_code) { http.as_u16() } else { status.status_code };
     let text = |name: &str| presentable(status.errors.get(0)?.get(name)?.as_str()?, secrets);
     let (code, message) = (text("code"), text("message"));
-    Err(ApiError::Answered(Answered { status: status_code, code, message, in_envelope: true, retry_after }))
+    Err(ApiError::Response(ErrorResponse { status: status_code, code, message, in_envelope: true, retry_after }))
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     fn opened(http: u16, body: &str) -> Result<Page, ApiError> {
@@ -75,15 +78,15 @@ mod tests {
         open(&response.body(Bytes::from(body.to_owned())).unwrap(), &["s3cret"])
     }
 
-    fn answered(http: u16, body: &str) -> Answered {
+    fn error(http: u16, body: &str) -> ErrorResponse {
         match opened(http, body) {
-            Err(ApiError::Answered(answered)) => answered,
+            Err(ApiError::Response(error)) => error,
             other => panic!("{body}: {other:?}"),
         }
     }
 
     #[test]
-    fn data_and_the_next_page_are_taken_out() {
+    fn data_and_next_page_are_read() {
         let page = opened(200, r#"{"status":{"status_code":200},"data":{"a":1}}"#).unwrap();
         assert_eq!((page.data["a"].as_i64(), page.next), (Some(1), None));
         let page = opened(200, r#"{"status":{"status_code":200},"data":[],"pagination":{"next":"https://x/2"}}"#);
@@ -96,28 +99,28 @@ mod tests {
     }
 
     #[test]
-    fn the_envelope_s_status_counts_whatever_http_says() {
+    fn the_envelope_s_status_precedes_the_http_status() {
         let body = r#"{"status":{"status_code":401,"errors":[{"code":"unauthorised","message":"No: s3cret"}]}}"#;
         for http in [200, 401] {
-            let answered = answered(http, body);
-            assert_eq!(answered.to_string(), "401: unauthorised: No: ***");
-            assert_eq!((answered.in_envelope, answered.retry_after), (true, Some(SignedDuration::from_secs(7))));
+            let error = error(http, body);
+            assert_eq!(error.to_string(), "401: unauthorised: No: ***");
+            assert_eq!((error.in_envelope, error.retry_after), (true, Some(SignedDuration::from_secs(7))));
         }
-        assert_eq!(answered(502, r#"{"status":{"status_code":200},"data":{}}"#).status, 502);
+        assert_eq!(error(502, r#"{"status":{"status_code":200},"data":{}}"#).status, 502);
     }
 
     #[test]
-    fn errors_of_any_shape_are_errors() {
+    fn errors_may_have_any_shape() {
         for errors in ["null", "[]", "{}", r#"[{}]"#, r#"["x"]"#, r#"[{"code":5}]"#, r#""x""#] {
             let body = format!(r#"{{"status":{{"status_code":500,"errors":{errors}}}}}"#);
-            assert_eq!(answered(200, &body).to_string(), "500", "{errors}");
+            assert_eq!(error(200, &body).to_string(), "500", "{errors}");
         }
     }
 
     #[test]
-    fn what_is_no_envelope_is_never_taken_for_one() {
+    fn a_response_without_an_envelope_is_an_error() {
         for body in ["", "<html>", "{}", "[]", r#"{"status":200}"#, r#"{"status":{"status_code":"200"}}"#] {
-            assert_eq!((answered(404, body).status, answered(404, body).in_envelope), (404, false), "{body}");
+            assert_eq!((error(404, body).status, error(404, body).in_envelope), (404, false), "{body}");
             if !body.is_empty() {
                 assert_eq!(opened(200, body), Err(ApiError::NotAnEnvelope), "{body}");
             }

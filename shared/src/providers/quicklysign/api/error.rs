@@ -1,48 +1,53 @@
-//! What can go wrong with a call of the API.
+//! Errors of the API.
 //!
-//! The API's own code and message are other people's text: they are shortened, and lose URLs and credentials, before
-//! they get anywhere.
+//! The API's own code and message are foreign text: they are shortened and lose URLs and credentials before they are shown
+//! or logged.
 
 use jiff::SignedDuration;
 
-use super::super::masked;
-use crate::{archive::Obstacle, outbound::OutboundError, secrets::NotConfigured};
+use super::super::redact;
+use crate::{
+    domain::{Provider, Unavailable},
+    outbound::OutboundError,
+    providers::http,
+    secrets::NotConfigured,
+};
 
-/// So many characters of a code or message are kept.
+/// Maximum length of a code or message, in characters.
 const MAX_TEXT: usize = 200;
 
-/// A call that brought no data.
+/// Why a request brought no data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// The credentials are missing or unfit.
+    /// The credentials are missing or unusable.
     #[error("the credentials for QuicklySign's API: {0}")]
     NotConfigured(NotConfigured),
-    /// There was no answer.
+    /// There is no complete response.
     #[error("QuicklySign's API: {0}")]
     Outbound(OutboundError),
-    /// The API refused.
+    /// The API reported an error.
     #[error("QuicklySign's API answered {0}")]
-    Answered(Answered),
-    /// It answered that all is well, in something that isn't its envelope.
+    Response(ErrorResponse),
+    /// The response has a status of success but no envelope.
     #[error("QuicklySign's API answered, but not with its envelope")]
     NotAnEnvelope,
-    /// The envelope lacks what was asked for.
+    /// The envelope lacks the requested object.
     #[error("QuicklySign's API answered without a usable {0}")]
     Missing(&'static str),
-    /// `pagination.next` leads to another host than the API's, or isn't a URL.
+    /// `pagination.next` has another origin than the API, or isn't a URL.
     #[error("QuicklySign's API gave a next page that isn't its own")]
     PageElsewhere,
-    /// There is no end to the pages.
+    /// The list has too many pages, or its pages form a circle.
     #[error("QuicklySign's API gave more pages than a list can have")]
     TooManyPages,
-    /// What was to be asked can't be put into a request.
-    #[error("that can't be asked of QuicklySign's API")]
+    /// No request can be made of the URL and the credentials.
+    #[error("no request to QuicklySign's API can be made of this")]
     Malformed,
 }
 
-/// An error that the API told of.
+/// An error that the API reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answered {
+pub struct ErrorResponse {
     /// The envelope's `status_code`; without an envelope, the HTTP status.
     pub status: u16,
     /// `status.errors[0].code`, such as `bad_request` or `unauthorised`.
@@ -51,11 +56,11 @@ pub struct Answered {
     pub message: Option<String>,
     /// Whether it came in the API's envelope; if not, the path may not be one of the API's.
     pub in_envelope: bool,
-    /// How much later to ask again, where it says so.
+    /// The pause that the service asks for.
     pub retry_after: Option<SignedDuration>,
 }
 
-impl std::fmt::Display for Answered {
+impl std::fmt::Display for ErrorResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.status)?;
         for text in [&self.code, &self.message].into_iter().flatten() {
@@ -66,13 +71,13 @@ impl std::fmt::Display for Answered {
 }
 
 impl ApiError {
-    /// A stable code for people and records. What the API itself said is in the message.
+    /// A stable code for people and records. The API's own message is in the error's text.
     #[must_use]
     pub fn code(&self) -> String {
         match self {
             Self::NotConfigured(_) => "not_configured".to_owned(),
             Self::Outbound(error) => error.code().to_owned(),
-            Self::Answered(answered) => format!("api_http_{}", answered.status),
+            Self::Response(response) => format!("api_http_{}", response.status),
             Self::NotAnEnvelope => "api_not_json".to_owned(),
             Self::Missing(what) => format!("api_without_{what}"),
             Self::PageElsewhere => "page_elsewhere".to_owned(),
@@ -81,11 +86,11 @@ impl ApiError {
         }
     }
 
-    /// The status that the API answered with, if it answered.
+    /// The status of an error that the API reported.
     #[must_use]
     pub const fn status(&self) -> Option<u16> {
         match self {
-            Self::Answered(answered) => Some(answered.status),
+            Self::Response(response) => Some(response.status),
             _ => None,
         }
     }
@@ -103,25 +108,22 @@ impl From<OutboundError> for ApiError {
     }
 }
 
-impl From<ApiError> for Obstacle {
+impl From<ApiError> for Unavailable {
     fn from(error: ApiError) -> Self {
-        let reason = error.code();
         match error {
-            // The API's own host is always allowed: a refusal is about something else.
-            ApiError::Answered(Answered { status: 403 | 404, .. }) => Self::Foreign { reason },
-            ApiError::Answered(Answered { status: 429, retry_after, .. }) => {
-                Self::NotReady { reason, after: retry_after }
-            }
-            _ => Self::Failed { reason },
+            ApiError::NotConfigured(problem) => http::not_configured(Provider::Quicklysign, &problem),
+            ApiError::Outbound(error) => error.into(),
+            ApiError::Response(response) => http::unavailable(response.status, response.retry_after),
+            error => Self::failed(error.code()),
         }
     }
 }
 
-/// The API's text as it may be shown: one line, not too long, without URLs' secrets and without any of `secrets`.
+/// The API's text as it may be shown: one line of limited length, without the secrets in URLs and without `secrets`.
 pub(super) fn presentable(text: &str, secrets: &[&str]) -> Option<String> {
     let known = secrets.iter().filter(|secret| !secret.is_empty());
     let text = known.fold(text.to_owned(), |text, secret| text.replace(secret, "***"));
-    let text: String = masked::text(&text).chars().filter(|char| !char.is_control()).take(MAX_TEXT).collect();
+    let text: String = redact::text(&text).chars().filter(|char| !char.is_control()).take(MAX_TEXT).collect();
     Some(text).filter(|text| !text.is_empty())
 }
 
@@ -130,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_api_says_is_shown_without_secrets() {
+    fn the_api_s_text_is_shown_without_secrets() {
         let shown = |text: &str| presentable(text, &["hush-hush", ""]).unwrap_or_default();
         assert_eq!(shown("client_secret is wrong"), "client_secret is wrong");
         assert_eq!(shown("hush-hush is wrong\r\nand so on"), "*** is wrongand so on");
@@ -143,18 +145,21 @@ mod tests {
     }
 
     #[test]
-    fn an_obstacle_is_what_a_worker_makes_of_it() {
-        let answered = |status, after| {
+    fn each_error_has_its_variant_and_reason() {
+        let unavailable = |status, after| {
             let retry_after = after;
-            Obstacle::from(ApiError::Answered(Answered { status, retry_after, ..Answered::default() }))
+            Unavailable::from(ApiError::Response(ErrorResponse { status, retry_after, ..ErrorResponse::default() }))
         };
         let minute = SignedDuration::from_mins(1);
-        assert_eq!(answered(404, None), Obstacle::Foreign { reason: "api_http_404".to_owned() });
-        assert_eq!(answered(403, None), Obstacle::Foreign { reason: "api_http_403".to_owned() });
-        let busy = Obstacle::NotReady { reason: "api_http_429".to_owned(), after: Some(minute) };
-        assert_eq!(answered(429, Some(minute)), busy);
-        assert_eq!(answered(401, None), Obstacle::failed("api_http_401"));
-        assert_eq!(answered(500, Some(minute)), Obstacle::failed("api_http_500"));
-        assert_eq!(Obstacle::from(ApiError::Missing("access_token")), Obstacle::failed("api_without_access_token"));
+        assert_eq!(unavailable(404, None), Unavailable::Foreign { reason: "api_http_404".to_owned() });
+        assert_eq!(unavailable(403, None), Unavailable::Foreign { reason: "api_http_403".to_owned() });
+        assert_eq!(unavailable(429, Some(minute)), Unavailable::RateLimited { after: Some(minute) });
+        assert_eq!(unavailable(429, Some(minute)).reason(), "api_http_429");
+        assert_eq!(unavailable(401, None), Unavailable::failed("api_http_401"));
+        assert_eq!(unavailable(500, Some(minute)), Unavailable::failed("api_http_500"));
+        let missing = Unavailable::from(ApiError::Missing("access_token"));
+        assert_eq!(missing, Unavailable::failed("api_without_access_token"));
+        let not_configured = ApiError::NotConfigured(NotConfigured("QUICKLYSIGN_API is not set".to_owned()));
+        assert_eq!(Unavailable::from(not_configured), Unavailable::NotConfigured);
     }
 }

@@ -8,57 +8,53 @@ mod packs;
 mod pages;
 mod token;
 
-use url::Url;
-
 pub use credentials::ApiSecrets;
-pub use error::{Answered, ApiError};
+pub use error::{ApiError, ErrorResponse};
 
-pub(super) use connection::Connection;
+pub(super) use connection::{Account, Connection};
 pub(super) use envelope::Page;
 pub(super) use pages::Pages;
 
-use super::{options::DeletePaths, webhooks::Webhooks};
+use self::{packs::Pack, token::AccessToken};
 use crate::{
-    archive::{Inspection, Obstacle},
+    aws::Aws,
+    domain::{Inspection, Subject, Unavailable},
     outbound::{Client, Credential},
-    secrets::Cached,
-    subject::SubjectId,
+    settings::ServiceSettings,
 };
-use packs::Pack;
-use token::AccessToken;
 
-/// What QuicklySign's API says of document packs.
+/// QuicklySign's API for document packs.
 pub struct Api {
-    connection: Connection,
+    account: Account,
     access_token: AccessToken,
 }
 
 impl Api {
-    /// The API at `base`, with or without its version segment.
+    /// The API with these settings, whose URL may end with the version segment. Reads no secret yet.
     #[must_use]
-    pub fn new(client: &Client, base: &Url, secrets: Cached<ApiSecrets>) -> Self {
-        Self { connection: Connection::new(client, base, secrets), access_token: AccessToken::default() }
+    pub fn new(settings: &ServiceSettings, aws: &Aws) -> Self {
+        Self { account: Account::new(settings, aws), access_token: AccessToken::default() }
     }
 
-    /// The webhook API of the same account, over the same connections and with the same secret.
-    #[must_use]
-    pub fn webhooks(&self, delete_paths: DeletePaths) -> Webhooks {
-        Webhooks::over(self.connection.clone(), delete_paths)
+    /// The account over a client's connections.
+    pub(super) fn connect(&self, client: &Client) -> Connection {
+        self.account.connect(client)
     }
 
-    /// Asks for a pack's status and final documents: `GET /v1/document_packs/<key>`, all its pages.
+    /// Queries a pack's status and final documents: `GET /v1/document_packs/<key>`, all its pages.
     ///
     /// # Errors
-    /// Why the API can't say.
-    pub async fn inspect(&self, pack: &SubjectId) -> Result<Inspection, Obstacle> {
-        let mut contents = Pack::new(pack);
-        let mut pages = Pages::new(&self.connection, self.connection.endpoint(&format!("document_packs/{pack}")));
+    /// Why the API can't report.
+    pub async fn inspect(&self, client: &Client, pack: &Subject) -> Result<Inspection, Unavailable> {
+        let connection = self.connect(client);
+        let mut contents = Pack::new(&pack.id);
+        let mut pages = Pages::new(&connection, connection.endpoint(&format!("document_packs/{}", pack.id)));
         let mut credential = None;
         while let Some(url) = pages.current() {
-            let (page, token) = self.access_token.get(&self.connection, url).await?;
+            let (page, token) = self.access_token.get(&connection, url).await?;
             contents.add(&page.data);
             // The newest token: it may have been renewed between two pages.
-            credential = Credential::new(self.connection.base(), connection::ACCESS_TOKEN, &token).ok();
+            credential = Credential::new(connection.base(), connection::ACCESS_TOKEN, &token).ok();
             pages.turn(page.next.as_deref())?;
         }
         Ok(contents.inspection(credential.as_ref()))

@@ -1,6 +1,6 @@
-//! What an answer says of a document pack.
+//! A document pack in the API's responses.
 //!
-//! Where in `data` a document stands is not documented, only that it has a `serve_pdf_url`: the whole tree is searched
+//! The place of a document in `data` is not documented, only that it has a `serve_pdf_url`, so all of `data` is searched
 //! for it. A document's status is one of `setup`, `awaiting_signatures`, `complete` and `conversion_error` ("constants");
 //! any other word is not `complete`.
 
@@ -10,26 +10,23 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::{
-    archive::{Inspection, Obstacle, Wanted},
-    event::{Kind, TimeSource},
-    ledger::Role,
+    domain::{FinalDocument, Inspection, Kind, Role, SubjectId, TimeSource, Unavailable},
     outbound::Credential,
-    subject::SubjectId,
 };
 
 const COMPLETE: &str = "complete";
 const CONVERSION_ERROR: &str = "conversion_error";
 
-/// A pack as far as its pages were read.
+/// A pack, as read from its pages so far.
 pub(super) struct Pack<'a> {
     key: &'a SubjectId,
-    /// What the pack itself says, which counts where its documents say nothing.
+    /// The pack's own status, which counts if its documents have none.
     status: Option<String>,
     documents: Vec<Document>,
     seen: HashSet<SubjectId>,
 }
 
-/// A document, wherever it stood.
+/// A document of the pack.
 #[derive(Debug, PartialEq)]
 struct Document {
     key: Option<SubjectId>,
@@ -43,7 +40,7 @@ impl<'a> Pack<'a> {
         Self { key, status: None, documents: Vec::new(), seen: HashSet::new() }
     }
 
-    /// Takes in one page, in the order of its text.
+    /// Adds the data of one page.
     pub(super) fn add(&mut self, data: &Value) {
         match data {
             Value::Object(object) => {
@@ -61,7 +58,7 @@ impl<'a> Pack<'a> {
 
     fn add_document(&mut self, object: &Map<String, Value>) {
         let key = text(object, "key").and_then(|key| SubjectId::parse(key).ok());
-        // A document that stands in two places is still one.
+        // A document may appear in several places.
         if key.as_ref().is_some_and(|key| !self.seen.insert(key.clone())) {
             return;
         }
@@ -74,48 +71,49 @@ impl<'a> Pack<'a> {
         self.documents.push(Document { key, status: text(object, "status").map(str::to_owned), url, version });
     }
 
-    /// What the pack comes to. `credential` goes along to documents on the API's own host.
+    /// The pack's status and final documents. `credential` is for documents on the API's own host.
     pub(super) fn inspection(self, credential: Option<&Credential>) -> Inspection {
         let statuses: Vec<&str> = self.documents.iter().filter_map(|document| document.status.as_deref()).collect();
         let statuses = if statuses.is_empty() { Vec::from_iter(self.status.as_deref()) } else { statuses };
-        let not_complete = |reason: &str, ended| Obstacle::NotComplete { reason: reason.to_owned(), ended };
+        let not_complete = |reason: &str, ended| Unavailable::NotComplete { reason: reason.to_owned(), ended };
         let status = status(&statuses);
-        let mut obstacle = None;
+        let mut unavailable = None;
         if statuses.contains(&CONVERSION_ERROR) {
-            obstacle = Some(not_complete(CONVERSION_ERROR, true));
+            unavailable = Some(not_complete(CONVERSION_ERROR, true));
         } else if statuses.iter().any(|status| *status != COMPLETE) {
-            obstacle = Some(not_complete("not_complete", false));
+            unavailable = Some(not_complete("not_complete", false));
         } else if self.documents.is_empty() || self.documents.iter().any(|document| document.url.is_none()) {
             let reason = "no_final_document".to_owned();
-            obstacle = Some(match status {
-                Some(_) => Obstacle::NotReady { reason, after: None },
-                None => Obstacle::NotComplete { reason, ended: false },
+            unavailable = Some(match status {
+                Some(_) => Unavailable::NotReady { reason, after: None },
+                None => Unavailable::NotComplete { reason, ended: false },
             });
         }
-        let incomplete = matches!(obstacle, Some(Obstacle::NotComplete { .. }));
-        // What an incomplete pack serves is a draft.
+        let incomplete = matches!(unavailable, Some(Unavailable::NotComplete { .. }));
         let changed = self.documents.iter().filter_map(|document| document.version.parse().ok()).max();
         let changed_at = changed.and_then(|millis| Timestamp::from_millisecond(millis).ok());
         let changed_at = changed_at.map(|at| (at, TimeSource::Provider));
-        let wanted = if incomplete { Vec::new() } else { self.wanted(credential) };
-        Inspection { status, documents: wanted, changed_at, obstacle, ..Inspection::default() }
+        // The PDFs of an incomplete pack are drafts.
+        let documents = if incomplete { Vec::new() } else { self.final_documents(credential) };
+        Inspection { status, documents, changed_at, unavailable, ..Inspection::default() }
     }
 
-    fn wanted(self, credential: Option<&Credential>) -> Vec<Wanted> {
+    fn final_documents(self, credential: Option<&Credential>) -> Vec<FinalDocument> {
         let pack = self.key;
-        let wanted = self.documents.into_iter().enumerate().filter_map(|(position, document)| {
-            // A document without a key of its own is named by its place in the pack.
+        let documents = self.documents.into_iter().enumerate().filter_map(|(position, document)| {
+            // A document without a key of its own is named by its position in the pack.
             let id = document.key.map_or_else(|| format!("{pack}-{}", position + 1), |key| key.to_string());
-            Some(Wanted {
+            Some(FinalDocument {
                 document: id,
                 role: Role::Document,
                 version: document.version,
                 url: document.url?,
                 credential: credential.cloned(),
                 sha256: None,
+                deferral: None,
             })
         });
-        wanted.collect()
+        documents.collect()
     }
 }
 
@@ -123,7 +121,7 @@ fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Value::as_str)
 }
 
-/// A pack's status in our words: complete when everything in it is.
+/// A pack's status: complete if all its documents are.
 fn status(statuses: &[&str]) -> Option<Kind> {
     let any = |word| statuses.contains(&word);
     if !statuses.is_empty() && statuses.iter().all(|status| *status == COMPLETE) {

@@ -1,4 +1,4 @@
-//! Lists in pages: `pagination.next` is a URL, until there is none.
+//! Lists in pages: `pagination.next` is the URL of the next page; the last page has none.
 
 use std::collections::HashSet;
 
@@ -6,36 +6,36 @@ use url::Url;
 
 use super::{connection::Connection, error::ApiError};
 
-/// A pack of fifty documents is a few pages; a hundred are a mistake or a game.
+/// Maximum number of pages. A pack of fifty documents has a few; a hundred are a mistake or an attack.
 const MAX_PAGES: usize = 100;
 
-/// The pages of one list that are still to be asked for.
+/// The pages of one list.
 pub(in crate::providers::quicklysign) struct Pages<'a> {
     connection: &'a Connection,
-    asked: HashSet<Url>,
+    requested: HashSet<Url>,
     next: Option<Url>,
 }
 
 impl<'a> Pages<'a> {
     pub(in crate::providers::quicklysign) fn new(connection: &'a Connection, first: Url) -> Self {
-        Self { connection, asked: HashSet::new(), next: Some(first) }
+        Self { connection, requested: HashSet::new(), next: Some(first) }
     }
 
-    /// The page to ask for now; nothing when all were.
+    /// The page to request; `None` after the last one.
     pub(in crate::providers::quicklysign) fn current(&self) -> Option<&Url> {
         self.next.as_ref()
     }
 
-    /// Goes on to where an answer's `pagination.next` leads.
+    /// Goes on to `next`, a response's `pagination.next`.
     ///
     /// # Errors
-    /// When it leads elsewhere, or in a circle.
+    /// If it has another origin, was requested before, or is one page too many.
     pub(in crate::providers::quicklysign) fn turn(&mut self, next: Option<&str>) -> Result<(), ApiError> {
         let Some(page) = self.next.take() else { return Ok(()) };
         if let Some(next) = next {
             let next = self.connection.next_page(&page, next)?;
-            self.asked.insert(page);
-            if self.asked.contains(&next) || self.asked.len() >= MAX_PAGES {
+            self.requested.insert(page);
+            if self.requested.contains(&next) || self.requested.len() >= MAX_PAGES {
                 return Err(ApiError::TooManyPages);
             }
             self.next = Some(next);
@@ -49,7 +49,7 @@ mod tests {
     use super::{super::connection::tests::connection, *};
 
     #[test]
-    fn pages_are_turned_until_there_is_none() {
+    fn pages_end_without_a_next_one() {
         let connection = connection("https://api.example");
         let mut pages = Pages::new(&connection, connection.endpoint("webhooks"));
         pages.turn(Some("?cursor=1")).unwrap();
@@ -57,11 +57,11 @@ mod tests {
         pages.turn(None).unwrap();
         assert!(pages.current().is_none());
         pages.turn(Some("?cursor=2")).unwrap();
-        assert!(pages.current().is_none(), "the last page was the last");
+        assert!(pages.current().is_none(), "nothing follows the last page");
     }
 
     #[test]
-    fn circles_and_lists_without_end_are_given_up() {
+    fn circles_and_endless_lists_are_rejected() {
         let connection = connection("https://api.example");
         let mut pages = Pages::new(&connection, connection.endpoint("webhooks"));
         pages.turn(Some("?cursor=1")).unwrap();
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_elsewhere_is_not_asked_for() {
+    fn a_page_of_another_origin_is_not_requested() {
         let connection = connection("https://api.example");
         let mut pages = Pages::new(&connection, connection.endpoint("webhooks"));
         assert_eq!(pages.turn(Some("https://evil.example/")), Err(ApiError::PageElsewhere));

@@ -1,0 +1,33 @@
+//! The nouns: what a callback, an event and a final document are. Every other module speaks in these types.
+//!
+//! The domain does no I/O and knows no service, no table and no bucket. It imports only [`crate::proof`],
+//! [`crate::outbound::Credential`] and [`crate::time`].
+
+mod correlation;
+mod delivery;
+mod error;
+mod event;
+mod inspection;
+mod known;
+mod outcome;
+mod provider;
+mod reading;
+mod rejection;
+mod subject;
+mod webhook;
+
+pub use correlation::{Candidate, Candidates, Correlation, CorrelationKey, Side};
+pub(crate) use delivery::OwnProof;
+pub use delivery::{
+    Addressed, Delivery, DeliveryId, Envelope, InvalidDeliveryId, Policy, Proof, Proven, SignedPart, Unproven,
+};
+pub use error::{LedgerError, Stop};
+pub use event::{Event, EventId, Identity, Kind, Parts, TimeSource, Trust};
+pub use inspection::{Deferral, FinalDocument, Inspection, Role, Unavailable};
+pub use known::{History, Known, PastEvent};
+pub use outcome::Outcome;
+pub use provider::{Provider, Route, UnknownProvider};
+pub use reading::{Link, Reading, Subscription, SubscriptionPolicy, Unreadable, UnreadableEntry};
+pub use rejection::Rejection;
+pub use subject::{InvalidId, InvalidPartition, Subject, SubjectId, SubjectKind, UnknownSubjectKind};
+pub use webhook::{KnownWebhook, WebhookRegister};

@@ -1,0 +1,106 @@
+//! The services, and the routes that they post to.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A service that sends callbacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// <https://legalesign.com>
+    Legalesign,
+    /// <https://quicklysign.com>
+    Quicklysign,
+    /// <https://signeasy.com>
+    Signeasy,
+}
+
+impl Provider {
+    /// Every service, in alphabetical order.
+    pub const ALL: [Self; 3] = [Self::Legalesign, Self::Quicklysign, Self::Signeasy];
+
+    /// The name in keys, routes and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Legalesign => "legalesign",
+            Self::Quicklysign => "quicklysign",
+            Self::Signeasy => "signeasy",
+        }
+    }
+
+    /// The name as the service spells it, for people.
+    #[must_use]
+    pub const fn display_name(self) -> &'static str {
+        match self {
+            Self::Legalesign => "Legalesign",
+            Self::Quicklysign => "QuicklySign",
+            Self::Signeasy => "SignEasy",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The name is none of [`Provider::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a known provider: legalesign, quicklysign or signeasy")]
+pub struct UnknownProvider;
+
+impl FromStr for Provider {
+    type Err = UnknownProvider;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|provider| provider.as_str() == name).ok_or(UnknownProvider)
+    }
+}
+
+/// The path that a callback is posted to. It decides which proof and which parser a delivery needs, also at a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// Legalesign: everything that changed in the last six minutes.
+    LegalesignBatch,
+    /// Legalesign: one document changed.
+    LegalesignRealtime,
+    /// QuicklySign.
+    Quicklysign,
+    /// SignEasy.
+    Signeasy,
+}
+
+impl Route {
+    /// Every route.
+    pub const ALL: [Self; 4] = [Self::LegalesignBatch, Self::LegalesignRealtime, Self::Quicklysign, Self::Signeasy];
+
+    /// The path as API Gateway's routes spell it; `{token}` stands for the path token.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::LegalesignBatch => "/callbacks/legalesign/batch/{token}",
+            Self::LegalesignRealtime => "/callbacks/legalesign/realtime/{token}",
+            Self::Quicklysign => "/callbacks/quicklysign/{token}",
+            Self::Signeasy => "/callbacks/signeasy/{token}",
+        }
+    }
+
+    /// The service that posts there.
+    #[must_use]
+    pub const fn provider(self) -> Provider {
+        match self {
+            Self::LegalesignBatch | Self::LegalesignRealtime => Provider::Legalesign,
+            Self::Quicklysign => Provider::Quicklysign,
+            Self::Signeasy => Provider::Signeasy,
+        }
+    }
+
+    /// The route with this [`Route::path`].
+    #[must_use]
+    pub fn from_path(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|route| route.path() == path)
+    }
+}

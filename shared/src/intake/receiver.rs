@@ -1,0 +1,173 @@
+//! The callback function: verifies a request, makes it durable, records it and answers.
+
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::BodyExt;
+use secrecy::SecretString;
+use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, info_span};
+
+use super::{Answer, Verdict, record::record_reading, rejections::Rejections};
+use crate::{
+    aws::Aws,
+    domain::{Envelope, LedgerError, Proven, Rejection, Route, Unproven},
+    ledger::Ledger,
+    providers::{Endpoint, NotVerified, Rejected, Service},
+    secrets::NotConfigured,
+    settings::{Problems, Settings},
+    time,
+};
+
+/// A callback is answered within this time: the function's own timeout is 25 s, and a sender may give up after 30 s
+/// (SignEasy). A rejected request may take [`super::rejections::KEEP_WITHIN`] longer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// If the service doesn't send again and DynamoDB hasn't accepted a delivery within this time, it is spooled in the
+/// bucket.
+const ACCEPT_WITHIN: Duration = Duration::from_secs(12);
+
+/// Receives the callbacks to one route of a service.
+pub struct Receiver<S> {
+    endpoint: Endpoint,
+    parts: Result<Parts<S>, Problems>,
+}
+
+struct Parts<S> {
+    service: S,
+    ledger: Ledger,
+    rejections: Rejections,
+    max_body_bytes: usize,
+}
+
+impl<S: Service> Receiver<S> {
+    /// A receiver for one of a service's endpoints, with the service that `start` makes of settings and clients. Wrong
+    /// settings are answered `not_configured`, request by request.
+    pub fn new(
+        endpoint: &Endpoint,
+        start: fn(&Settings, &Aws) -> S,
+        settings: Result<Settings, Problems>,
+        aws: &Aws,
+    ) -> Self {
+        let parts = settings.map(|settings| Parts {
+            service: start(&settings, aws),
+            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+            rejections: Rejections::new(endpoint.route),
+            max_body_bytes: settings.max_body_bytes,
+        });
+        if let Err(problems) = &parts {
+            tracing::error!(event = "not_configured", provider = %endpoint.route.provider(), problem = %problems);
+        }
+        Self { endpoint: *endpoint, parts }
+    }
+
+    /// Where its callbacks are posted to.
+    #[must_use]
+    pub const fn route(&self) -> Route {
+        self.endpoint.route
+    }
+
+    /// Reads the secrets, so that the first request needn't wait for them.
+    pub async fn warm(&self) {
+        let Ok(parts) = &self.parts else { return };
+        if let Err(problem) = parts.service.warm(self.route()).await {
+            tracing::error!(event = "not_configured", provider = %self.route().provider(), problem = %problem);
+        }
+    }
+
+    /// Receives one HTTP request. The last segment of its path is the path token.
+    pub async fn handle<B: Body>(&self, request: Request<B>) -> Response<String> {
+        let received_at = time::now();
+        let (head, body) = request.into_parts();
+        // Only a streamed body can fail; Lambda passes complete ones.
+        let Ok(body) = body.collect().await else { return Answer::nothing_kept(Verdict::Malformed).to_http() };
+        let token = head.uri.path().rsplit('/').next().unwrap_or_default();
+        let token = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
+        let envelope = Envelope::of(&head.headers, head.uri.query(), self.endpoint.kept_headers);
+        let request = Unproven::new(self.route(), SecretString::from(&*token), envelope, body.to_bytes(), received_at);
+        let answer = self.receive(request).instrument(info_span!("callback", provider = %self.route().provider()));
+        answer.await.to_http()
+    }
+
+    /// Receives one request. Always answers, within [`ANSWER_WITHIN`].
+    pub async fn receive(&self, request: Unproven) -> Answer {
+        let Ok(parts) = &self.parts else { return not_configured(&NotConfigured("settings".to_owned())) };
+        let (size, received_at) = (request.size(), request.arrived_at());
+        let reject = |verdict, cause| parts.rejections.reject(&parts.ledger, verdict, cause, size, received_at);
+        if size > parts.max_body_bytes {
+            return Answer::nothing_kept(reject(Verdict::TooLarge, "too_large").await);
+        }
+        let start = Instant::now();
+        let delivery = match timeout_at(start + ANSWER_WITHIN, parts.service.verify(request)).await {
+            Ok(Ok(delivery)) => delivery,
+            Ok(Err(NotVerified::NotConfigured(problem))) => return not_configured(&problem),
+            Ok(Err(NotVerified::ForeignRoute)) => {
+                return Answer::nothing_kept(reject(Verdict::Unproven, "foreign_route").await);
+            }
+            Ok(Err(NotVerified::PathToken)) => {
+                return Answer::nothing_kept(reject(Verdict::Unproven, "path_token").await);
+            }
+            Ok(Err(NotVerified::Proof(rejected))) => {
+                let Rejected { request, rejection, redacted_body } = *rejected;
+                if let Rejection::NotConfigured(cause) = rejection {
+                    not_configured(&NotConfigured(cause.to_owned()));
+                }
+                let kept = parts.rejections.quarantine(&parts.ledger, &request, redacted_body.as_ref(), rejection);
+                return Answer::nothing_kept(kept.await);
+            }
+            Err(_) => return not_configured(&NotConfigured("reading the secrets took too long".to_owned())),
+        };
+        parts.take_in(start, &delivery, self.endpoint.resends).await
+    }
+}
+
+impl<S: Service> Parts<S> {
+    /// Accepts a proven delivery and records it.
+    async fn take_in(&self, start: Instant, delivery: &Proven, resends: bool) -> Answer {
+        let deadline = start + ANSWER_WITHIN;
+        // If the service doesn't send again, leave time to spool the delivery.
+        let accept_by = if resends { deadline } else { start + ACCEPT_WITHIN };
+        let reading = self.service.read(delivery);
+        let events = reading.as_ref().map_or(0, |reading| reading.events.len());
+        let accepted = || Answer { events, ..Answer::kept(delivery, Verdict::Accepted) };
+        if let Err(problem) = in_time(accept_by, self.ledger.accept(delivery)).await {
+            if resends {
+                return unavailable(delivery, &problem);
+            }
+            return match in_time(deadline, self.ledger.spool(delivery)).await {
+                Ok(()) => {
+                    tracing::error!(event = "left_pending", delivery = %delivery.id(), events, problem, metric.LeftPending = 1);
+                    accepted()
+                }
+                Err(second) => unavailable(delivery, &format!("{problem}; {second}")),
+            };
+        }
+        match in_time(deadline, record_reading(&self.ledger, delivery, reading)).await {
+            Ok(answer) => answer,
+            Err(problem) if resends => unavailable(delivery, &problem),
+            Err(problem) => {
+                tracing::warn!(event = "left_to_the_sweep", delivery = %delivery.id(), events, problem);
+                accepted()
+            }
+        }
+    }
+}
+
+fn not_configured(problem: &NotConfigured) -> Answer {
+    tracing::error!(event = "not_configured", problem = %problem, metric.NotConfigured = 1);
+    Answer::nothing_kept(Verdict::NotConfigured)
+}
+
+fn unavailable(delivery: &Proven, problem: &str) -> Answer {
+    tracing::error!(event = "unavailable", delivery = %delivery.id(), problem, metric.Unavailable = 1);
+    Answer::nothing_kept(Verdict::Unavailable)
+}
+
+/// The result of `work`, or why there is none by `deadline`.
+async fn in_time<T>(deadline: Instant, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, String> {
+    match timeout_at(deadline, work).await {
+        Ok(done) => done.map_err(|problem| problem.to_string()),
+        Err(_) => Err("out of time".to_owned()),
+    }
+}

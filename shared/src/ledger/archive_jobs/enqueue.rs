@@ -1,0 +1,95 @@
+//! Enqueues archive jobs. Two kinds of event do: one that reports that a document is complete, and one that only reports
+//! that something changed.
+
+use super::ArchiveState;
+use crate::{
+    domain::{Kind, LedgerError, Reading, Subject},
+    ledger::{
+        Item, Ledger,
+        events::Placed,
+        keys::{self, attribute},
+        origin::Origin,
+        table::{Update, Updated, Value, one},
+    },
+    time,
+};
+
+/// Maximum number of requests that a job remembers. A further one makes it due without being remembered, so that it isn't
+/// lost.
+const MAX_REMEMBERED_REQUESTS: usize = 200;
+
+/// Length of the part of an event's id that tells the requests of one subject apart, in characters.
+const REQUEST_CHARS: usize = 32;
+
+/// The reason of a job for a group whose documents aren't wanted.
+pub const OTHER_GROUP: &str = "other_group";
+
+impl Ledger {
+    /// Makes the archive job of a subject due if one of `events` requests it and hasn't done so before.
+    pub(in crate::ledger) async fn enqueue(
+        &self,
+        origin: Origin<'_>,
+        reading: &Reading,
+        subject: &Subject,
+        events: &[Placed<'_>],
+    ) -> Result<(), LedgerError> {
+        if !subject.kind.has_documents() {
+            return Ok(());
+        }
+        if reading.foreign {
+            return self.close_unwanted(subject).await;
+        }
+        for event in events {
+            let id = event.event.id(origin.trust()).to_string();
+            if event.event.kind == Kind::Completed {
+                let due = self.make_due(origin, subject, &id).set(attribute::COMPLETE, true);
+                self.request(due, &id[..REQUEST_CHARS]).await?;
+            } else if let Some(delivery) = origin.delivery().filter(|_| reading.ask) {
+                // The same event may come again because something else changed: each delivery is a new request.
+                self.request(self.make_due(origin, subject, &id), delivery.as_str()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a job due by `due`, unless this very request already has.
+    async fn request(&self, due: Update<'_>, request: &str) -> Result<(), LedgerError> {
+        let unless_known = due
+            .clone()
+            .add(attribute::REQUESTS, one(request))
+            .only_if(
+                "attribute_not_exists(#requests) OR (NOT contains(#requests, ?) AND size(#requests) < ?)",
+                [request.into(), MAX_REMEMBERED_REQUESTS.into()],
+            )
+            .send()
+            .await?;
+        if let Updated::ConditionFailed(item) = unless_known
+            && !item.set_has(attribute::REQUESTS, request)
+        {
+            due.send().await?;
+        }
+        Ok(())
+    }
+
+    fn make_due(&self, origin: Origin<'_>, subject: &Subject, source_event: &str) -> Update<'_> {
+        let update = self.due_anew(subject).set(attribute::SOURCE_EVENT, source_event);
+        let groups = origin.groups();
+        if groups.is_empty() {
+            update.remove(attribute::GROUPS)
+        } else {
+            update.set(attribute::GROUPS, Value::from(groups))
+        }
+    }
+
+    /// Closes the job of a subject whose documents aren't wanted, unless it exists already.
+    async fn close_unwanted(&self, subject: &Subject) -> Result<(), LedgerError> {
+        let (partition, now) = (subject.partition(), time::now());
+        let item = Item::default()
+            .with(attribute::STATE, ArchiveState::Foreign.as_str())
+            .with(attribute::REASON, OTHER_GROUP)
+            .with(attribute::SETTLED_AT, now);
+        let update = self.table.update(&partition, keys::ARCHIVE).set_all(item);
+        let update = update.set_all(keys::listed_job(&partition, ArchiveState::Foreign, now));
+        update.only_if("attribute_not_exists(#state)", []).was_done().await.map(drop)
+    }
+}

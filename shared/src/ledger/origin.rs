@@ -1,0 +1,68 @@
+//! The origin of a report: a callback of the service, or a response of its API.
+
+use jiff::Timestamp;
+
+use super::events::Placed;
+use crate::domain::{DeliveryId, Event, Proven, TimeSource, Trust};
+
+/// The origin of a report.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// The service, in a proven delivery.
+    Callback(&'a Proven),
+    /// The service's API, in a response.
+    Api {
+        /// When the API was called.
+        at: Timestamp,
+    },
+}
+
+impl<'a> Origin<'a> {
+    /// How much the report is worth. Responses of the API aren't signed: they are trusted because our credentials are
+    /// only sent to the API's own host.
+    pub(super) const fn trust(self) -> Trust {
+        match self {
+            Self::Callback(delivery) => delivery.trust(),
+            Self::Api { .. } => Trust::Token,
+        }
+    }
+
+    pub(super) const fn received_at(self) -> Timestamp {
+        match self {
+            Self::Callback(delivery) => delivery.received_at(),
+            Self::Api { at } => at,
+        }
+    }
+
+    /// The delivery; `None` for the API.
+    pub(super) const fn delivery(self) -> Option<&'a DeliveryId> {
+        match self {
+            Self::Callback(delivery) => Some(delivery.id()),
+            Self::Api { .. } => None,
+        }
+    }
+
+    /// The groups whose documents are wanted; empty for all.
+    pub(super) fn groups(self) -> &'a [String] {
+        match self {
+            Self::Callback(delivery) => &delivery.policy().groups,
+            Self::Api { .. } => &[],
+        }
+    }
+
+    /// When the event happened, as far as that decides between two events of the same rank. `None` if the API gave no
+    /// time: the time of the call must not outweigh a callback's own time.
+    pub(super) fn time_of(self, placed: Placed<'_>) -> Option<Timestamp> {
+        let Event { time_source, .. } = placed.event;
+        let is_time_of_call = matches!(self, Self::Api { .. }) && *time_source == TimeSource::Received;
+        (!is_time_of_call).then_some(placed.occurred_at)
+    }
+
+    /// The name in items and answers.
+    pub(super) const fn source(self) -> &'static str {
+        match self {
+            Self::Callback(_) => "callback",
+            Self::Api { .. } => "reconcile",
+        }
+    }
+}

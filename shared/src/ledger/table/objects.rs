@@ -1,0 +1,115 @@
+//! One S3 bucket: puts, gets and deletes objects.
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::digest;
+use aws_sdk_s3::{
+    error::ProvideErrorMetadata, operation::get_object::GetObjectError, primitives::ByteStream,
+    types::ChecksumAlgorithm,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+
+use super::unavailable;
+use crate::{aws::Lazy, domain::LedgerError};
+
+/// One S3 bucket.
+#[derive(Clone)]
+pub(in crate::ledger) struct Objects {
+    client: Lazy<aws_sdk_s3::Client>,
+    bucket: String,
+}
+
+/// Keys of which versions were deleted.
+#[derive(Debug, Default)]
+pub(in crate::ledger) struct DeletedVersions {
+    /// Every key that had a version.
+    pub(in crate::ledger) all: BTreeSet<String>,
+    /// Those with a version that may not be deleted.
+    pub(in crate::ledger) kept: BTreeSet<String>,
+}
+
+impl Objects {
+    pub(in crate::ledger) fn new(client: Lazy<aws_sdk_s3::Client>, bucket: &str) -> Self {
+        Self { client, bucket: bucket.to_owned() }
+    }
+
+    /// Puts an object. S3 compares the SHA-256 before it keeps anything.
+    pub(in crate::ledger) async fn put(&self, key: &str, body: &Bytes) -> Result<(), LedgerError> {
+        let hash = digest::digest(&digest::SHA256, body);
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type("application/octet-stream")
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .checksum_sha256(BASE64_STANDARD.encode(hash))
+            .body(ByteStream::from(body.clone()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(unavailable("PutObject"))
+    }
+
+    /// An object's bytes; `None` if it doesn't exist.
+    pub(in crate::ledger) async fn get(&self, key: &str) -> Result<Option<Bytes>, LedgerError> {
+        let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => object,
+            Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => return Ok(None),
+            Err(error) => return Err(unavailable("GetObject")(error)),
+        };
+        let body = object.body.collect().await;
+        let cut_off = |_| LedgerError::Unavailable { operation: "GetObject", code: "response_error".to_owned() };
+        body.map(|body| Some(body.into_bytes())).map_err(cut_off)
+    }
+
+    /// The first keys with this prefix, in order: at most `limit`, and at most 1,000 (S3's page).
+    pub(in crate::ledger) async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<String>, LedgerError> {
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX).min(1_000);
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).max_keys(limit).send().await;
+        let list = list.map_err(unavailable("ListObjectsV2"))?;
+        Ok(list.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect())
+    }
+
+    /// Deletes an object. In a versioned bucket its versions stay.
+    pub(in crate::ledger) async fn delete(&self, key: &str) -> Result<(), LedgerError> {
+        let deleted = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
+        deleted.map(drop).map_err(unavailable("DeleteObject"))
+    }
+
+    /// Deletes every version of all objects whose key starts with `prefix`.
+    pub(in crate::ledger) async fn delete_versions(&self, prefix: &str) -> Result<DeletedVersions, LedgerError> {
+        let mut deleted = DeletedVersions::default();
+        let mut markers = (None, None);
+        loop {
+            let page = self.client.list_object_versions().bucket(&self.bucket).prefix(prefix);
+            let page = page.set_key_marker(markers.0).set_version_id_marker(markers.1).send().await;
+            let page = page.map_err(unavailable("ListObjectVersions"))?;
+            let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+            let delete_markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+            for (key, version) in versions.chain(delete_markers) {
+                let Some(key) = key else { continue };
+                deleted.all.insert(key.to_owned());
+                if !self.delete_version(key, version).await? {
+                    deleted.kept.insert(key.to_owned());
+                }
+            }
+            if page.is_truncated() != Some(true) {
+                return Ok(deleted);
+            }
+            markers = (page.next_key_marker, page.next_version_id_marker);
+        }
+    }
+
+    /// Deletes a version of an object; `false` if that is forbidden.
+    async fn delete_version(&self, key: &str, version: Option<&str>) -> Result<bool, LedgerError> {
+        let delete = self.client.delete_object().bucket(&self.bucket).key(key);
+        match delete.set_version_id(version.map(str::to_owned)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("AccessDenied") => {
+                Ok(false)
+            }
+            Err(error) => Err(unavailable("DeleteObject")(error)),
+        }
+    }
+}

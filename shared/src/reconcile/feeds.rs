@@ -1,0 +1,114 @@
+//! Services that list changes: what was modified in each feed since the last pass.
+//!
+//! The first pass over a feed is a complete one. What it finds is older than this stack, and isn't counted as missed. A
+//! pass that ends early continues at its offset in the next run.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Asked, Found, Halt, Next, Reconcile, next};
+use crate::{
+    domain::{LedgerError, Provider},
+    ledger::Cursor,
+    providers::{Change, ChangesQuery},
+};
+
+/// A pass looks back this far behind the start of the last one. A service's times may have no zone, which is an hour's
+/// difference in a British summer; and what was too recent to be missed must be seen again.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(3);
+
+/// Maximum number of pages per feed and run.
+const MAX_PAGES: usize = 20;
+
+/// Number of entries that are read twice from page to page. A list by time changes while it is read: a document that is
+/// modified moves to its end, and the others move up.
+const SHIFT: u64 = 10;
+
+impl Reconcile {
+    /// Queries all feeds of a service.
+    pub(super) async fn feeds(
+        &self,
+        provider: Provider,
+        feeds: &[String],
+        now: Timestamp,
+    ) -> Result<Asked, LedgerError> {
+        let mut asked = Asked::default();
+        if feeds.is_empty() {
+            asked.stopped = Some("no_groups".to_owned());
+        }
+        for feed in feeds {
+            let name = format!("{provider}#{feed}");
+            let mut cursor = self.ledger.cursor(&name).await?;
+            if cursor.not_before.is_some_and(|again| again > now) {
+                asked.stopped = Some("asked_to_wait".to_owned());
+                continue;
+            }
+            cursor.not_before = None;
+            self.feed(provider, feed, &name, cursor, now, &mut asked).await?;
+        }
+        Ok(asked)
+    }
+
+    async fn feed(
+        &self,
+        provider: Provider,
+        feed: &str,
+        name: &str,
+        mut cursor: Cursor,
+        now: Timestamp,
+        asked: &mut Asked,
+    ) -> Result<(), LedgerError> {
+        let service = self.services.of(provider);
+        let began_at = *cursor.pass_began_at.get_or_insert(now);
+        let mut failures = 0;
+        for _ in 0..MAX_PAGES {
+            let query = ChangesQuery { feed, modified_after: cursor.since, offset: cursor.offset };
+            let page = match service.changes(&self.client, query).await {
+                Ok(page) => page,
+                Err(unavailable) => match next(&unavailable, &mut failures) {
+                    Next::GoOn => continue,
+                    Next::Stop(Halt { reason, pause }) => {
+                        cursor.not_before = pause.and_then(|pause| now.checked_add(pause).ok());
+                        asked.stopped = Some(reason);
+                        return self.ledger.set_cursor(name, &cursor).await;
+                    }
+                },
+            };
+            for change in &page.documents {
+                self.change(change, cursor.since.is_none(), now, asked).await?;
+            }
+            if !page.more {
+                let since = began_at.checked_sub(OVERLAP).ok();
+                return self.ledger.set_cursor(name, &Cursor { since, ..Cursor::default() }).await;
+            }
+            // The first pass reads a list that the service doesn't change.
+            let shift = if cursor.since.is_some() && page.length > SHIFT { SHIFT } else { 0 };
+            cursor.offset += page.length - shift;
+            self.ledger.set_cursor(name, &cursor).await?;
+        }
+        asked.stopped = Some("enough_for_now".to_owned());
+        Ok(())
+    }
+
+    /// Records the statuses of a changed document and of its signers.
+    async fn change(
+        &self,
+        Change { subject, inspection, modified }: &Change,
+        first_pass: bool,
+        now: Timestamp,
+        asked: &mut Asked,
+    ) -> Result<(), LedgerError> {
+        self.count(subject.provider, asked);
+        if let Some(status) = inspection.status {
+            let links: Vec<_> = inspection.signers.iter().map(|(link, _)| link.clone()).collect();
+            let found = Found { subject, status, changed_at: *modified, links: &links, first_pass };
+            self.record(&found, now, asked).await?;
+        }
+        for (link, status) in &inspection.signers {
+            let Some(status) = *status else { continue };
+            let links = std::slice::from_ref(link);
+            let found = Found { subject: &link.signer, status, changed_at: *modified, links, first_pass };
+            self.record(&found, now, asked).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,240 @@
+//! Reconcile: queries the services for what their callbacks didn't report, and records it.
+//!
+//! The services ask for callbacks instead of polling. So the queries are rare and small, and limited to what may be
+//! missing. A service that lists changes is queried for what was modified since the last pass ([`feeds`]); of the others,
+//! each subject that isn't at its end is inspected ([`open_subjects`]). A status that no callback reported and that is
+//! older than [`GRACE`] is recorded with `source: reconcile` and counted as a missed callback.
+//!
+//! Each run is bounded, and continues where the last one stopped. A 429 ends a service's run for as long as the service
+//! asks.
+
+mod feeds;
+mod open_subjects;
+
+use std::{collections::BTreeMap, ops::Index};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::{
+    aws::Aws,
+    domain::{Kind, LedgerError, Link, Provider, Subject, TimeSource, Unavailable},
+    ledger::{Ledger, ReportedStatus},
+    outbound::{Client, HostPatterns, Timeouts, UrlPolicy},
+    providers::{Discovery, MissedCallback, Services},
+    settings::Settings,
+};
+
+/// A callback may still arrive within this time: a batch of Legalesign's alone takes six minutes.
+pub const GRACE: SignedDuration = SignedDuration::from_mins(15);
+
+/// Pause after a 429 that names none.
+const PAUSE: SignedDuration = SignedDuration::from_mins(15);
+
+/// Consecutive failures after which a service isn't queried until the next run.
+const MAX_FAILURES: usize = 3;
+
+/// The result of querying one service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// The number of documents, requests and packs that were queried.
+    pub asked: usize,
+    /// The number of recorded statuses that no callback had reported.
+    pub recorded: usize,
+    /// Of these, the missed callbacks; the others are older than the first run.
+    pub never_came: usize,
+    /// The number of missing statuses whose callback may still arrive.
+    pub maybe_late: usize,
+    /// Why the service wasn't queried completely, as a stable code.
+    pub stopped: Option<String>,
+}
+
+/// The results of all services.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Reconciled(BTreeMap<Provider, Asked>);
+
+impl Reconciled {
+    /// Each service with its result.
+    pub fn iter(&self) -> impl Iterator<Item = (Provider, &Asked)> {
+        self.0.iter().map(|(provider, asked)| (*provider, asked))
+    }
+}
+
+impl Index<Provider> for Reconciled {
+    type Output = Asked;
+
+    fn index(&self, provider: Provider) -> &Asked {
+        &self.0[&provider]
+    }
+}
+
+/// Queries the services.
+pub struct Reconcile {
+    ledger: Ledger,
+    services: Services,
+    client: Client,
+    progress: Option<Progress>,
+}
+
+/// Called for each document, request or pack that was queried, with the number so far.
+type Progress = Box<dyn Fn(Provider, usize) + Send + Sync>;
+
+/// Whether the queries of a service go on.
+enum Next {
+    GoOn,
+    Stop(Halt),
+}
+
+/// Why the queries of a service stop, and for how long at least.
+struct Halt {
+    reason: String,
+    pause: Option<SignedDuration>,
+}
+
+/// A status that the API reports.
+struct Found<'a> {
+    subject: &'a Subject,
+    status: Kind,
+    changed_at: Option<(Timestamp, TimeSource)>,
+    links: &'a [Link],
+    /// Whether the pass is the first over this service or feed: what it finds is older than this stack.
+    first_pass: bool,
+}
+
+impl Reconcile {
+    /// With these settings' secrets and storage.
+    #[must_use]
+    pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        let policy = UrlPolicy::new(HostPatterns::default(), settings.allow_insecure);
+        Self {
+            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+            services: Services::start(settings, aws),
+            client: Client::new(policy, Timeouts::default()),
+            progress: None,
+        }
+    }
+
+    /// The same, with a function that is called for each document, request or pack that was queried.
+    #[must_use]
+    pub fn watched(self, progress: impl Fn(Provider, usize) + Send + Sync + 'static) -> Self {
+        Self { progress: Some(Box::new(progress)), ..self }
+    }
+
+    /// One run, as if it were `now`. Runs may happen at any time, also concurrently.
+    ///
+    /// # Errors
+    /// If DynamoDB can't be read or written. A service that can't be queried is no error: the next run queries it again.
+    pub async fn run(&self, now: Timestamp) -> Result<Reconciled, LedgerError> {
+        let mut reconciled = Reconciled::default();
+        for provider in Provider::ALL {
+            let asked = match self.services.of(provider).discovery().await {
+                Ok(Discovery::Feeds(feeds)) => self.feeds(provider, &feeds, now).await?,
+                Ok(Discovery::OpenSubjects) => self.open_subjects(provider, now).await?,
+                Err(problem) => {
+                    tracing::warn!(event = "not_asked", %provider, problem = %problem);
+                    Asked { stopped: Some("not_configured".to_owned()), ..Asked::default() }
+                }
+            };
+            reconciled.0.insert(provider, asked);
+        }
+        for (provider, asked) in reconciled.iter() {
+            tracing::info!(
+                event = "reconciled",
+                provider = %provider,
+                asked = asked.asked,
+                recorded = asked.recorded,
+                never_came = asked.never_came,
+                maybe_late = asked.maybe_late,
+                stopped = asked.stopped,
+                metric.MissedCallbacks = asked.never_came,
+            );
+        }
+        Ok(reconciled)
+    }
+
+    /// Counts one more query.
+    fn count(&self, provider: Provider, asked: &mut Asked) {
+        asked.asked += 1;
+        if let Some(progress) = &self.progress {
+            progress(provider, asked.asked);
+        }
+    }
+
+    /// Records a status that the API reports, if no callback reported it and none is expected any more.
+    async fn record(&self, found: &Found<'_>, now: Timestamp, asked: &mut Asked) -> Result<(), LedgerError> {
+        let Found { subject, status, changed_at, links, first_pass } = *found;
+        let reported = ReportedStatus { subject: subject.clone(), status, changed_at };
+        let known = self.ledger.known_status(subject).await?;
+        if known.covers(status) {
+            if known.status == Some(status) && !known.confirmed {
+                self.ledger.report(&reported, &[], now).await?;
+            }
+            return Ok(());
+        }
+        // If the API doesn't report the time, the status is missing since it was first found.
+        let since = match (changed_at, known.missing) {
+            (Some((at, _)), _) => at,
+            (None, Some((seen, since))) if seen == status => since,
+            (None, _) => {
+                self.ledger.note_missing(subject, status, now).await?;
+                now
+            }
+        };
+        if is_in_grace(since, now) && !first_pass {
+            asked.maybe_late += 1;
+            return Ok(());
+        }
+        self.ledger.enqueue_reported(&reported, now).await?;
+        if self.ledger.report(&reported, links, now).await? {
+            asked.recorded += 1;
+            if !first_pass {
+                asked.never_came += 1;
+                tracing::warn!(event = "callback_never_came", provider = %subject.provider, subject = %subject.id, kind = subject.kind.as_str(), status = status.as_str());
+            }
+        }
+        Ok(())
+    }
+
+    /// Records a callback that the service made and that never arrived, unless it may still arrive.
+    async fn record_missed(
+        &self,
+        missed: &MissedCallback,
+        now: Timestamp,
+        asked: &mut Asked,
+    ) -> Result<(), LedgerError> {
+        let MissedCallback { subject, name, kind, made_at, known } = missed;
+        if is_in_grace(*made_at, now) {
+            asked.maybe_late += 1;
+            return Ok(());
+        }
+        if self.ledger.record_missed_callback(subject, name, *kind, *made_at, *known, now).await? {
+            asked.recorded += 1;
+            asked.never_came += 1;
+            tracing::warn!(event = "callback_never_came", provider = %subject.provider, subject = %subject.id, name);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a callback about what happened at `since` may still arrive.
+fn is_in_grace(since: Timestamp, now: Timestamp) -> bool {
+    since.checked_add(GRACE).is_ok_and(|end| end > now)
+}
+
+/// What a failed query means for the service's other subjects.
+fn next(unavailable: &Unavailable, failures: &mut usize) -> Next {
+    let stop = |pause| Next::Stop(Halt { reason: unavailable.reason().to_owned(), pause });
+    match unavailable {
+        Unavailable::RateLimited { after } => stop(Some(after.unwrap_or(PAUSE))),
+        Unavailable::NotConfigured => stop(None),
+        Unavailable::Failed { .. } => {
+            *failures += 1;
+            if *failures >= MAX_FAILURES { stop(None) } else { Next::GoOn }
+        }
+        _ => {
+            *failures = 0;
+            Next::GoOn
+        }
+    }
+}

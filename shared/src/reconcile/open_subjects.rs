@@ -1,0 +1,88 @@
+//! Services that can only be queried subject by subject: those that callbacks reported and that aren't at their end.
+
+use jiff::Timestamp;
+
+use super::{Asked, Found, Halt, Next, Reconcile, next};
+use crate::{
+    domain::{LedgerError, Provider, Stop, Subject},
+    ledger::Cursor,
+};
+
+/// Maximum number of subjects per run. At a second each, which is slow for an API, that takes a few minutes.
+const MAX_SUBJECTS: usize = 200;
+
+impl Reconcile {
+    /// Queries a service for each subject that is still open.
+    pub(super) async fn open_subjects(&self, provider: Provider, now: Timestamp) -> Result<Asked, LedgerError> {
+        let mut asked = Asked::default();
+        let name = provider.as_str();
+        let service = self.services.of(provider);
+        let mut cursor = self.ledger.cursor(name).await?;
+        if cursor.not_before.is_some_and(|again| again > now) {
+            return Ok(Asked { stopped: Some("asked_to_wait".to_owned()), ..asked });
+        }
+        cursor.not_before = None;
+        let open = self.ledger.open_documents(provider, cursor.place.as_deref(), MAX_SUBJECTS).await?;
+        // Fewer than the maximum: the list ends here, and the next run starts over.
+        let ended = open.len() < MAX_SUBJECTS;
+        let mut failures = 0;
+        for (place, subject) in open {
+            self.count(provider, &mut asked);
+            match service.missed_callbacks(&self.client, &subject, &self.ledger).await {
+                Ok(missed) => {
+                    for missed in &missed {
+                        self.record_missed(missed, now, &mut asked).await?;
+                    }
+                }
+                Err(Stop::Ledger(error)) => return Err(error),
+                Err(Stop::Unavailable(unavailable)) => {
+                    if let Next::Stop(halt) = next(&unavailable, &mut failures) {
+                        return self.halt(name, cursor, halt, now, asked).await;
+                    }
+                }
+            }
+            match service.inspect(&self.client, &subject, &self.ledger).await {
+                Ok(inspection) => {
+                    failures = 0;
+                    if let Some(request) = &inspection.request {
+                        let request = Subject { id: request.clone(), ..subject.clone() };
+                        self.ledger.join(&request, &subject).await?;
+                    }
+                    // Only terminal statuses are compared: earlier ones have no callback at every service.
+                    if let Some(status) = inspection.status.filter(|status| status.is_terminal()) {
+                        let changed_at = inspection.changed_at;
+                        let found = Found { subject: &subject, status, changed_at, links: &[], first_pass: false };
+                        self.record(&found, now, &mut asked).await?;
+                    }
+                }
+                Err(unavailable) => {
+                    if let Next::Stop(halt) = next(&unavailable, &mut failures) {
+                        return self.halt(name, cursor, halt, now, asked).await;
+                    }
+                }
+            }
+            cursor.place = Some(place);
+        }
+        if ended {
+            cursor.place = None;
+        } else {
+            asked.stopped = Some("enough_for_now".to_owned());
+        }
+        self.ledger.set_cursor(name, &cursor).await?;
+        Ok(asked)
+    }
+
+    /// Stops querying a service until the next run, or for as long as it asks.
+    async fn halt(
+        &self,
+        name: &str,
+        mut cursor: Cursor,
+        Halt { reason, pause }: Halt,
+        now: Timestamp,
+        asked: Asked,
+    ) -> Result<Asked, LedgerError> {
+        cursor.not_before = pause.and_then(|pause| now.checked_add(pause).ok());
+        self.ledger.set_cursor(name, &cursor).await?;
+        Ok(Asked { stopped: Some(reason), ..asked })
+    }
+}

@@ -1,0 +1,114 @@
+//! What is in table and bucket.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
+use countersign::{
+    aws::Aws,
+    domain::Subject,
+    ledger::{Item, Ledger, PARTITION_KEY, SORT_KEY, Timeline},
+};
+use countersign_cli::stack::{BUCKET, Stack, TABLE};
+
+use super::Embedded;
+
+/// Reads and changes the table and bucket of any entry point, past the functions.
+#[expect(async_fn_in_trait, reason = "for the tests' own types, whose futures are known to be Send")]
+pub trait Stored {
+    /// Clients of DynamoDB and S3.
+    fn aws(&self) -> &Aws;
+
+    /// The ledger.
+    fn ledger(&self) -> Ledger {
+        Ledger::new(self.aws(), TABLE, BUCKET)
+    }
+
+    /// The timeline of a subject, which must be known.
+    async fn timeline(&self, subject: &Subject) -> Timeline {
+        self.ledger().timeline(subject).await.expect("the ledger").expect("a known subject")
+    }
+
+    /// All items of the table.
+    async fn items(&self) -> Vec<Item> {
+        let scan = self.aws().dynamodb.scan().table_name(TABLE).into_paginator().items();
+        let items: Result<Vec<_>, _> = scan.send().collect().await;
+        items.expect("a scan").into_iter().map(Into::into).collect()
+    }
+
+    /// All items but those of rejected requests: rings, which hold nothing of the request, and quarantine.
+    async fn items_without_rejections(&self) -> Vec<Item> {
+        let mut items = self.items().await;
+        items.retain(|item| {
+            let partition = item.text(PARTITION_KEY).expect("a key");
+            if partition.starts_with("RING#") {
+                let mut names: Vec<_> = item.clone().into_attributes().into_keys().collect();
+                names.sort_unstable();
+                let expected = ["at", "cause", "expires_at", "pk", "refused", "route", "size", "sk"];
+                assert_eq!(names, expected, "a ring's entry has exactly these attributes");
+            }
+            !partition.starts_with("RING#") && !partition.starts_with("QUARANTINE#")
+        });
+        items
+    }
+
+    /// Sets an attribute of an item, which needn't exist.
+    async fn set_attribute(&self, partition: &str, sort: &str, name: &str, value: AttributeValue) {
+        let update = self.aws().dynamodb.update_item().table_name(TABLE);
+        let update = update.key(PARTITION_KEY, AttributeValue::S(partition.to_owned()));
+        let update = update.key(SORT_KEY, AttributeValue::S(sort.to_owned()));
+        let update = update.update_expression("SET #name = :value").expression_attribute_names("#name", name);
+        update.expression_attribute_values(":value", value).send().await.expect("an update");
+    }
+
+    /// Removes an attribute of an item.
+    async fn remove_attribute(&self, partition: &str, sort: &str, name: &str) {
+        let update = self.aws().dynamodb.update_item().table_name(TABLE);
+        let update = update.key(PARTITION_KEY, AttributeValue::S(partition.to_owned()));
+        let update = update.key(SORT_KEY, AttributeValue::S(sort.to_owned()));
+        let update = update.update_expression("REMOVE #name").expression_attribute_names("#name", name);
+        update.send().await.expect("an update");
+    }
+
+    /// Deletes an item.
+    async fn delete_item(&self, partition: &str, sort: &str) {
+        let delete = self.aws().dynamodb.delete_item().table_name(TABLE);
+        let delete = delete.key(PARTITION_KEY, AttributeValue::S(partition.to_owned()));
+        delete.key(SORT_KEY, AttributeValue::S(sort.to_owned())).send().await.expect("a deletion");
+    }
+
+    /// The keys of all objects in the bucket.
+    async fn keys(&self) -> Vec<String> {
+        let pages = self.aws().s3.list_objects_v2().bucket(BUCKET).into_paginator().send();
+        let pages: Result<Vec<_>, _> = pages.collect().await;
+        let pages = pages.expect("a list");
+        pages.iter().flat_map(|page| page.contents()).filter_map(|object| object.key().map(str::to_owned)).collect()
+    }
+
+    /// The bytes of an object.
+    async fn object(&self, key: &str) -> Bytes {
+        let object = self.aws().s3.get_object().bucket(BUCKET).key(key).send().await;
+        object.expect("an object").body.collect().await.expect("its bytes").into_bytes()
+    }
+
+    /// Writes an object.
+    async fn put_object(&self, key: &str, body: impl Into<Bytes>) {
+        let body: Bytes = body.into();
+        self.aws().s3.put_object().bucket(BUCKET).key(key).body(body.into()).send().await.expect("a write");
+    }
+
+    /// Deletes an object.
+    async fn delete_object(&self, key: &str) {
+        self.aws().s3.delete_object().bucket(BUCKET).key(key).send().await.expect("a deletion");
+    }
+}
+
+impl Stored for Embedded {
+    fn aws(&self) -> &Aws {
+        &self.aws
+    }
+}
+
+impl Stored for Stack {
+    fn aws(&self) -> &Aws {
+        &self.aws
+    }
+}

@@ -1,0 +1,279 @@
+//! Deliveries recorded in any order, with their events split, repeated, interrupted or recorded concurrently: documents,
+//! statuses and archive jobs are those of an oracle that doesn't know the order.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use countersign::{
+    domain::{Event, Identity, Kind, Proven, Provider, Reading, Route, Subject, SubjectKind, TimeSource, Trust},
+    ledger::{ArchiveState, DocumentView, Ledger},
+};
+use end_to_end::{DirectFunctions, Stored, harness::deliveries, subject};
+use futures::future::join_all;
+use jiff::Timestamp;
+use proptest::{
+    collection::vec,
+    option,
+    prelude::*,
+    sample::Index,
+    test_runner::{Config, TestRunner},
+};
+use tokio::runtime::Runtime;
+
+/// Each case makes some hundred calls to the embedded DynamoDB.
+const CASES: u32 = 16;
+
+/// Maximum number of events in a delivery for which concurrent deliveries of an event are counted exactly.
+const COUNTED_EXACTLY: usize = 10;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+/// Something that happened: the number of the subject, the kind of event, and the time.
+#[derive(Clone, Copy, Debug)]
+struct Fact {
+    subject: usize,
+    kind: Kind,
+    second: i64,
+}
+
+/// A delivery: whether it is signed, and the facts that it reports, some perhaps several times.
+#[derive(Clone, Debug)]
+struct Report {
+    signed: bool,
+    facts: Vec<Index>,
+}
+
+/// Deliveries that are recorded concurrently, each perhaps interrupted after a number of microseconds.
+type Moment = Vec<(Index, Option<u64>)>;
+
+fn facts() -> impl Strategy<Value = Vec<Fact>> {
+    let fact = (0..4_usize, 0..Kind::ALL.len(), 0..4_i64);
+    vec(fact.prop_map(|(subject, kind, second)| Fact { subject, kind: Kind::ALL[kind], second }), 1..24)
+}
+
+fn reports() -> impl Strategy<Value = Vec<Report>> {
+    let report = (any::<bool>(), vec(any::<Index>(), 1..16));
+    vec(report.prop_map(|(signed, facts)| Report { signed, facts }), 1..5)
+}
+
+fn moments() -> impl Strategy<Value = Vec<Moment>> {
+    let cut = option::weighted(0.3, 0..20_000_u64);
+    vec(vec((any::<Index>(), cut), 1..4), 0..5)
+}
+
+/// The subjects of a case. No other case has them.
+fn subjects(case: u64) -> [Subject; 4] {
+    let id = format!("case-{case}");
+    [
+        subject(Provider::Legalesign, SubjectKind::Document, &id),
+        subject(Provider::Legalesign, SubjectKind::Signer, &id),
+        subject(Provider::Signeasy, SubjectKind::Document, &id),
+        subject(Provider::Quicklysign, SubjectKind::DocumentPack, &id),
+    ]
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_313_792 + second).unwrap()
+}
+
+fn event(subjects: &[Subject], number: usize, fact: Fact, position: usize) -> Event {
+    let subject = subjects[fact.subject].clone();
+    Event {
+        identity: Identity::content(&[&subject.partition(), &number.to_string()]),
+        subject,
+        name: format!("fact {number}"),
+        value: None,
+        kind: fact.kind,
+        occurred_at: at(fact.second),
+        time_source: TimeSource::Provider,
+        position: u32::try_from(position).unwrap(),
+        payload: format!(r#"{{"fact": {number}}}"#).into(),
+    }
+}
+
+/// The state of a subject, as the oracle expects it or as it is recorded.
+#[derive(Debug, PartialEq)]
+struct Expected {
+    status: Option<Kind>,
+    occurred_at: Option<Timestamp>,
+    trust: Option<Trust>,
+    conflict: bool,
+    requests: Option<usize>,
+    /// The number of deliveries of each event, by its name and trust.
+    events: BTreeMap<(String, Trust), usize>,
+}
+
+/// The oracle: the state of a subject after these deliveries, in any order.
+fn expected(subject: usize, has_documents: bool, facts: &[Fact], reports: &[Report]) -> Option<Expected> {
+    let mut events: BTreeMap<(usize, Trust), BTreeSet<usize>> = BTreeMap::new();
+    for (number, report) in reports.iter().enumerate() {
+        let trust = if report.signed { Trust::Signature } else { Trust::Token };
+        for fact in report.facts.iter().map(|index| index.index(facts.len())) {
+            if facts[fact].subject == subject {
+                events.entry((fact, trust)).or_default().insert(number);
+            }
+        }
+    }
+    let all = || events.keys().map(|(fact, trust)| (facts[*fact], *trust));
+    let last = all().max_by_key(|(fact, trust)| (fact.kind.rank().map_or(-1, i32::from), fact.second, *trust))?;
+    let is_status = last.0.kind.rank().is_some();
+    let terminal: BTreeSet<Kind> = all().map(|(fact, _)| fact.kind).filter(|kind| kind.is_terminal()).collect();
+    let completed = all().filter(|(fact, _)| fact.kind == Kind::Completed).count();
+    Some(Expected {
+        status: is_status.then_some(last.0.kind),
+        occurred_at: is_status.then(|| at(last.0.second)),
+        trust: Some(last.1),
+        conflict: terminal.len() > 1,
+        requests: (has_documents && completed > 0).then_some(completed),
+        events: events.iter().map(|((fact, trust), by)| ((format!("fact {fact}"), *trust), by.len())).collect(),
+    })
+}
+
+/// The state of a subject in the ledger.
+async fn recorded(ledger: &Ledger, subject: &Subject) -> Option<Expected> {
+    let timeline = ledger.timeline(subject).await.unwrap()?;
+    let DocumentView { status, occurred_at, trust, conflict, events, archive, .. } = timeline.document;
+    assert_eq!(events, timeline.events.len());
+    if let Some(archive) = &archive {
+        assert_eq!((archive.state, archive.attempts), (ArchiveState::Due, 0));
+    }
+    let requests = archive.map(|archive| archive.requests);
+    let events = timeline.events.into_iter();
+    let events = events.map(|event| ((event.name, event.trust), event.deliveries)).collect();
+    Some(Expected { status, occurred_at, trust, conflict, requests, events })
+}
+
+/// Records a delivery, or is interrupted while doing so.
+async fn record(ledger: &Ledger, delivery: &Proven, reading: &Reading, cut: Option<u64>) {
+    match cut {
+        None => drop(ledger.record(delivery, reading).await.unwrap()),
+        Some(after) => drop(tokio::time::timeout(Duration::from_micros(after), ledger.record(delivery, reading)).await),
+    }
+}
+
+#[test]
+fn the_result_does_not_depend_on_order_splitting_repetition_interruption_or_concurrency() {
+    let functions = RUNTIME.block_on(DirectFunctions::start());
+    let ledger = functions.ledger();
+    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
+    let case = std::cell::Cell::new(0_u64);
+    let listed = std::cell::RefCell::new(BTreeMap::new());
+    let run = TestRunner::new(config).run(&(facts(), reports(), moments(), any::<bool>()), |input| {
+        let (facts, reports, moments, at_once) = input;
+        case.set(case.get() + 1);
+        let subjects = subjects(case.get());
+        let deliveries: Vec<(Proven, Reading)> = reports
+            .iter()
+            .map(|report| {
+                let reported_event = |(position, index): (usize, &Index)| {
+                    let number = index.index(facts.len());
+                    event(&subjects, number, facts[number], position)
+                };
+                let events: Vec<Event> = report.facts.iter().enumerate().map(reported_event).collect();
+                // The events are recorded as given; the body doesn't matter.
+                let delivery = if report.signed {
+                    deliveries::signed_delivery()
+                } else {
+                    deliveries::delivery(Route::LegalesignRealtime, "body")
+                };
+                (delivery, Reading::from(events))
+            })
+            .collect();
+        RUNTIME.block_on(async {
+            let record =
+                async |index: usize, cut| record(&ledger, &deliveries[index].0, &deliveries[index].1, cut).await;
+            for moment in &moments {
+                join_all(moment.iter().map(|(index, cut)| record(index.index(deliveries.len()), *cut))).await;
+            }
+            // In the end each is recorded completely, as after a redelivery or by the sweep.
+            if at_once {
+                join_all((0..deliveries.len()).map(|index| record(index, None))).await;
+            } else {
+                for index in (0..deliveries.len()).rev() {
+                    record(index, None).await;
+                }
+            }
+            let exactly = deliveries.iter().all(|(_, reading)| reading.events.len() <= COUNTED_EXACTLY);
+            for (number, subject) in subjects.iter().enumerate() {
+                let mut expected = expected(number, subject.kind.has_documents(), &facts, &reports);
+                let recorded = recorded(&ledger, subject).await;
+                if let (false, Some(expected), Some(recorded)) = (exactly, &mut expected, &recorded) {
+                    // Many events are written in batches, so a concurrent delivery may not be counted.
+                    for (event, deliveries) in &mut expected.events {
+                        let counted = recorded.events.get(event).copied().unwrap_or(0);
+                        prop_assert!((1..=*deliveries).contains(&counted), "{event:?}: {counted} of {deliveries}");
+                        *deliveries = counted;
+                    }
+                }
+                prop_assert_eq!(&recorded, &expected, "{}", subject.partition());
+                if let Some(recorded) = recorded
+                    && subject.kind.has_documents()
+                {
+                    listed.borrow_mut().insert(subject.partition(), recorded.status);
+                }
+            }
+            Ok(())
+        })
+    });
+    run.unwrap();
+    RUNTIME.block_on(every_document_is_listed_once_under_its_status(&ledger, &listed.into_inner()));
+}
+
+async fn every_document_is_listed_once_under_its_status(ledger: &Ledger, expected: &BTreeMap<String, Option<Kind>>) {
+    let mut listed = Vec::new();
+    for status in [None].into_iter().chain(Kind::ALL.into_iter().filter(|kind| kind.rank().is_some()).map(Some)) {
+        let mut next = None;
+        loop {
+            let page = ledger.documents(None, status, next.as_deref(), 7).await.unwrap();
+            for document in page.documents {
+                assert!(status.is_none() || document.status == status, "{document:?}");
+                let found = subject(document.provider, document.kind, &document.id);
+                listed.push((status.is_none(), found.partition(), document.status));
+            }
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+    listed.sort();
+    let mut all: Vec<_> = expected.iter().map(|(partition, status)| (true, partition.clone(), *status)).collect();
+    all.extend(
+        expected
+            .iter()
+            .filter(|(_, status)| status.is_some())
+            .map(|(partition, status)| (false, partition.clone(), *status)),
+    );
+    all.sort();
+    assert_eq!(listed, all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_batch_sent_twice_split_and_concurrently_is_recorded_once() {
+    let functions = DirectFunctions::start().await;
+    let ledger = functions.ledger();
+    let subjects = subjects(0);
+    let fact = |number: usize| Fact { subject: number % 4, kind: Kind::ALL[number % 11], second: number as i64 };
+    let reading = |numbers: std::ops::Range<usize>| {
+        let events = numbers.enumerate().map(|(position, number)| event(&subjects, number, fact(number), position));
+        Reading::from(events.collect::<Vec<_>>())
+    };
+    let deliveries: Vec<(Proven, Reading)> =
+        [0..240, 0..240, 100..180, 0..3].map(|numbers| (deliveries::signed_delivery(), reading(numbers))).into();
+    join_all(deliveries.iter().map(|(delivery, reading)| record(&ledger, delivery, reading, None))).await;
+    let before: Vec<_> = join_all(subjects.iter().map(|subject| recorded(&ledger, subject))).await;
+    assert_eq!(before.iter().flatten().map(|subject| subject.events.len()).sum::<usize>(), 240);
+    let again = ledger.record(&deliveries[1].0, &deliveries[1].1).await.unwrap();
+    assert_eq!(again.new + again.known, 240);
+    for (before, subject) in before.iter().zip(&subjects) {
+        let after = recorded(&ledger, subject).await;
+        let without_counts = |expected: &Option<Expected>| {
+            let Some(expected) = expected else { panic!("{} is unknown", subject.partition()) };
+            (expected.status, expected.occurred_at, expected.trust, expected.conflict, expected.requests)
+        };
+        assert_eq!(without_counts(before), without_counts(&after));
+    }
+}

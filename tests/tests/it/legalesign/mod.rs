@@ -1,0 +1,7 @@
+//! Legalesign: its callbacks, archiving, and evidence.
+
+mod archive;
+mod batch;
+mod large_batches;
+mod realtime;
+mod verify;

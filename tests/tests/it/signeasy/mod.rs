@@ -1,0 +1,4 @@
+//! SignEasy: its callbacks and archiving.
+
+mod archive;
+mod callbacks;
