@@ -45,6 +45,13 @@ pub fn signed_delivery() -> Proven {
     prove(time::now(), Route::LegalesignBatch, body.into(), settings)
 }
 
+/// A batch of Legalesign that was received at this time and is proven by its signature. `certificate` is the signer's.
+#[must_use]
+pub fn signed_batch(received_at: Timestamp, body: impl Into<Bytes>, certificate: &str) -> Proven {
+    let proof = json!({"url_tokens": [PATH_TOKEN], "certificates": [certificate]});
+    prove(received_at, Route::LegalesignBatch, body.into(), with_proof(&settings(), Provider::Legalesign, &proof))
+}
+
 /// A delivery of SignEasy that was received now and is proven by the token in its body, which is removed from it.
 #[must_use]
 pub fn signeasy_delivery(settings: &Settings, body: impl Into<Bytes>) -> Proven {

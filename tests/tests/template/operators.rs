@@ -106,7 +106,7 @@ async fn fill(template: &Template, deployed: &Deployed) {
         let delivery = deliveries::delivery_at(from_now(-HOUR), Route::Quicklysign, body.to_string());
         ledger.accept(&delivery).await.expect("accepted");
     }
-    let delivery = deliveries::delivery_at(from_now(-HOUR), Route::LegalesignBatch, large_batch());
+    let delivery = large_batch();
     ledger.accept(&delivery).await.expect("accepted");
     let subject = pack("to-be-erased");
     let key = format!("quicklysign/{}/document/hash.pdf", subject.id);

@@ -20,8 +20,15 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use countersign::{aws::Aws, domain::Route, ledger::ArchiveState};
-use countersign_cli::stack::{BUCKET, Functions};
+use countersign::{
+    aws::Aws,
+    domain::{Proven, Route},
+    ledger::ArchiveState,
+};
+use countersign_cli::{
+    simulator::{legalesign::posts, signing::SigningKey},
+    stack::{BUCKET, Functions},
+};
 use end_to_end::{
     Stored, from_now,
     harness::{deliveries, requests::queue_message},
@@ -145,11 +152,11 @@ async fn record_calls(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
     // For the sweep: unfinished deliveries, small and large, with few and with many events.
     let ledger = deployed.ledger();
     let event = json!({"entity_key": "unfinished", "callback_event": "document_updated"});
-    let unfinished = |route, body| deliveries::delivery_at(from_now(-HOUR), route, body);
-    for (route, body) in [(Route::Quicklysign, event.to_string()), (Route::LegalesignBatch, large_batch())] {
-        ledger.accept(&unfinished(route, body)).await.expect("accepted");
+    let small = deliveries::delivery_at(from_now(-HOUR), Route::Quicklysign, event.to_string());
+    for delivery in [small, large_batch()] {
+        ledger.accept(&delivery).await.expect("accepted");
     }
-    ledger.spool(&unfinished(Route::LegalesignBatch, large_batch())).await.expect("put");
+    ledger.spool(&large_batch()).await.expect("put");
     let worker = start("FinalDocument").await.final_document;
     for (_, event) in events::of("final-document") {
         worker.handle(serde_json::from_str(&event).expect("an event")).await;
@@ -189,7 +196,7 @@ fn large_and_rejected(route: Route) -> Option<String> {
 }
 
 /// A batch with a hundred entries.
-pub fn large_batch() -> String {
+pub fn large_batch() -> Proven {
     let entry = |number| {
         json!({
             "timestamp": "2018-03-20T07:09:52",
@@ -199,7 +206,9 @@ pub fn large_batch() -> String {
         })
     };
     let entries: Vec<Value> = (0..100).map(entry).collect();
-    format!("data={}&signed=-", Value::from(entries))
+    let key = SigningKey::generate().expect("a key");
+    let post = posts::batch(&key, &Value::from(entries).to_string());
+    deliveries::signed_batch(from_now(-HOUR), post.body, &key.certificate())
 }
 
 /// A statement of a policy: actions, and the resources on which they are allowed.
