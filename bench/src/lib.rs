@@ -9,7 +9,7 @@ use countersign::{
     domain::{Envelope, Proven, Provider, Route, Unproven},
     form::Form,
     proof::signature::Signers,
-    providers::{self, Services},
+    providers::{Services, unset_settings},
     settings::SecretSource,
 };
 use countersign_cli::simulator::{legalesign::posts, signing::SigningKey};
@@ -72,9 +72,7 @@ impl Batch {
         let form = Form::read(None, &post.body).expect("a form");
         let signature = form.one("signed").expect("a signature").clone();
         let (signers, _) = Signers::parse(&[key.certificate()]);
-        let mut settings =
-            providers::settings(|name| matches!(name, "TABLE_NAME" | "ARCHIVE_BUCKET").then(|| "unused".to_owned()))
-                .expect("settings");
+        let mut settings = unset_settings();
         let proof = json!({"url_tokens": [TOKEN], "certificates": [key.certificate()]});
         settings.set_proof(Provider::Legalesign, SecretSource::Inline(proof.to_string().into()));
         let aws = Aws::new(&SdkConfig::builder().behavior_version(behavior_version()).build(), true);

@@ -58,12 +58,9 @@ pub(super) fn outcome(unavailable: Unavailable, job: JobState, now: Timestamp) -
     let later = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
     let wait =
         |pause, reason| JobOutcome::Waiting { not_before: later(pause), reason, failed: false, second_look: false };
+    let reason = unavailable.reason().to_owned();
     match unavailable {
-        Unavailable::NotReady { reason, after } => {
-            wait(after.unwrap_or(NOT_READY).clamp(SignedDuration::ZERO, LONGEST_PAUSE), reason)
-        }
-        Unavailable::RateLimited { after } => {
-            let reason = Unavailable::RateLimited { after }.reason().to_owned();
+        Unavailable::NotReady { after, .. } | Unavailable::RateLimited { after } => {
             wait(after.unwrap_or(NOT_READY).clamp(SignedDuration::ZERO, LONGEST_PAUSE), reason)
         }
         // The job only queried what happened, and this is the result. The next callback queries again.
@@ -74,10 +71,11 @@ pub(super) fn outcome(unavailable: Unavailable, job: JobState, now: Timestamp) -
                 JobOutcome::Cancelled
             }
         }
-        Unavailable::NotComplete { reason, ended: false } => wait(NOT_READY, reason),
-        Unavailable::NotConfigured => retry(job, Unavailable::NotConfigured.reason().to_owned(), later),
+        Unavailable::NotComplete { ended: false, .. } => wait(NOT_READY, reason),
         // A callback reported that it is complete, so one of the two is wrong.
-        Unavailable::NotComplete { reason, ended: true } | Unavailable::Failed { reason } => retry(job, reason, later),
+        Unavailable::NotComplete { ended: true, .. } | Unavailable::Failed { .. } | Unavailable::NotConfigured => {
+            retry(job, reason, later)
+        }
         // A callback may be faster than the service's own tables.
         Unavailable::Unknown { .. } if !job.second_look => JobOutcome::Waiting {
             not_before: later(SECOND_LOOK),
@@ -85,7 +83,7 @@ pub(super) fn outcome(unavailable: Unavailable, job: JobState, now: Timestamp) -
             failed: false,
             second_look: true,
         },
-        Unavailable::Unknown { reason } | Unavailable::Foreign { reason } => JobOutcome::Foreign { reason },
+        Unavailable::Unknown { .. } | Unavailable::Foreign { .. } => JobOutcome::Foreign { reason },
         Unavailable::HostNotAllowed { host } => JobOutcome::Blocked { host },
     }
 }

@@ -13,6 +13,18 @@ mod record;
 mod rejections;
 mod subscription;
 
+use tokio::time::{Instant, timeout_at};
+
 pub use answer::{Answer, Verdict};
 pub use receiver::Receiver;
 pub use record::record;
+
+use crate::domain::LedgerError;
+
+/// The result of `work`, or why there is none by `deadline`.
+async fn in_time<T>(deadline: Instant, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, String> {
+    match timeout_at(deadline, work).await {
+        Ok(done) => done.map_err(|problem| problem.to_string()),
+        Err(_) => Err("out of time".to_owned()),
+    }
+}

@@ -9,10 +9,10 @@ use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, info_span};
 
-use super::{Answer, Verdict, record::record_reading, rejections::Rejections};
+use super::{Answer, Verdict, in_time, record::record_reading, rejections::Rejections};
 use crate::{
     aws::Aws,
-    domain::{Envelope, LedgerError, Proven, Rejection, Route, Unproven},
+    domain::{Envelope, Proven, Rejection, Route, Unproven},
     ledger::Ledger,
     providers::{Endpoint, NotVerified, Rejected, Service},
     secrets::NotConfigured,
@@ -90,7 +90,7 @@ impl<S: Service> Receiver<S> {
         answer.await.to_http()
     }
 
-    /// Receives one request. Always answers, within [`ANSWER_WITHIN`].
+    /// Receives one request. Always answers, within `ANSWER_WITHIN`.
     pub async fn receive(&self, request: Unproven) -> Answer {
         let Ok(parts) = &self.parts else { return not_configured(&NotConfigured("settings".to_owned())) };
         let (size, received_at) = (request.size(), request.arrived_at());
@@ -162,12 +162,4 @@ fn not_configured(problem: &NotConfigured) -> Answer {
 fn unavailable(delivery: &Proven, problem: &str) -> Answer {
     tracing::error!(event = "unavailable", delivery = %delivery.id(), problem, metric.Unavailable = 1);
     Answer::nothing_kept(Verdict::Unavailable)
-}
-
-/// The result of `work`, or why there is none by `deadline`.
-async fn in_time<T>(deadline: Instant, work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, String> {
-    match timeout_at(deadline, work).await {
-        Ok(done) => done.map_err(|problem| problem.to_string()),
-        Err(_) => Err("out of time".to_owned()),
-    }
 }

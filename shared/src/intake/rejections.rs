@@ -8,11 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::time::timeout;
 
-use super::Verdict;
+use super::{Verdict, in_time};
 use crate::{
-    domain::{Addressed, LedgerError, Rejection, Route},
+    domain::{Addressed, Rejection, Route},
     ledger::{Ledger, RejectedEntry},
 };
 
@@ -71,7 +70,7 @@ impl Rejections {
                 size: size as u64,
                 refused,
             };
-            if let Err(problem) = in_time(ledger.remember_rejected(self.route, &entry)).await {
+            if let Err(problem) = in_time(deadline(), ledger.remember_rejected(self.route, &entry)).await {
                 tracing::error!(event = "ring_failed", problem);
             }
         }
@@ -93,19 +92,16 @@ impl Rejections {
         };
         let reason = verdict.reason();
         tracing::warn!(event = "refused", provider = %self.route.provider(), reason, cause, quarantine = %request.id(), metric.Refused = 1, metric.Quarantined = 1);
-        if let Err(problem) = in_time(ledger.quarantine(request, body, reason, cause)).await {
+        if let Err(problem) = in_time(deadline(), ledger.quarantine(request, body, reason, cause)).await {
             tracing::error!(event = "quarantine_failed", problem, metric.NotKept = 1);
         }
         verdict
     }
 }
 
-/// Waits until `work` is done, at most [`KEEP_WITHIN`].
-async fn in_time(work: impl Future<Output = Result<(), LedgerError>>) -> Result<(), String> {
-    match timeout(KEEP_WITHIN, work).await {
-        Ok(done) => done.map_err(|problem| problem.to_string()),
-        Err(_) => Err("out of time".to_owned()),
-    }
+/// Until when the sender of a request that is rejected now waits for it to be kept.
+fn deadline() -> tokio::time::Instant {
+    tokio::time::Instant::now() + KEEP_WITHIN
 }
 
 #[cfg(test)]

@@ -69,9 +69,6 @@ pub struct Endpoint {
 /// A service that sends callbacks.
 #[async_trait]
 pub trait Service: Send + Sync + 'static {
-    /// Where its callbacks are posted to.
-    fn endpoints(&self) -> &'static [Endpoint];
-
     /// Reads the secrets that prove callbacks to `route`, so that the first request needn't wait for them.
     ///
     /// # Errors
@@ -213,7 +210,7 @@ impl Services {
     /// Starts every service without settings. Such services read stored deliveries; they prove nothing.
     #[must_use]
     pub fn without_settings(aws: &Aws) -> Self {
-        Self::start(&Settings::unset(&VARIABLES), aws)
+        Self::start(&unset_settings(), aws)
     }
 
     /// One service.
@@ -244,6 +241,12 @@ pub fn endpoint(route: Route) -> &'static Endpoint {
 /// Everything that is missing or wrong.
 pub fn settings(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Problems> {
     Settings::read(&VARIABLES, lookup)
+}
+
+/// Settings of which nothing is set: see [`Settings::unset`].
+#[must_use]
+pub fn unset_settings() -> Settings {
+    Settings::unset(&VARIABLES)
 }
 
 /// Reads the settings from the process's environment.

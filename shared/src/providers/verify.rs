@@ -1,11 +1,15 @@
 //! The steps of a verification, the same for every service: secrets, path token, the service's own proof.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::{
+    aws::Aws,
     domain::{Addressed, OwnProof, Policy, Proven, Rejection, Route, Unproven},
     proof::token::Tokens,
     secrets::{Cached, NotConfigured, Secret},
+    settings::ServiceSettings,
 };
 
 /// How the callbacks of one route are proven.
@@ -67,54 +71,72 @@ pub enum NotProven {
     Rejected(Rejection),
 }
 
-/// Verifies a request by a scheme. See [`super::Service::verify`].
-pub(super) async fn verify<S: Scheme>(
-    scheme: &S,
-    secrets: &Cached<S::Secrets>,
-    request: Unproven,
-) -> Result<Proven, NotVerified> {
-    if request.posted_to() != S::ROUTE {
-        return Err(NotVerified::ForeignRoute);
-    }
-    let mut current = secrets.get().await.map_err(NotVerified::NotConfigured)?;
-    let request = match request.address(S::path_tokens(&current)) {
-        Ok(request) => request,
-        // The token may be a new one that was set since the secret was read.
-        Err(request) => {
-            current = secrets.reread().await.ok_or(NotVerified::PathToken)?;
-            request.address(S::path_tokens(&current)).map_err(|_| NotVerified::PathToken)?
-        }
-    };
-    let mut proof = scheme.prove(&request, &current);
-    if let Err(Rejection::Unproven(_) | Rejection::NotConfigured(_)) = proof
-        && let Some(newer) = secrets.reread().await
-    {
-        proof = scheme.prove(&request, &newer);
-        current = newer;
-    }
-    match proof {
-        Ok(proof) => {
-            let policy = scheme.policy(&request, &current);
-            Ok(request.prove(proof, policy))
-        }
-        Err(rejection) => {
-            let redacted_body = scheme.redact(&request, &current);
-            Err(NotVerified::Proof(Box::new(Rejected { request, rejection, redacted_body })))
-        }
-    }
+/// Verifies the callbacks of one route: a scheme, and the secrets that it checks against.
+pub(super) struct Verifier<S: Scheme> {
+    scheme: S,
+    secrets: Cached<S::Secrets>,
 }
 
-/// Verifies a request from quarantine by a scheme. See [`super::Service::verify_quarantined`].
-pub(super) async fn verify_quarantined<S: Scheme>(
-    scheme: &S,
-    secrets: &Cached<S::Secrets>,
-    request: Addressed,
-) -> Result<Proven, NotProven> {
-    if request.route() != S::ROUTE {
-        return Err(NotProven::Rejected(Rejection::Malformed("foreign_route")));
+impl<S: Scheme> Verifier<S> {
+    /// A verifier with the secrets that a service's settings name. Reads them when they are first needed.
+    pub(super) fn new(scheme: S, settings: &ServiceSettings, aws: &Aws) -> Self {
+        Self { scheme, secrets: Cached::new(settings.proof.clone(), Some(aws.secrets.clone())) }
     }
-    let secrets = secrets.get().await.map_err(NotProven::NotConfigured)?;
-    let proof = scheme.prove(&request, &secrets).map_err(NotProven::Rejected)?;
-    let policy = scheme.policy(&request, &secrets);
-    Ok(request.prove(proof, policy))
+
+    /// The current secrets.
+    ///
+    /// # Errors
+    /// If they are missing or unusable.
+    pub(super) async fn secrets(&self) -> Result<Arc<S::Secrets>, NotConfigured> {
+        self.secrets.get().await
+    }
+
+    /// Reads the secrets. See [`super::Service::warm`].
+    pub(super) async fn warm(&self) -> Result<(), NotConfigured> {
+        self.secrets().await.map(drop)
+    }
+
+    /// Verifies a request. See [`super::Service::verify`].
+    pub(super) async fn verify(&self, request: Unproven) -> Result<Proven, NotVerified> {
+        if request.posted_to() != S::ROUTE {
+            return Err(NotVerified::ForeignRoute);
+        }
+        let mut current = self.secrets().await.map_err(NotVerified::NotConfigured)?;
+        let request = match request.address(S::path_tokens(&current)) {
+            Ok(request) => request,
+            // The token may be a new one that was set since the secret was read.
+            Err(request) => {
+                current = self.secrets.reread().await.ok_or(NotVerified::PathToken)?;
+                request.address(S::path_tokens(&current)).map_err(|_| NotVerified::PathToken)?
+            }
+        };
+        let mut proof = self.scheme.prove(&request, &current);
+        if let Err(Rejection::Unproven(_) | Rejection::NotConfigured(_)) = proof
+            && let Some(newer) = self.secrets.reread().await
+        {
+            proof = self.scheme.prove(&request, &newer);
+            current = newer;
+        }
+        match proof {
+            Ok(proof) => {
+                let policy = self.scheme.policy(&request, &current);
+                Ok(request.prove(proof, policy))
+            }
+            Err(rejection) => {
+                let redacted_body = self.scheme.redact(&request, &current);
+                Err(NotVerified::Proof(Box::new(Rejected { request, rejection, redacted_body })))
+            }
+        }
+    }
+
+    /// Verifies a request from quarantine. See [`super::Service::verify_quarantined`].
+    pub(super) async fn verify_quarantined(&self, request: Addressed) -> Result<Proven, NotProven> {
+        if request.route() != S::ROUTE {
+            return Err(NotProven::Rejected(Rejection::Malformed("foreign_route")));
+        }
+        let secrets = self.secrets().await.map_err(NotProven::NotConfigured)?;
+        let proof = self.scheme.prove(&request, &secrets).map_err(NotProven::Rejected)?;
+        let policy = self.scheme.policy(&request, &secrets);
+        Ok(request.prove(proof, policy))
+    }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use countersign::{
     aws::{Aws, behavior_version},
     domain::{Envelope, Proven, Provider, Route, Unproven},
-    providers::{self, Services},
+    providers::{Services, unset_settings},
     settings::{SecretSource, Settings},
     time,
 };
@@ -27,7 +27,7 @@ const SIGNATURE_OF_NOTHING: &str = include_str!("../../../shared/tests/data/lega
 #[must_use]
 pub fn delivery_at(received_at: Timestamp, route: Route, body: impl Into<Bytes>) -> Proven {
     let proof = json!({"url_tokens": [PATH_TOKEN]});
-    prove(received_at, route, body.into(), with_proof(&settings(), route.provider(), &proof))
+    prove(received_at, route, body.into(), with_proof(&unset_settings(), route.provider(), &proof))
 }
 
 /// A delivery that was received now and is proven by its path token.
@@ -40,7 +40,7 @@ pub fn delivery(route: Route, body: impl Into<Bytes>) -> Proven {
 #[must_use]
 pub fn signed_delivery() -> Proven {
     let proof = json!({"url_tokens": [PATH_TOKEN], "certificates": [SIGNER]});
-    let settings = with_proof(&settings(), Provider::Legalesign, &proof);
+    let settings = with_proof(&unset_settings(), Provider::Legalesign, &proof);
     let body = format!("data=&signed={}", utf8_percent_encode(SIGNATURE_OF_NOTHING.trim(), NON_ALPHANUMERIC));
     prove(time::now(), Route::LegalesignBatch, body.into(), settings)
 }
@@ -49,7 +49,7 @@ pub fn signed_delivery() -> Proven {
 #[must_use]
 pub fn signed_batch(received_at: Timestamp, body: impl Into<Bytes>, certificate: &str) -> Proven {
     let proof = json!({"url_tokens": [PATH_TOKEN], "certificates": [certificate]});
-    prove(received_at, Route::LegalesignBatch, body.into(), with_proof(&settings(), Provider::Legalesign, &proof))
+    prove(received_at, Route::LegalesignBatch, body.into(), with_proof(&unset_settings(), Provider::Legalesign, &proof))
 }
 
 /// A delivery of SignEasy that was received now and is proven by the token in its body, which is removed from it.
@@ -67,11 +67,6 @@ pub fn services() -> Services {
 
 fn aws() -> Aws {
     Aws::new(&SdkConfig::builder().behavior_version(behavior_version()).build(), true)
-}
-
-fn settings() -> Settings {
-    providers::settings(|name| matches!(name, "TABLE_NAME" | "ARCHIVE_BUCKET").then(|| "unused".to_owned()))
-        .expect("settings")
 }
 
 fn with_proof(settings: &Settings, provider: Provider, proof: &Value) -> Settings {

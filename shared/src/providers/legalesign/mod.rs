@@ -18,16 +18,9 @@ mod time;
 
 use async_trait::async_trait;
 
-use self::{
-    api::Api,
-    batch::Batch,
-    proof::{ProofSecrets, SignedProofSecrets},
-    realtime::Realtime,
-    settings::LegalesignSettings,
-};
+use self::{api::Api, batch::Batch, realtime::Realtime, settings::LegalesignSettings};
 use super::{
-    ChangesPage, ChangesQuery, Discovery, Endpoint, NotProven, NotVerified, Registration, Service,
-    verify::{self, verify},
+    ChangesPage, ChangesQuery, Discovery, Endpoint, NotProven, NotVerified, Registration, Service, verify::Verifier,
 };
 use crate::{
     aws::Aws,
@@ -36,14 +29,14 @@ use crate::{
         Unproven, Unreadable,
     },
     outbound::Client,
-    secrets::{Cached, NotConfigured},
+    secrets::NotConfigured,
     settings::Settings,
 };
 
 /// Legalesign's entry in the list of services.
 pub(super) const REGISTRATION: Registration = Registration {
     provider: Provider::Legalesign,
-    endpoints: &ENDPOINTS,
+    endpoints: &[BATCH, REALTIME],
     variables: settings::VARIABLES,
     start: |settings, aws| Box::new(Legalesign::new(settings, aws)),
 };
@@ -55,13 +48,10 @@ pub const BATCH: Endpoint = Endpoint { route: Route::LegalesignBatch, kept_heade
 pub const REALTIME: Endpoint =
     Endpoint { route: Route::LegalesignRealtime, kept_headers: &realtime::KEPT_HEADERS, resends: false };
 
-const ENDPOINTS: [Endpoint; 2] = [BATCH, REALTIME];
-
 /// The service.
 pub struct Legalesign {
-    batch_secrets: Cached<SignedProofSecrets>,
-    realtime_secrets: Cached<ProofSecrets>,
-    realtime: Realtime,
+    batch: Verifier<Batch>,
+    realtime: Verifier<Realtime>,
     api: Api,
 }
 
@@ -72,9 +62,8 @@ impl Legalesign {
         let settings = settings.service(Provider::Legalesign);
         let LegalesignSettings { realtime_must_be_signed } = settings::parse(settings).0;
         Self {
-            batch_secrets: Cached::new(settings.proof.clone(), Some(aws.secrets.clone())),
-            realtime_secrets: Cached::new(settings.proof.clone(), Some(aws.secrets.clone())),
-            realtime: Realtime { must_be_signed: realtime_must_be_signed },
+            batch: Verifier::new(Batch, settings, aws),
+            realtime: Verifier::new(Realtime { must_be_signed: realtime_must_be_signed }, settings, aws),
             api: Api::new(settings, aws),
         }
     }
@@ -82,28 +71,24 @@ impl Legalesign {
 
 #[async_trait]
 impl Service for Legalesign {
-    fn endpoints(&self) -> &'static [Endpoint] {
-        &ENDPOINTS
-    }
-
     async fn warm(&self, route: Route) -> Result<(), NotConfigured> {
         match route {
-            Route::LegalesignBatch => self.batch_secrets.get().await.map(drop),
-            _ => self.realtime_secrets.get().await.map(drop),
+            Route::LegalesignBatch => self.batch.warm().await,
+            _ => self.realtime.warm().await,
         }
     }
 
     async fn verify(&self, request: Unproven) -> Result<Proven, NotVerified> {
         match request.posted_to() {
-            Route::LegalesignBatch => verify(&Batch, &self.batch_secrets, request).await,
-            _ => verify(&self.realtime, &self.realtime_secrets, request).await,
+            Route::LegalesignBatch => self.batch.verify(request).await,
+            _ => self.realtime.verify(request).await,
         }
     }
 
     async fn verify_quarantined(&self, request: Addressed) -> Result<Proven, NotProven> {
         match request.route() {
-            Route::LegalesignBatch => verify::verify_quarantined(&Batch, &self.batch_secrets, request).await,
-            _ => verify::verify_quarantined(&self.realtime, &self.realtime_secrets, request).await,
+            Route::LegalesignBatch => self.batch.verify_quarantined(request).await,
+            _ => self.realtime.verify_quarantined(request).await,
         }
     }
 
@@ -126,7 +111,7 @@ impl Service for Legalesign {
     }
 
     async fn discovery(&self) -> Result<Discovery, NotConfigured> {
-        Ok(Discovery::Feeds(self.realtime_secrets.get().await?.groups().to_vec()))
+        Ok(Discovery::Feeds(self.realtime.secrets().await?.groups().to_vec()))
     }
 
     async fn changes(&self, client: &Client, query: ChangesQuery<'_>) -> Result<ChangesPage, Unavailable> {

@@ -16,14 +16,8 @@ use async_trait::async_trait;
 
 pub use callback_url::{CallbackUrl, InvalidCallbackUrl};
 
-use self::{
-    api::Api,
-    callback::{Callback, ProofSecrets},
-};
-use super::{
-    Endpoint, MissedCallback, NotProven, NotVerified, Registration, Service,
-    verify::{self, verify},
-};
+use self::{api::Api, callback::Callback};
+use super::{Endpoint, MissedCallback, NotProven, NotVerified, Registration, Service, verify::Verifier};
 use crate::{
     aws::Aws,
     domain::{
@@ -31,7 +25,7 @@ use crate::{
         Unreadable,
     },
     outbound::Client,
-    secrets::{Cached, NotConfigured},
+    secrets::NotConfigured,
     settings::Settings,
 };
 
@@ -48,8 +42,7 @@ pub const ENDPOINT: Endpoint = Endpoint { route: Route::Quicklysign, kept_header
 
 /// The service.
 pub struct Quicklysign {
-    secrets: Cached<ProofSecrets>,
-    callback: Callback,
+    callbacks: Verifier<Callback>,
     api: Api,
 }
 
@@ -59,8 +52,7 @@ impl Quicklysign {
     pub fn new(settings: &Settings, aws: &Aws) -> Self {
         let settings = settings.service(Provider::Quicklysign);
         Self {
-            secrets: Cached::new(settings.proof.clone(), Some(aws.secrets.clone())),
-            callback: Callback::new(settings::parse(settings).0),
+            callbacks: Verifier::new(Callback::new(settings::parse(settings).0), settings, aws),
             api: Api::new(settings, aws),
         }
     }
@@ -68,20 +60,16 @@ impl Quicklysign {
 
 #[async_trait]
 impl Service for Quicklysign {
-    fn endpoints(&self) -> &'static [Endpoint] {
-        &[ENDPOINT]
-    }
-
     async fn warm(&self, _: Route) -> Result<(), NotConfigured> {
-        self.secrets.get().await.map(drop)
+        self.callbacks.warm().await
     }
 
     async fn verify(&self, request: Unproven) -> Result<Proven, NotVerified> {
-        verify(&self.callback, &self.secrets, request).await
+        self.callbacks.verify(request).await
     }
 
     async fn verify_quarantined(&self, request: Addressed) -> Result<Proven, NotProven> {
-        verify::verify_quarantined(&self.callback, &self.secrets, request).await
+        self.callbacks.verify_quarantined(request).await
     }
 
     fn read(&self, delivery: &Proven) -> Result<Reading, Unreadable> {

@@ -19,18 +19,15 @@ mod tests;
 
 use async_trait::async_trait;
 
-use self::{api::Api, callback::Callback, proof::ProofSecrets};
-use super::{
-    Endpoint, NotProven, NotVerified, Registration, Service,
-    verify::{self, verify},
-};
+use self::{api::Api, callback::Callback};
+use super::{Endpoint, NotProven, NotVerified, Registration, Service, verify::Verifier};
 use crate::{
     aws::Aws,
     domain::{
         Addressed, Inspection, Known, Proven, Provider, Reading, Route, Subject, Unavailable, Unproven, Unreadable,
     },
     outbound::Client,
-    secrets::{Cached, NotConfigured},
+    secrets::NotConfigured,
     settings::Settings,
 };
 
@@ -47,8 +44,7 @@ pub const ENDPOINT: Endpoint = Endpoint { route: Route::Signeasy, kept_headers: 
 
 /// The service.
 pub struct Signeasy {
-    secrets: Cached<ProofSecrets>,
-    callback: Callback,
+    callbacks: Verifier<Callback>,
     api: Api,
 }
 
@@ -59,8 +55,7 @@ impl Signeasy {
         let settings = settings.service(Provider::Signeasy);
         let own = settings::parse(settings).0;
         Self {
-            secrets: Cached::new(settings.proof.clone(), Some(aws.secrets.clone())),
-            callback: Callback { token: own.token },
+            callbacks: Verifier::new(Callback { token: own.token }, settings, aws),
             api: Api::new(settings, &own.api_path, aws),
         }
     }
@@ -68,20 +63,16 @@ impl Signeasy {
 
 #[async_trait]
 impl Service for Signeasy {
-    fn endpoints(&self) -> &'static [Endpoint] {
-        &[ENDPOINT]
-    }
-
     async fn warm(&self, _: Route) -> Result<(), NotConfigured> {
-        self.secrets.get().await.map(drop)
+        self.callbacks.warm().await
     }
 
     async fn verify(&self, request: Unproven) -> Result<Proven, NotVerified> {
-        verify(&self.callback, &self.secrets, request).await
+        self.callbacks.verify(request).await
     }
 
     async fn verify_quarantined(&self, request: Addressed) -> Result<Proven, NotProven> {
-        verify::verify_quarantined(&self.callback, &self.secrets, request).await
+        self.callbacks.verify_quarantined(request).await
     }
 
     fn read(&self, delivery: &Proven) -> Result<Reading, Unreadable> {
@@ -92,7 +83,7 @@ impl Service for Signeasy {
         if delivery.proof().body_token.is_none() {
             return Ok(());
         }
-        let secrets = self.secrets.get().await.map_err(NotProven::NotConfigured)?;
+        let secrets = self.callbacks.secrets().await.map_err(NotProven::NotConfigured)?;
         proof::prove_seal(delivery.body(), &secrets).map_err(NotProven::Rejected)
     }
 

@@ -55,10 +55,6 @@ impl WithOwnProof {
 
 #[async_trait]
 impl Service for WithOwnProof {
-    fn endpoints(&self) -> &'static [Endpoint] {
-        self.0.endpoints()
-    }
-
     async fn warm(&self, route: Route) -> Result<(), NotConfigured> {
         self.0.warm(route).await
     }

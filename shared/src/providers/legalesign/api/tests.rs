@@ -184,7 +184,7 @@ async fn a_rate_limit_has_the_pause_of_retry_after() {
 }
 
 #[tokio::test]
-async fn only_documents_have_pdfs() {
+async fn a_signer_cannot_be_inspected() {
     let unavailable = Server::default().inspect(SubjectKind::Signer).await.unwrap_err();
     assert_eq!(unavailable, Unavailable::failed("not_a_document"));
 }

@@ -125,7 +125,7 @@ fn a_batch_without_usable_signature_fields_is_malformed() {
 }
 
 #[test]
-fn what_is_signed_wrongly() {
+fn an_invalid_signature_is_unproven() {
     let refused = |body: String, code| assert_eq!(prove(body).err(), Some(Rejection::Unproven(code)));
     refused(form(BATCH, ""), "signature_length");
     refused(form(BATCH, "no base64!"), "signature_encoding");

@@ -162,7 +162,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_next_page_must_have_the_api_s_origin() {
+    fn a_next_page_must_have_the_origin_of_the_api() {
         let connection = connection("https://api.example/base");
         let page = connection.endpoint("document_packs/k");
         for (next, expected) in [

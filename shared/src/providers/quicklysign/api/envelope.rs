@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_envelope_s_status_precedes_the_http_status() {
+    fn the_status_in_the_envelope_precedes_the_http_status() {
         let body = r#"{"status":{"status_code":401,"errors":[{"code":"unauthorised","message":"No: s3cret"}]}}"#;
         for http in [200, 401] {
             let error = error(http, body);

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_api_s_text_is_shown_without_secrets() {
+    fn error_texts_of_the_api_are_redacted() {
         let shown = |text: &str| presentable(text, &["hush-hush", ""]).unwrap_or_default();
         assert_eq!(shown("client_secret is wrong"), "client_secret is wrong");
         assert_eq!(shown("hush-hush is wrong\r\nand so on"), "*** is wrongand so on");

@@ -68,7 +68,7 @@ fn one_incomplete_document_makes_the_pack_incomplete() {
 }
 
 #[test]
-fn the_pack_s_own_status_counts_if_its_documents_have_none() {
+fn the_status_of_the_pack_is_used_if_its_documents_have_none() {
     let pack = |status: &str, documents: Value| {
         inspect(&[json!({"document_pack": {"key": "pack", "status": status, "documents": documents}})])
     };
