@@ -33,7 +33,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes))
 }
 
-/// The time so much after now, or before it if negative.
+/// Now plus `by`, which may be negative.
 #[must_use]
 pub fn from_now(by: SignedDuration) -> Timestamp {
     time::now().checked_add(by).expect("a time")

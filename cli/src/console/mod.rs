@@ -2,11 +2,11 @@
 //!
 //! `countersign serve` serves it at `/`, next to its gateway; `countersign console` serves it alone, for a deployed
 //! stack. Pages are rendered on the server, and the template escapes every value. While a page is open, it is rendered
-//! again on changes and sent over server-sent events ([`live`]). A small script patches only the differences into the
+//! again on changes and sent over server-sent events (`live`). A small script patches only the differences into the
 //! page, so that focus, scroll position and open details stay. Without the script everything works except these
 //! updates.
 //!
-//! The console shows documents and can change the state of the stack, so [`guard`] admits only a browser on this
+//! The console shows documents and can change the state of the stack, so `guard` admits only a browser on this
 //! machine: the console listens on loopback, accepts only its own host names (another site may point its name here),
 //! and its forms need a secret that only its own pages contain.
 

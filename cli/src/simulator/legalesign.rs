@@ -1,5 +1,5 @@
 //! Legalesign's API, V1: documents, their status, their PDFs, and the reasons of signers who declined. Subscriptions
-//! are in [`super::subscriptions`].
+//! are in `super::subscriptions`.
 //!
 //! Confirmed by Legalesign's OpenAPI specification and API pages: `Authorization: ApiKey username:secret`; that paths
 //! end in `/`; the status codes of documents and signers; `download_final` and `hash_value`; the responses of `/pdf/`
@@ -9,7 +9,7 @@
 //! ids, the body of errors, the format of `meta.next`, the order of lists, and that an expired document counts as
 //! removed.
 //!
-//! [`list`] has the list of documents, which reconciliation queries.
+//! `list` has the list of documents, which reconciliation queries.
 
 use axum::Json;
 use axum::Router;

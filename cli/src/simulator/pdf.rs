@@ -142,7 +142,7 @@ fn draw(sheet: &Sheet, number: (usize, usize), rendering: Option<Rendering>) -> 
         Some(Rendering { number, at }) => format!("Rendering {number}, created {at:.0}."),
         None => format!("Version {}.", sheet.version + 1),
     };
-    page.footer(&format!("{made} Made by a simulator of {}; it binds nobody.", sheet.service.display_name()));
+    page.footer(&format!("{made} Made by a simulator of {}; it is not legally binding.", sheet.service.display_name()));
     page.content
 }
 

@@ -210,7 +210,7 @@ async fn download_source(call: Call, Path((id, source)): Path<(String, String)>)
     Ok(respond(&call.simulator, download, paper))
 }
 
-/// `GET /v3/me/signed/{id}/download`: what somebody signed alone. Third party. That its SHA-256 is the callback's
+/// `GET /v3/me/signed/{id}/download`: a document that a user signed alone. Third party. That its SHA-256 is the callback's
 /// `checksum` is inferred.
 async fn download_own(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let file = Signed::find_signed(&call, &id)?;

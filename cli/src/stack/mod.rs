@@ -6,19 +6,16 @@
 
 mod containers;
 pub mod dynamodb;
+mod environment;
 mod folder;
 mod functions;
 pub mod gateway;
 mod pipe;
 mod queue;
 pub mod s3;
+mod storage;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -35,8 +32,10 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 pub use crate::secrets::Secrets;
 use crate::simulator::{self, Simulator};
 pub use containers::{Containers, Host};
+pub use environment::{environment, process_environment};
 pub use folder::{Endpoints, Folder, Taken};
 pub use functions::Functions;
+pub use storage::{Storage, clients};
 
 /// The table's name in the local stack.
 pub const TABLE: &str = "countersign";
@@ -165,56 +164,6 @@ impl Tasks {
             self.running.shutdown().await;
         }
     }
-}
-
-/// The embedded DynamoDB and S3 alone, for commands on a folder that no stack runs on.
-pub struct Storage {
-    /// URL of DynamoDB.
-    pub dynamodb: String,
-    /// URL of S3.
-    pub s3: String,
-    /// Clients of both.
-    pub aws: Aws,
-    database: Database,
-}
-
-impl Storage {
-    /// Opens the table and the bucket in `folder`, and serves them on loopback until `stop` turns true.
-    ///
-    /// # Errors
-    /// When the files can't be opened, or there is no free port.
-    pub async fn open(folder: &Path, parts: &mut JoinSet<()>, stop: &watch::Receiver<bool>) -> Result<Self> {
-        let database = dynamodb::open(&folder.join("dynamodb.sqlite"))?;
-        let (listener, dynamodb) = bind(0).await?;
-        let (served, shutdown) = (database.clone(), stopped(stop.clone()));
-        parts.spawn(async move {
-            if let Err(problem) = dynoxide::server::serve_with_shutdown(listener, served, shutdown).await {
-                tracing::error!(event = "dynamodb_ended", problem);
-            }
-        });
-        let store = s3::Store::open(folder.join("s3"), &[BUCKET]).await.context("the embedded S3's folder")?;
-        let (listener, s3) = bind(0).await?;
-        let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
-        parts.spawn(s3::serve(listener, store, credentials, stopped(stop.clone())));
-        let aws = clients(&dynamodb, &s3).await;
-        dynamodb::create_table(&aws.dynamodb, TABLE).await?;
-        Ok(Self { dynamodb, s3, aws, database })
-    }
-}
-
-/// Clients of an embedded DynamoDB and S3 at these URLs.
-pub async fn clients(dynamodb: &str, s3: &str) -> Aws {
-    let credentials = aws_sdk_s3::config::Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local");
-    let config = aws_config::defaults(countersign::aws::behavior_version())
-        .region(aws_config::Region::new(REGION))
-        .credentials_provider(credentials)
-        .timeout_config(countersign::aws::timeouts())
-        .load()
-        .await;
-    let dynamodb = config.to_builder().endpoint_url(dynamodb).build();
-    let s3 = config.to_builder().endpoint_url(s3).build();
-    let aws = Aws::new(&dynamodb, true);
-    Aws { s3: Aws::new(&s3, true).s3, ..aws }
 }
 
 impl Stack {
@@ -346,14 +295,6 @@ pub async fn simulate(
     Ok((simulator, url))
 }
 
-/// The process's environment, without variables that aren't UTF-8.
-#[must_use]
-pub fn process_environment() -> HashMap<String, String> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
-}
-
 /// The endpoints of a stack.
 fn endpoints(
     options: &Options,
@@ -373,55 +314,11 @@ fn endpoints(
         table: TABLE.to_owned(),
         bucket: BUCKET.to_owned(),
         secrets: options.secrets.folder().to_owned(),
-        environment: open_settings(environment),
+        environment: environment::open_settings(environment),
         region: REGION.to_owned(),
         access_key_id: ACCESS_KEY.to_owned(),
         secret_access_key: SECRET_KEY.to_owned(),
     }
-}
-
-/// Settings that aren't secret. Nothing else of an environment may be written to a file.
-const OPEN_SETTINGS: [&str; 8] = [
-    "LEGALESIGN_API_URL",
-    "QUICKLYSIGN_API_URL",
-    "SIGNEASY_API_URL",
-    "DOWNLOAD_HOSTS",
-    "LEGALESIGN_REALTIME_PROOF",
-    "SIGNEASY_TOKEN",
-    "SIGNEASY_API_PATH",
-    "MAX_BODY_BYTES",
-];
-
-fn open_settings(environment: &HashMap<String, String>) -> BTreeMap<String, String> {
-    let set = OPEN_SETTINGS.into_iter().filter_map(|name| Some((name.to_owned(), environment.get(name)?.clone())));
-    set.collect()
-}
-
-/// The functions' environment: that of the options, completed by what the stack sets itself.
-#[must_use]
-pub fn environment(options: &Options, simulator: &str, http: &str) -> HashMap<String, String> {
-    let mut environment = options.environment.clone();
-    let mut default = |name: &str, value: String| {
-        environment.entry(name.to_owned()).or_insert(value);
-    };
-    default("LEGALESIGN_API_URL", format!("{simulator}/legalesign/api/v1"));
-    default("QUICKLYSIGN_API_URL", format!("{simulator}/quicklysign"));
-    default("SIGNEASY_API_URL", format!("{simulator}/signeasy"));
-    default("QUICKLYSIGN_CALLBACK_URL", format!("{http}{}", Route::Quicklysign.path()));
-    default("SIGNEASY_TOKEN", "if_present".to_owned());
-    let mut set = |name: &str, value: String| {
-        environment.insert(name.to_owned(), value);
-    };
-    set("TABLE_NAME", TABLE.to_owned());
-    set("ARCHIVE_BUCKET", BUCKET.to_owned());
-    set("ALLOW_INSECURE_DOWNLOADS", "true".to_owned());
-    for provider in Provider::ALL {
-        let prefix = provider.as_str().to_ascii_uppercase();
-        let (proof, api) = options.secrets.of(provider);
-        set(&format!("{prefix}_PROOF"), proof.to_string());
-        set(&format!("{prefix}_API"), api.to_string());
-    }
-    environment
 }
 
 /// Recovers from a process that was killed: only this process uses the folder, so every lease on an archive job is dead, and

@@ -72,7 +72,7 @@ fn json_of(output: &Output) -> (i32, Value) {
 }
 
 #[test]
-fn a_pack_s_webhook_is_made_shown_and_ended_and_no_secret_is_printed() {
+fn a_webhook_is_created_shown_and_deleted_without_printing_a_secret() {
     let stack = Stack::start();
     let (code, created) = stack.json(&["webhooks", "create", "--entity-key", "pack"]);
     assert_eq!((code, &created["created"], &created["replaced"]), (0, &json!(true), &json!(0)));
@@ -120,7 +120,7 @@ fn a_pack_s_webhook_is_made_shown_and_ended_and_no_secret_is_printed() {
 }
 
 #[test]
-fn the_environment_s_account_goes_before_the_stack_s() {
+fn credentials_in_the_environment_override_those_of_the_stack() {
     let stack = Stack::start();
     let api = stack.file("endpoints.json")["apis"]["quicklysign"].clone();
     let elsewhere = TempDir::new().unwrap();

@@ -6,20 +6,16 @@
 //! the crate, so a receiver that forgets to verify does not compile:
 //!
 //! ```compile_fail,E0624
-//! # use countersign::domain::{Addressed, Policy, Proof, Proven};
-//! fn believe(request: Addressed) -> Proven {
-//!     request.prove(unimplemented!(), Policy::default())
-//! }
+//! let prove = countersign::domain::Addressed::prove;
 //! ```
 
-use std::{collections::BTreeMap, fmt, ops::Deref, str::FromStr};
+use std::fmt;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 
-use super::{Route, SubscriptionPolicy, Trust};
+use super::{DeliveryId, Envelope, Route, SubscriptionPolicy, Trust};
 use crate::{
     proof::{
         signature::{Fingerprint, SignatureProof, Signer},
@@ -27,105 +23,6 @@ use crate::{
     },
     time,
 };
-
-/// A delivery's id: a UUID of version 7, so that ids sort by the time of arrival.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct DeliveryId(String);
-
-/// The text is not a UUID.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a delivery id (a UUID)")]
-pub struct InvalidDeliveryId;
-
-impl DeliveryId {
-    fn new(received_at: Timestamp) -> Self {
-        let seconds = u64::try_from(received_at.as_second()).unwrap_or(0);
-        let nanoseconds = u32::try_from(received_at.subsec_nanosecond()).unwrap_or(0);
-        let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds);
-        Self(uuid::Uuid::new_v7(time).to_string())
-    }
-
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Deref for DeliveryId {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DeliveryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl FromStr for DeliveryId {
-    type Err = InvalidDeliveryId;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        uuid::Uuid::try_parse(text).map(|id| Self(id.to_string())).map_err(|_| InvalidDeliveryId)
-    }
-}
-
-impl TryFrom<String> for DeliveryId {
-    type Error = InvalidDeliveryId;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<DeliveryId> for String {
-    fn from(id: DeliveryId) -> Self {
-        id.0
-    }
-}
-
-/// A longer header or query value is not a documented one, and isn't kept.
-const MAX_KEPT_TEXT: usize = 4096;
-
-/// The longest value of `?event=` that is kept, in bytes.
-const MAX_EVENT: usize = 64;
-
-/// The parts of a request besides its body that proof and parser need.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Envelope {
-    /// The kept headers, by lower-case name.
-    pub headers: BTreeMap<String, String>,
-    /// The value of `?event=`, in which a subscription's URL names the subscription.
-    pub event: Option<String>,
-}
-
-impl Envelope {
-    /// Keeps the headers named by `kept`, and the query's `event`. All other headers are dropped: they may hold anything.
-    ///
-    /// An unreadable or overlong header is kept as an empty value, so that an unreadable signature isn't mistaken for a
-    /// missing one.
-    #[must_use]
-    pub fn of(headers: &http::HeaderMap, query: Option<&str>, kept: &[&str]) -> Self {
-        let keep = |name: &&str| {
-            let value = headers.get(*name)?.to_str().ok().filter(|value| value.len() <= MAX_KEPT_TEXT);
-            Some(((*name).to_owned(), value.unwrap_or_default().to_owned()))
-        };
-        let event = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-            .find_map(|(name, value)| (name == "event" && value.len() <= MAX_EVENT).then(|| value.into_owned()));
-        Self { headers: kept.iter().filter_map(keep).collect(), event }
-    }
-
-    /// A kept header's value.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
-    }
-}
 
 /// A request in one of three states: [`Unproven`], [`Addressed`], [`Proven`].
 pub struct Delivery<State> {

@@ -5,6 +5,8 @@
 
 mod correlation;
 mod delivery;
+mod delivery_id;
+mod envelope;
 mod error;
 mod event;
 mod inspection;
@@ -18,9 +20,9 @@ mod webhook;
 
 pub use correlation::{Candidate, Candidates, Correlation, CorrelationKey, Side};
 pub(crate) use delivery::OwnProof;
-pub use delivery::{
-    Addressed, Delivery, DeliveryId, Envelope, InvalidDeliveryId, Policy, Proof, Proven, SignedPart, Unproven,
-};
+pub use delivery::{Addressed, Delivery, Policy, Proof, Proven, SignedPart, Unproven};
+pub use delivery_id::{DeliveryId, InvalidDeliveryId};
+pub use envelope::Envelope;
 pub use error::{LedgerError, Stop};
 pub use event::{Event, EventId, Identity, Kind, Parts, TimeSource, Trust};
 pub use inspection::{Deferral, FinalDocument, Inspection, Role, Unavailable};

@@ -9,7 +9,7 @@
 //! | Signer of a document | `<provider>#document#<id>` | `SIGNER#<signer id>` | `signers`, `reported` | |
 //! | Documents of a signer | `<provider>#signer#<id>` | `DOCUMENTS` | `signers` | |
 //! | Delivery | `DELIVERY#<id>` | `DELIVERY` | `deliveries`, `erasure` | `ACCEPTED#<shard>` / `<time>#<id>` until it is finished, then `DELIVERY#<day>#<shard>` / `<time>#<id>` |
-//! | Rejected request with a valid path token | `QUARANTINE#<id>` | `QUARANTINE` | `quarantine` | `QUARANTINE#<shard>` / `<time>#<id>` until it is taken in |
+//! | Rejected request with a valid path token | `QUARANTINE#<id>` | `QUARANTINE` | `quarantine` | `QUARANTINE#<shard>` / `<time>#<id>` until it is replayed |
 //! | Rejected request without one | `RING#<provider>` | `<slot>`, `00` to `99` | `quarantine` | |
 //! | Certificate | `CERT#<fingerprint>` | `CERT` | `certificates` | |
 //! | Webhook | `WEBHOOK#<provider>#<key>` | `WEBHOOK` | `webhooks` | |

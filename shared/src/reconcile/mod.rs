@@ -1,8 +1,8 @@
 //! Reconcile: queries the services for what their callbacks didn't report, and records it.
 //!
 //! The services ask for callbacks instead of polling. So the queries are rare and small, and limited to what may be
-//! missing. A service that lists changes is queried for what was modified since the last pass ([`feeds`]); of the others,
-//! each subject that isn't at its end is inspected ([`open_subjects`]). A status that no callback reported and that is
+//! missing. A service that lists changes is queried for what was modified since the last pass (`feeds`); of the others,
+//! each subject that isn't at its end is inspected (`open_subjects`). A status that no callback reported and that is
 //! older than [`GRACE`] is recorded with `source: reconcile` and counted as a missed callback.
 //!
 //! Each run is bounded, and continues where the last one stopped. A 429 ends a service's run for as long as the service

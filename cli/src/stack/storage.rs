@@ -1,0 +1,60 @@
+//! The embedded DynamoDB and S3 of a data folder, and clients of them.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use countersign::aws::Aws;
+use dynoxide::Database;
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, TABLE, bind, dynamodb, s3, stopped};
+
+/// The embedded DynamoDB and S3 alone, for commands on a folder that no stack runs on.
+pub struct Storage {
+    /// URL of DynamoDB.
+    pub dynamodb: String,
+    /// URL of S3.
+    pub s3: String,
+    /// Clients of both.
+    pub aws: Aws,
+    pub(super) database: Database,
+}
+
+impl Storage {
+    /// Opens the table and the bucket in `folder`, and serves them on loopback until `stop` turns true.
+    ///
+    /// # Errors
+    /// When the files can't be opened, or there is no free port.
+    pub async fn open(folder: &Path, parts: &mut JoinSet<()>, stop: &watch::Receiver<bool>) -> Result<Self> {
+        let database = dynamodb::open(&folder.join("dynamodb.sqlite"))?;
+        let (listener, dynamodb) = bind(0).await?;
+        let (served, shutdown) = (database.clone(), stopped(stop.clone()));
+        parts.spawn(async move {
+            if let Err(problem) = dynoxide::server::serve_with_shutdown(listener, served, shutdown).await {
+                tracing::error!(event = "dynamodb_ended", problem);
+            }
+        });
+        let store = s3::Store::open(folder.join("s3"), &[BUCKET]).await.context("the embedded S3's folder")?;
+        let (listener, s3) = bind(0).await?;
+        let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
+        parts.spawn(s3::serve(listener, store, credentials, stopped(stop.clone())));
+        let aws = clients(&dynamodb, &s3).await;
+        dynamodb::create_table(&aws.dynamodb, TABLE).await?;
+        Ok(Self { dynamodb, s3, aws, database })
+    }
+}
+
+/// Clients of an embedded DynamoDB and S3 at these URLs.
+pub async fn clients(dynamodb: &str, s3: &str) -> Aws {
+    let credentials = aws_sdk_s3::config::Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local");
+    let config = aws_config::defaults(countersign::aws::behavior_version())
+        .region(aws_config::Region::new(REGION))
+        .credentials_provider(credentials)
+        .timeout_config(countersign::aws::timeouts())
+        .load()
+        .await;
+    let dynamodb = config.to_builder().endpoint_url(dynamodb).build();
+    let s3 = config.to_builder().endpoint_url(s3).build();
+    let aws = Aws::new(&dynamodb, true);
+    Aws { s3: Aws::new(&s3, true).s3, ..aws }
+}
