@@ -1,6 +1,6 @@
 //! Makes the console's screenshots for the documentation: `cargo run -p end-to-end --example screenshots -- docs`.
 //!
-//! A stack receives the same callbacks each time, so that the pictures differ only in times and ids.
+//! A stack receives the same callbacks each time, so that the images differ only in times and ids.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ async fn post_rejected(stack: &LocalStack) {
 
 #[tokio::main]
 async fn main() {
-    let folder = PathBuf::from(std::env::args().nth(1).expect("a folder for the pictures"));
+    let folder = PathBuf::from(std::env::args().nth(1).expect("a folder for the images"));
     let stack = LocalStack::start_for_signeasy().await;
     stack.simulator.pack("dpa-northwind").status(Status::Awaiting).ready(false);
     stack.simulator.pack("sow-helios-3").download(Download::Html);
@@ -65,8 +65,8 @@ async fn main() {
     let Some(browser) = Browser::start().await else { std::process::exit(1) };
     let timeline = format!("/documents/quicklysign/document_pack/{}", PACKS[0]);
     let kept = stack.ledger().quarantine_list(Some(Provider::Signeasy), None, 1).await.expect("the ledger");
-    let refused = format!("/quarantine/{}", kept[0].id);
-    let pictures = [
+    let rejected = format!("/quarantine/{}", kept[0].id);
+    let images = [
         ("console-deliveries-light", "/", 1280, 600, false),
         ("console-deliveries-dark", "/", 1280, 600, true),
         ("console-timeline-light", timeline.as_str(), 1200, 800, false),
@@ -76,14 +76,14 @@ async fn main() {
         ("console-trigger-light", "/trigger", 1200, 520, false),
         ("console-deliveries-phone", "/", 390, 844, false),
         ("console-timeline-phone", timeline.as_str(), 390, 844, true),
-        ("console-quarantine-phone", refused.as_str(), 390, 844, false),
+        ("console-quarantine-phone", rejected.as_str(), 390, 844, false),
     ];
-    for (name, path, width, height, dark) in pictures {
+    for (name, path, width, height, dark) in images {
         browser.screen(width, height, dark).await;
         browser.open(&format!("{}{path}", stack.endpoints.http)).await;
         browser.wait_for("!document.querySelector('#live[data-live]') || document.querySelector('#connection').dataset.state === 'on'").await;
-        let picture = BASE64_STANDARD.decode(browser.screenshot().await).expect("a picture");
-        std::fs::write(folder.join(format!("{name}.png")), picture).expect("a file");
+        let image = BASE64_STANDARD.decode(browser.screenshot().await).expect("a image");
+        std::fs::write(folder.join(format!("{name}.png")), image).expect("a file");
     }
     browser.close().await;
     stack.stop().await;

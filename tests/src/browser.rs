@@ -1,7 +1,7 @@
 //! A real browser for tests: headless Chromium, driven over WebDriver (<https://www.w3.org/TR/webdriver2/>) by
 //! ChromeDriver.
 //!
-//! The protocol is JSON over HTTP, and only a dozen of its calls are needed, so that a crate isn't.
+//! The protocol is JSON over HTTP. Only a dozen of its calls are used, which needs no crate.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -66,7 +66,7 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("a driver");
-        let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines();
+        let mut lines = BufReader::new(driver.stdout.take().expect("the driver's output")).lines();
         let port = lines.find_map(|line| {
             let line = line.expect("a line");
             line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
@@ -119,12 +119,12 @@ impl Browser {
         self.call(Method::POST, "/url", &json!({"url": url})).await;
     }
 
-    /// Runs a function body in the page. Gives what it returns; of a promise, its result.
+    /// Runs a function body in the page. Returns its return value; for a promise, the value it resolves to.
     pub async fn run(&self, script: &str, arguments: &[Value]) -> Value {
         self.call(Method::POST, "/execute/sync", &json!({"script": script, "args": arguments})).await
     }
 
-    /// Waits until an expression in the page is true, and gives its value.
+    /// Waits until an expression in the page is true, and returns its value.
     pub async fn wait_for(&self, expression: &str) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -169,8 +169,8 @@ impl Browser {
         }
     }
 
-    /// The browser's messages since the last call: script errors, failed loads, violated policies.
-    pub async fn complaints(&self) -> Vec<String> {
+    /// The entries in the browser's log since the last call: script errors, failed loads, violated policies.
+    pub async fn log_entries(&self) -> Vec<String> {
         let entries = self.call(Method::POST, "/se/log", &json!({"type": "browser"})).await;
         let entries = entries.as_array().cloned().unwrap_or_default();
         entries.iter().filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect()
@@ -178,8 +178,8 @@ impl Browser {
 
     /// The visible part of the page, as PNG in base64.
     pub async fn screenshot(&self) -> String {
-        let picture = self.call(Method::GET, "/screenshot", &Value::Null).await;
-        picture.as_str().expect("a picture").to_owned()
+        let image = self.call(Method::GET, "/screenshot", &Value::Null).await;
+        image.as_str().expect("a image").to_owned()
     }
 
     /// Ends the browser and its driver.

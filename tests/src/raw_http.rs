@@ -52,7 +52,7 @@ pub async fn send(base: &str, method: &str, path: &str, headers: &[(&str, &str)]
     }
 }
 
-/// Sends these bytes, and gives everything that is received until the connection is closed.
+/// Sends these bytes, and returns everything that is received until the connection is closed.
 pub async fn exchange(base: &str, request: &[u8]) -> Vec<u8> {
     let mut stream = send_bytes(base, request).await;
     let mut answer = Vec::new();
@@ -84,7 +84,7 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Ve
     request.into_bytes()
 }
 
-/// Reads from a stream until the text occurs. Gives everything that was read.
+/// Reads from a stream until the text occurs. Returns everything that was read.
 pub async fn read_until(stream: &mut TcpStream, text: &str) -> String {
     let mut read = Vec::new();
     loop {

@@ -23,8 +23,8 @@ async fn start() -> Option<(LocalStack, Browser)> {
 }
 
 async fn end(stack: LocalStack, browser: Browser) {
-    let complaints = browser.complaints().await;
-    assert!(complaints.is_empty(), "{complaints:?}");
+    let entries = browser.log_entries().await;
+    assert!(entries.is_empty(), "{entries:?}");
     browser.close().await;
     stack.stop().await;
 }
@@ -122,9 +122,9 @@ async fn a_pdf_opens_from_its_timeline() {
     assert!(facts.contains("completed") && facts.contains("archived") && facts.contains("final_document_generated"));
     let fetched = "const links = [...document.querySelectorAll('.links a:first-child')].map((link) => link.href);
         return Promise.all(links.map(async (link) => {
-            const answer = await fetch(link);
-            const bytes = new Uint8Array(await answer.arrayBuffer());
-            return [answer.headers.get('content-type'), String.fromCharCode(...bytes.slice(0, 5)), bytes.length];
+            const response = await fetch(link);
+            const bytes = new Uint8Array(await response.arrayBuffer());
+            return [response.headers.get('content-type'), String.fromCharCode(...bytes.slice(0, 5)), bytes.length];
         }));";
     let expected: Vec<_> = timeline.pdfs.iter().map(|pdf| json!(["application/pdf", "%PDF-", pdf.size])).collect();
     assert_eq!(browser.run(fetched, &[]).await, json!(expected));
@@ -142,7 +142,7 @@ async fn a_retried_job_disappears_from_the_archive_page() {
     stack.wait_for_archive(&pack("stuck"), &[ArchiveState::Waiting]).await;
     browser.open(&format!("{}/archive", stack.endpoints.http)).await;
     browser.wait_for(IS_LIVE).await;
-    let row = "document.getElementById('order-quicklysign-document_pack-stuck')";
+    let row = "document.getElementById('job-quicklysign-document_pack-stuck')";
     let text = browser.run(&format!("return {row}.innerText"), &[]).await;
     assert!(text.as_str().expect("text").contains("not_a_pdf"), "{text}");
     stack.simulator.pack("stuck").download(Download::Pdf);
@@ -177,8 +177,8 @@ async fn a_quarantined_request_appears_live_and_is_replayed_by_a_button_once_its
     assert!(text.as_str().expect("text").contains(HOSTILE), "{text}");
     assert_eq!(browser.run("return document.images.length", &[]).await, json!(1));
     // The browser logs every response that isn't a success, such as this button's.
-    let complaints = browser.complaints().await;
-    assert!(complaints.iter().all(|complaint| complaint.contains("/quarantine/replay")), "{complaints:?}");
+    let entries = browser.log_entries().await;
+    assert!(entries.iter().all(|entry| entry.contains("/quarantine/replay")), "{entries:?}");
 
     let stack = stack
         .restart(|options| {
@@ -194,12 +194,12 @@ async fn a_quarantined_request_appears_live_and_is_replayed_by_a_button_once_its
     browser.open(&format!("{}/deliveries/{id}", stack.endpoints.http)).await;
     let facts = browser.run("return document.querySelector('.facts').innerText", &[]).await;
     assert!(facts.as_str().expect("text").contains("recorded"), "{facts}");
-    browser.complaints().await;
+    browser.log_entries().await;
     end(stack, browser).await;
 }
 
-/// Presses Tab on a page that was just opened. On a busy machine, the key is lost until the page is drawn: the focus stays
-/// on the body.
+/// Presses Tab on a page that was just opened. On a busy machine, keys are lost until the page is drawn, and the focus
+/// stays on the body.
 async fn first_tab(browser: &Browser) {
     for _ in 0..50 {
         browser.press(TAB).await;
@@ -284,10 +284,10 @@ async fn another_site_can_neither_submit_forms_nor_read_pages() {
     let fetches = format!(
         "const ways = [{{}}, {{method: 'POST', mode: 'no-cors', body: new URLSearchParams({{form_token: '{token}',
             provider: 'quicklysign', event: 'document_updated'}})}}];
-         return Promise.all(ways.map((way) => fetch('{url}/trigger', way).then((answer) => answer.text(), () => 'refused')));"
+         return Promise.all(ways.map((way) => fetch('{url}/trigger', way).then((response) => response.text(), () => 'blocked')));"
     );
     let seen = browser.run(&fetches, &[]).await;
-    assert_eq!(seen, json!(["refused", "refused"]), "no response can be read");
+    assert_eq!(seen, json!(["blocked", "blocked"]), "no response can be read");
     assert_eq!(browser.run("return document.querySelector('#mark').naturalWidth", &[]).await, json!(0));
     browser.click("button").await;
     browser.wait_for("document.body.innerText.includes('Only the console')").await;
@@ -320,9 +320,9 @@ async fn pages_fit_a_phone_and_follow_the_color_scheme() {
     stack.post_to(&url_with_wrong_token, &[("content-type", "application/json")], "{}").await;
     let batch = "data=%5B%5D&signed=".to_owned() + &"A".repeat(342);
     stack.post(Route::LegalesignBatch, "application/x-www-form-urlencoded", batch).await;
-    let refused = stack.ledger().quarantine_list(None, None, 1).await.expect("the ledger");
-    let refused = format!("/quarantine/{}", refused[0].id);
-    for path in ["/", "/documents", &timeline, "/archive?state=archived", "/quarantine", &refused, "/trigger"] {
+    let rejected = stack.ledger().quarantine_list(None, None, 1).await.expect("the ledger");
+    let rejected = format!("/quarantine/{}", rejected[0].id);
+    for path in ["/", "/documents", &timeline, "/archive?state=archived", "/quarantine", &rejected, "/trigger"] {
         for (width, dark) in [(360, true), (1280, false)] {
             browser.screen(width, 800, dark).await;
             browser.open(&format!("{url}{path}")).await;

@@ -38,9 +38,9 @@ async fn log_lines_name_the_outcome_and_contain_nothing_of_the_request() {
     let recorded = stack.post_quicklysign("final_document_generated", "logged").await;
     stack.wait_for_archive(&pack("logged"), &[ArchiveState::Archived]).await;
     let unreadable = stack.post(Route::Quicklysign, "application/json", r#"{"secret-word": "secret-value"}"#).await;
-    let refused = stack.endpoints.http.clone() + "/callbacks/quicklysign/a-wrong-path-token?query=secret-query";
+    let rejected_url = stack.endpoints.http.clone() + "/callbacks/quicklysign/a-wrong-path-token?query=secret-query";
     let headers = [("authorization", "secret-header"), ("user-agent", "secret-agent")];
-    stack.post_to(&refused, &headers, r#"{"entity_key": "person@example.com"}"#).await;
+    stack.post_to(&rejected_url, &headers, r#"{"entity_key": "person@example.com"}"#).await;
     let large = vec![b' '; 4_500_001];
     stack.post(Route::Quicklysign, "application/json", large).await;
     stack.functions.reconcile.handle(reconcile::Task::Sweep).await.unwrap();

@@ -1,5 +1,5 @@
-//! Proven deliveries without a function: what a function has in hand before it stores anything. Each is proven by its
-//! service's own `verify`, which is the only way to one.
+//! Proven deliveries without a function: the values that a function has before it stores anything. Each is proven by its
+//! service's own `verify`, because nothing else can make one.
 
 use aws_config::SdkConfig;
 use bytes::Bytes;

@@ -62,7 +62,7 @@ impl Embedded {
         }
     }
 
-    /// Ends them, and gives the folder with what was stored.
+    /// Ends them, and returns the folder with everything that was stored.
     #[must_use]
     pub fn into_folder(self) -> TempDir {
         self.folder

@@ -131,7 +131,7 @@ impl Faults {
         self.crashed.send_replace(false);
     }
 
-    /// Numbers calls from 0 again, and lets none fail. Gives the calls so far.
+    /// Numbers calls from 0 again, and lets none fail. Returns the calls so far.
     pub fn clear(&self) -> Vec<Call> {
         self.crashed.send_replace(false);
         std::mem::take(&mut *self.lock()).calls
@@ -151,7 +151,7 @@ impl Faults {
         }
     }
 
-    /// Starts a proxy for `upstream`, whose address is `host:port`. Gives the proxy's URL.
+    /// Starts a proxy for `upstream`, whose address is `host:port`. Returns the proxy's URL.
     pub async fn proxy(&self, upstream: Upstream, address: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));

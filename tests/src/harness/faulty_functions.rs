@@ -100,8 +100,8 @@ impl FaultyFunctions {
     /// Subscribes to a pack; `None` if that failed or died.
     pub async fn subscribe(&self, pack: &str) -> Option<Subscribed> {
         let function = quicklysign_subscribe::Function::start(Ok(self.settings.clone()), &self.proxied_aws);
-        let order = quicklysign_subscribe::Input { entity_key: pack.to_owned() };
-        self.faults.process(async move { function.handle(order).await.ok() }).await.flatten()
+        let input = quicklysign_subscribe::Input { entity_key: pack.to_owned() };
+        self.faults.process(async move { function.handle(input).await.ok() }).await.flatten()
     }
 
     /// Without faults, until nothing is left to do: leases expire, the sweep runs days later, jobs are done.

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::{Answer, Stored, client_of, options, throw_away_secrets};
 use crate::PATIENCE;
 
-/// Interval between two looks at something that is waited for.
+/// Interval between two checks of a condition that is waited for.
 const POLL: Duration = Duration::from_millis(20);
 
 /// A running local stack in a folder of its own. Callbacks are posted to it over HTTP.
@@ -86,7 +86,7 @@ impl LocalStack {
         Answer::new(response.status(), response.headers(), body)
     }
 
-    /// Waits until a subject's timeline, which must be known, is as expected, and gives it.
+    /// Waits until a subject's timeline is as expected, and returns it. The subject must be known.
     pub async fn wait_for_timeline(&self, subject: &Subject, expected: impl Fn(&Timeline) -> bool) -> Timeline {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -99,7 +99,7 @@ impl LocalStack {
         }
     }
 
-    /// Waits until a subject's archive job is in one of these states, and gives the timeline.
+    /// Waits until a subject's archive job is in one of these states, and returns the timeline.
     pub async fn wait_for_archive(&self, subject: &Subject, states: &[ArchiveState]) -> Timeline {
         let state = |timeline: &Timeline| timeline.document.archive.as_ref().map(|archive| archive.state);
         self.wait_for_timeline(subject, |timeline| state(timeline).is_some_and(|state| states.contains(&state))).await

@@ -90,7 +90,7 @@ async fn every_callback_event_is_stored_unchanged_and_recognised_when_sent_again
                 let sent = request.body().as_ref().to_vec();
                 let answer = Answer::of_function(&callbacks.call(route, request).await);
                 assert_eq!(answer.body["events"], expected_answer["events"], "{case}");
-                // An event that is known from another case is a duplicate the first time already.
+                // An event that another case has already recorded is a duplicate, even when sent for the first time.
                 let is_known = matches!(expected_answer["outcome"].as_str(), Some("recorded" | "duplicate"));
                 let expected = if !is_known {
                     (expected_answer["status"].as_u64(), expected_answer["outcome"].as_str())

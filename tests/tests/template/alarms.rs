@@ -11,8 +11,7 @@ fn alarms(template: &Template) -> Vec<Resource<'_>> {
     template.resources("AWS::CloudWatch::Alarm").collect()
 }
 
-/// Metrics that need no action, or whose effect has its own alarm: a 5xx answer the gateway's 5xx alarm, a rejection its
-/// 4xx alarm.
+/// Metrics without an alarm of their own: they need no action, or the gateway's alarms on 5xx and 4xx answers cover them.
 const WITHOUT_ALARM: [&str; 6] =
     ["Recorded", "Duplicates", "Refused", "Unavailable", "ArchivedDocuments", "ArchivesForeign"];
 

@@ -71,10 +71,10 @@ async fn written_for_sam() -> BTreeMap<String, String> {
     environments.remove("Parameters").expect("variables for all functions")
 }
 
-/// SAM passes a function only those variables that the template names for it. What only local use needs is named
-/// without a value, so that a deployed function doesn't have it.
+/// SAM passes a function only the variables that the template names for it. The template names those for local use
+/// without a value, so that a deployed function doesn't have them.
 #[tokio::test]
-async fn sam_local_passes_all_that_a_function_needs_and_a_deployed_function_has_none_of_it() {
+async fn variables_for_sam_local_are_passed_to_local_functions_and_not_to_deployed_ones() {
     let template = Template::read();
     let written = written_for_sam().await;
     let mut local = for_local_use();
@@ -95,7 +95,7 @@ async fn sam_local_passes_all_that_a_function_needs_and_a_deployed_function_has_
         assert!(settings.is_ok(), "{}: {:?}", function.id, settings.err());
         passed.extend(named.into_keys().filter(|name| written.contains_key(name)));
     }
-    assert_eq!(passed, written_names, "what no function is passed needs not be written");
+    assert_eq!(passed, written_names, "every written variable is passed to a function");
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn the_archive_worker_has_all_api_credentials_and_no_proof() {
     }
 }
 
-/// The worker decides by it what to download, and the sweep which blocked jobs continue.
+/// By these hosts, the worker decides what to download, and the sweep decides which blocked jobs continue.
 #[test]
 fn the_sweep_and_the_archive_worker_allow_the_same_download_hosts() {
     let hosts = |function: &str| -> BTreeSet<String> {

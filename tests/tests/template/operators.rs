@@ -24,10 +24,10 @@ use super::{
     template::{Template, root},
 };
 
-/// The heading of the section with the policies, as JSON: for reading, for retry and replay, and for erasure.
+/// The heading of the section that has the policies as JSON: for reading, for retry and replay, and for erasure.
 const HEADING: &str = "### What an operator's role needs";
 
-/// The statements of each policy, with placeholders of resources named as in the template.
+/// The statements of each policy. The names of the placeholders are replaced by those of the template's resources.
 fn policies() -> [Vec<Statement>; 3] {
     let text = std::fs::read_to_string(root().join("docs/deploy.md")).expect("docs/deploy.md");
     let (_, section) = text.split_once(HEADING).expect("the heading");
@@ -98,8 +98,8 @@ async fn fill(template: &Template, deployed: &Deployed) {
             functions.call(route, lambda_http::request::from_str(&event).expect("an event")).await;
         }
     }
-    let refused = lambda_http::request::from_str(&without_token()).expect("an event");
-    assert_eq!(functions.call(Route::Signeasy, refused).await.status(), 401);
+    let rejected = lambda_http::request::from_str(&without_token()).expect("an event");
+    assert_eq!(functions.call(Route::Signeasy, rejected).await.status(), 401);
     let ledger = deployed.ledger();
     for id in ["to-be-erased", "other"] {
         let body = json!({"entity_key": id, "callback_event": "document_updated", "padding": "x".repeat(10_000)});
@@ -125,7 +125,7 @@ async fn read(deployed: &Deployed, recorder: &Recorder) {
         ledger.timeline(&subject).await.expect("a timeline").expect("known");
     }
     for state in ArchiveState::ALL {
-        ledger.jobs(state, None, 10).await.expect("orders");
+        ledger.jobs(state, None, 10).await.expect("jobs");
     }
     let today = &time::format(time::now())[..10];
     ledger.deliveries_page(today, DeliveryFilter::default(), None, 10).await.expect("deliveries");
@@ -150,8 +150,8 @@ async fn read(deployed: &Deployed, recorder: &Recorder) {
 async fn retry_and_replay(template: &Template, deployed: &Deployed, recorder: &Recorder) {
     let aws = recorder.clients(&deployed.aws);
     let ledger = Ledger::new(&aws, TABLE, BUCKET);
-    let order = deployed.ledger().jobs(ArchiveState::Due, None, 1).await.expect("orders").remove(0);
-    assert!(ledger.retry(&order.subject).await.expect("a retry"));
+    let job = deployed.ledger().jobs(ArchiveState::Due, None, 1).await.expect("jobs").remove(0);
+    assert!(ledger.retry(&job.subject).await.expect("a retry"));
     let replay = Replay::new(&settings(template, deployed, "if_present"), &aws);
     for id in replay.stored(Selection::default()).await.expect("deliveries") {
         replay.delivery(&id).await.expect("a replay");
@@ -176,7 +176,7 @@ async fn forget(deployed: &Deployed, recorder: &Recorder) {
     assert_eq!((forgotten.objects.len(), forgotten.deliveries.len()), (2, 1), "{forgotten:?}");
 }
 
-/// The deployed bucket has versions, so that a version is deleted instead of an object.
+/// The deployed bucket is versioned, so a version is deleted there instead of an object.
 fn with_versions(calls: BTreeSet<Call>) -> BTreeSet<Call> {
     let name = |action: String| if action == "s3:DeleteObject" { "s3:DeleteObjectVersion".to_owned() } else { action };
     calls.into_iter().map(|(action, resource)| (name(action), resource)).collect()

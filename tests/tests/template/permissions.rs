@@ -44,10 +44,10 @@ use super::{
     template::{Parameters, Template, root},
 };
 
-/// Services whose actions AWS does in a function's role: logs, traces, reading the queue, encryption.
+/// Services that AWS itself calls with a function's role: for logs, traces, reading the queue, encryption.
 const DONE_BY_AWS: [&str; 4] = ["logs:", "xray:", "sqs:", "kms:"];
 
-/// An operation of no function: `countersign forget` deletes every version of an object.
+/// An operation that no function calls: `countersign forget` lists every version of an object to delete it.
 const BY_OPERATORS: &str = "ListObjectVersions";
 
 /// Age of a delivery that the sweep takes up.
@@ -161,8 +161,8 @@ async fn record_calls(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
     for (_, event) in events::of("final-document") {
         worker.handle(serde_json::from_str(&event).expect("an event")).await;
     }
-    for order in ledger.jobs(ArchiveState::Due, None, 1000).await.expect("orders") {
-        worker.handle(queue_message(&order.subject)).await;
+    for job in ledger.jobs(ArchiveState::Due, None, 1000).await.expect("jobs") {
+        worker.handle(queue_message(&job.subject)).await;
     }
     let reconcile = start("Reconcile").await.reconcile;
     for (_, event) in events::of("reconcile") {

@@ -15,7 +15,7 @@ use super::{deployed::Deployed, template::Template};
 
 const LEASE: SignedDuration = SignedDuration::from_mins(16);
 
-/// Records a callback that a pack's final documents exist.
+/// Records a callback that reports a pack's final documents.
 async fn complete(ledger: &Ledger, id: &str) -> Subject {
     let body = quicklysign::body("final_document_generated", id);
     let delivery = deliveries::delivery(Route::Quicklysign, body);
@@ -75,17 +75,17 @@ async fn the_pipe_passes_only_due_jobs_without_a_lease() {
     }
     let mut completed = Vec::new();
     for state in ArchiveState::ALL.into_iter().filter(|state| *state != ArchiveState::Due) {
-        let orders = ledger.jobs(state, None, 10).await.expect("jobs");
-        assert_eq!(orders.len(), 1, "{state:?}");
-        completed.extend(orders);
+        let jobs = ledger.jobs(state, None, 10).await.expect("jobs");
+        assert_eq!(jobs.len(), 1, "{state:?}");
+        completed.extend(jobs);
     }
-    for order in completed {
-        let state = order.state;
-        assert!(ledger.wake(&order).await.expect("the ledger"));
-        let mut expected = [due.partition(), order.subject.partition()];
+    for job in completed {
+        let state = job.state;
+        assert!(ledger.wake(&job).await.expect("the ledger"));
+        let mut expected = [due.partition(), job.subject.partition()];
         expected.sort();
         assert_eq!(passed(&deployed, &pattern).await, expected, "{state:?}, due again");
-        let lease = ledger.lease(&order.subject, LEASE).await.expect("the ledger").expect("it is due");
+        let lease = ledger.lease(&job.subject, LEASE).await.expect("the ledger").expect("it is due");
         ledger.complete(&lease, &JobOutcome::Archived).await.expect("completed");
     }
 }
@@ -100,7 +100,8 @@ fn the_pipes_message_has_the_format_that_the_worker_reads() {
     assert_eq!(message, json!({"pk": "quicklysign#document_pack#a"}));
 }
 
-/// Whether an event matches a pattern as EventBridge interprets it: in objects all members must match, of an array one.
+/// Whether an event matches a pattern as EventBridge interprets it: all members of an object must match, and one of an
+/// array's values.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html>
 fn matches(pattern: &Value, event: Option<&Value>) -> bool {
     match pattern {

@@ -69,7 +69,7 @@ pub async fn render(console: &Console, wanted: Option<ArchiveState>) -> Result<P
 fn row(console: &Console, job: &ArchiveJob) -> Markup {
     let subject = &job.subject;
     html! {
-        tr id=(format!("order-{}-{}-{}", subject.provider, subject.kind.as_str(), subject.id)) {
+        tr id=(format!("job-{}-{}-{}", subject.provider, subject.kind.as_str(), subject.id)) {
             td data-label="Service" { (service(subject.provider)) }
             td data-label="Document" { (subject_link(subject)) " " span.quiet { (kind_name(subject.kind)) } }
             td data-label="State" { (archive_state(job.state)) }

@@ -63,7 +63,7 @@ async fn other_methods_and_paths_are_answered_404() {
     assert_eq!(status(Method::POST, &right).await, 200);
 }
 
-/// Sends `head`, unchanged, with an empty JSON object. Gives the first line of the answer.
+/// Sends `head`, unchanged, with an empty JSON object. Returns the first line of the answer.
 async fn first_line(stack: &LocalStack, head: &str) -> String {
     let request = format!("{head}content-length: 2\r\nconnection: close\r\n\r\n{{}}");
     let answer = exchange(&stack.endpoints.http, request.as_bytes()).await;

@@ -59,7 +59,7 @@ fn query() -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), Just("event=signed".to_owned()), "[A-Za-z0-9%&=+;:/?@.,_~!*()-]{0,60}"]
 }
 
-/// Sends a request unchanged. Gives the status and the whole answer.
+/// Sends a request unchanged. Returns the status and the whole answer.
 async fn raw(stack: &LocalStack, request: &[u8]) -> (StatusCode, String) {
     let answer = String::from_utf8(exchange(&stack.endpoints.http, request).await).expect("text");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());

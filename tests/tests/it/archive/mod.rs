@@ -20,7 +20,7 @@ use jiff::SignedDuration;
 /// Longer than any pause between two attempts.
 const LONG: SignedDuration = SignedDuration::from_hours(48);
 
-/// Records a callback that the pack's final documents exist.
+/// Records a callback that reports the pack's final documents.
 async fn record_completion(functions: &DirectFunctions, id: &str) -> Subject {
     let ledger = functions.ledger();
     let delivery = deliveries::delivery(Route::Quicklysign, quicklysign::body("final_document_generated", id));
@@ -29,7 +29,7 @@ async fn record_completion(functions: &DirectFunctions, id: &str) -> Subject {
     pack(id)
 }
 
-/// The subject's archive job, as it is shown.
+/// The subject's archive job, from its timeline.
 async fn job_of(functions: &DirectFunctions, subject: &Subject) -> ArchiveView {
     functions.timeline(subject).await.document.archive.expect("an archive job")
 }

@@ -75,7 +75,7 @@ async fn a_new_callback_restarts_a_failed_job() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_without_a_job_does_nothing() {
     let functions = DirectFunctions::start().await;
-    let subject = pack("never-heard-of");
+    let subject = pack("unknown");
     assert!(!functions.ledger().retry(&subject).await.unwrap());
     assert_eq!(functions.items().await, []);
 }

@@ -201,7 +201,7 @@ async fn lists_are_paginated() {
     assert!(get(&stack, "/?provider=signeasy").await.text().contains("No deliveries"));
     assert!(get(&stack, "/?day=2001-02-03").await.text().contains("No deliveries on 2001-02-03"));
 
-    // The list itself: no delivery is left out or repeated, and the last page has no successor.
+    // The list itself: no delivery is left out or repeated, and no page follows the last one.
     let day = countersign::time::format(countersign::time::now())[..10].to_owned();
     for (limit, pages) in [(61, 1), (60, 2), (20, 4)] {
         let (mut after, mut seen, mut count) = (None, std::collections::BTreeSet::new(), 0);
@@ -261,14 +261,14 @@ async fn a_stuck_job_can_be_retried_on_the_archive_page() {
     stack.simulator.pack("stuck").download(Download::Html);
     stack.post_quicklysign("final_document_generated", "stuck").await;
     stack.wait_for_archive(&pack("stuck"), &[ArchiveState::Waiting]).await;
-    let orders = get(&stack, "/archive").await;
-    let text = orders.text();
-    assert!(text.contains("not_a_pdf") && text.contains("order-quicklysign-document_pack-stuck"), "{text}");
+    let jobs = get(&stack, "/archive").await;
+    let text = jobs.text();
+    assert!(text.contains("not_a_pdf") && text.contains("job-quicklysign-document_pack-stuck"), "{text}");
     assert!(text.contains("data-state=\"waiting\" data-some><b>1</b>"), "{text}");
-    assert!(!get(&stack, "/archive?state=failed").await.text().contains("order-quicklysign"));
+    assert!(!get(&stack, "/archive?state=failed").await.text().contains("job-quicklysign"));
 
     stack.simulator.pack("stuck").download(Download::Pdf);
-    let form = format!("form_token={}&provider=quicklysign&kind=document_pack&id=stuck", orders.field("form_token"));
+    let form = format!("form_token={}&provider=quicklysign&kind=document_pack&id=stuck", jobs.field("form_token"));
     let answer = post(&stack, "/archive/retry", &form).await;
     let location = answer.headers.get("location").map(String::as_str);
     assert_eq!((answer.status, location), (303, Some("/documents/quicklysign/document_pack/stuck")));
@@ -289,8 +289,8 @@ async fn live_updates_are_sent_until_the_stack_stops() {
     let update = read_until(&mut stream, answer.delivery()).await;
     assert!(!update.lines().any(|line| line.starts_with("event: forged")), "{update}");
 
-    let refused = get(&stack, "/live?view=%2Felsewhere").await;
-    assert_eq!(refused.status, 404);
+    let unknown_view = get(&stack, "/live?view=%2Felsewhere").await;
+    assert_eq!(unknown_view.status, 404);
     // An open page doesn't keep the stack from stopping.
     let ended = tokio::time::timeout(end_to_end::PATIENCE, stack.stop()).await;
     ended.expect("the stack stops");

@@ -12,12 +12,12 @@ use serde_json::json;
 use super::{get, post};
 
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&</pre><script>alert(2)</script>";
-const TOMORROW: &str = "the-token-that-was-just-changed";
+const NEW_TOKEN: &str = "the-token-that-was-just-changed";
 
-/// Posts a callback with the right path token and a body token that isn't configured. Gives its quarantine record.
+/// Posts a callback with the right path token and a body token that isn't configured. Returns its quarantine record.
 async fn quarantine(stack: &LocalStack) -> QuarantineRecord {
     let body = signeasy::changed("rs_viewed_v2", |body| {
-        body["metadata"]["token"] = json!(TOMORROW);
+        body["metadata"]["token"] = json!(NEW_TOKEN);
         body["data"]["message"] = json!(HOSTILE);
     });
     assert_eq!(stack.post_signeasy(&body).await.verdict(), (401, "rejected", "unproven"));
@@ -55,7 +55,7 @@ async fn a_quarantined_request_is_shown_as_text_with_advice() {
     assert!(page.contains("content-type") && page.contains("application/json"), "{page}");
     assert!(page.contains("add it to <code>tokens</code>"), "{page}");
     assert!(page.contains("action=\"/quarantine/replay\"") && !page.contains("can't replay it"), "{page}");
-    assert!(!page.contains(TOMORROW) && !page.contains(signeasy::TOKEN), "a token is on the page: {page}");
+    assert!(!page.contains(NEW_TOKEN) && !page.contains(signeasy::TOKEN), "a token is on the page: {page}");
     for path in ["/quarantine/0190b6c8-0000-7000-8000-000000000000", "/quarantine/%3Cimg%20src=x%3E"] {
         let missing = get(&stack, path).await;
         assert!(missing.status == 404 && !missing.text().contains("<img src=x"), "{path}");
@@ -93,7 +93,7 @@ async fn replay_accepts_a_quarantined_request_only_once_it_can_be_proven() {
 
     let stack = stack
         .restart(|options| {
-            let proof = json!({"url_tokens": [PATH_TOKEN], "tokens": [TOMORROW, signeasy::TOKEN]});
+            let proof = json!({"url_tokens": [PATH_TOKEN], "tokens": [NEW_TOKEN, signeasy::TOKEN]});
             options.secrets.set_proof(Provider::Signeasy, proof);
         })
         .await;

@@ -13,7 +13,7 @@ use end_to_end::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-/// Posts a batch that the document is complete. Each second makes another event.
+/// Posts a batch that reports the document as complete. Each value of `second` makes another event.
 async fn complete(stack: &LocalStack, id: &str, second: u32) {
     let answer = stack.post_batch(&[status("document", id, 30, &format!("2018-03-20T07:09:{second:02}"))]).await;
     assert_eq!(answer.verdict(), (200, "recorded", "ok"));

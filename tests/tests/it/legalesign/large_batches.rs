@@ -170,14 +170,14 @@ impl DynamoDbProxy {
         Self { url }
     }
 
-    /// Calls a function, whose DynamoDB is behind this proxy, with a post. Gives the answer's status and JSON.
+    /// Calls a function, whose DynamoDB is behind this proxy, with a post. Returns the answer's status and JSON.
     async fn handle(&self, stack: &LocalStack, endpoint: &Endpoint, post: Post) -> (u16, Value) {
         let aws = stack::clients(&self.url, &stack.endpoints.s3).await;
         handle(stack, &aws, endpoint, post).await
     }
 }
 
-/// Calls a function, which has these clients, with a post. Gives the answer's status and JSON.
+/// Calls a function, which has these clients, with a post. Returns the answer's status and JSON.
 async fn handle(stack: &LocalStack, aws: &Aws, endpoint: &Endpoint, post: Post) -> (u16, Value) {
     let receiver = Receiver::new(endpoint, Legalesign::new, Ok(stack.settings.clone()), aws);
     let url = stack.callback_url(post.route).unwrap();

@@ -6,7 +6,7 @@ use countersign::ledger::{ArchiveState, ArchiveView};
 use countersign_cli::simulator::{Download, Script};
 use end_to_end::{LocalStack, Stored, pack};
 
-/// Posts that the final documents exist. Gives the job once it isn't due any more.
+/// Posts a callback that reports the final documents. Returns the job once it isn't due any more.
 async fn run_job(stack: &LocalStack, id: &str) -> ArchiveView {
     stack.post_quicklysign("final_document_generated", id).await;
     let left = ArchiveState::ALL.into_iter().filter(|state| *state != ArchiveState::Due);

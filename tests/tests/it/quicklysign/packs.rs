@@ -11,7 +11,7 @@ const PACKS: &str = "/quicklysign/v1/document_packs/";
 const TOKENS: &str = "/quicklysign/v1/access_tokens";
 const PDFS: &str = "/quicklysign/serve_pdf/";
 
-/// Posts that the final documents exist, and waits until the job is done, enqueued this many times.
+/// Posts a callback that reports the final documents. Waits until the job was enqueued this many times and is done.
 async fn archived(stack: &LocalStack, id: &str, requests: usize) -> Timeline {
     stack.post_quicklysign("final_document_generated", id).await;
     stack.wait_for_archive_requests(&pack(id), requests).await

@@ -9,7 +9,7 @@ use end_to_end::{LocalStack, Stored, pack};
 
 const PACKS: &str = "/quicklysign/v1/document_packs/";
 
-/// Posts that the status has changed, and waits until the API was called and the job isn't due any more.
+/// Posts a callback that reports a changed status. Waits until the API was called and the job isn't due any more.
 async fn status_changed(stack: &LocalStack, id: &str) -> Timeline {
     let calls = stack.simulator.requests_to(PACKS).len();
     assert_eq!(stack.post_quicklysign("document_status_changed", id).await.verdict(), (200, "recorded", "ok"));

@@ -91,8 +91,8 @@ async fn a_required_token_may_be_missing_in_document_signed_only() {
     assert_eq!(stack.post_signeasy(&sample("rs_viewed_v2")).await.verdict(), (200, "recorded", "ok"));
     assert_eq!(stack.post_signeasy(&sample("document_signed")).await.verdict(), (200, "recorded", "ok"));
     let wrong = |case: &str| changed(case, |body| body["metadata"]["token"] = json!("another-unknown-token"));
-    for refused in [sample("rs_viewed_v1"), wrong("rs_viewed_v2"), wrong("document_signed")] {
-        let answer = stack.post_signeasy(&refused).await;
+    for body in [sample("rs_viewed_v1"), wrong("rs_viewed_v2"), wrong("document_signed")] {
+        let answer = stack.post_signeasy(&body).await;
         assert_eq!(answer.verdict(), (401, "rejected", "unproven"));
         assert_eq!(answer.body["delivery"], Value::Null);
     }
