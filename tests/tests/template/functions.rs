@@ -1,6 +1,6 @@
 //! The functions: one per folder, built from the binary of its name, with consistent timeouts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Command};
 
 use serde_json::Value;
 
@@ -37,6 +37,19 @@ fn every_function_folder_is_a_function_built_from_its_own_binary() {
         assert!(manifest.contains(&format!("name = \"{folder}\"\n")), "{folder} must be named as its folder");
         assert!(root().join("functions").join(folder).join("src/main.rs").exists(), "{folder} has no binary");
     }
+}
+
+#[test]
+fn only_functions_that_verify_signatures_build_openssl() {
+    let builds_openssl = |function: &String| {
+        let mut tree = Command::new(env!("CARGO"));
+        tree.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--package", function]);
+        let tree = tree.current_dir(root()).output().expect("cargo");
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        String::from_utf8_lossy(&tree.stdout).lines().any(|package| package.starts_with("openssl-sys "))
+    };
+    let functions: Vec<String> = folders().into_values().filter(builds_openssl).collect();
+    assert_eq!(functions, ["final-document", "v1-batch", "v1-realtime"]);
 }
 
 #[test]
