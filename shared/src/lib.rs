@@ -2,9 +2,9 @@
 //! once and archives each finished PDF.
 //!
 //! Dependencies point one way: use cases ([`intake`], [`archive`], [`reconcile`], [`sweep`], [`replay`], [`verify`],
-//! [`forget`]) use services ([`providers`]) and storage ([`ledger`]); both use the nouns in [`domain`], which rest on
-//! [`proof`]. A service never imports a use case or the ledger, and the ledger never imports a service. Everything else is
-//! a tool without knowledge of callbacks.
+//! [`forget`], [`publish`]) use services ([`providers`]) and storage ([`ledger`]); both use the nouns in [`domain`], which
+//! rest on [`proof`]. A service never imports a use case or the ledger, and the ledger never imports a service.
+//! Everything else is a tool without knowledge of callbacks.
 
 pub mod archive;
 pub mod aws;
@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod outbound;
 pub mod proof;
 pub mod providers;
+pub mod publish;
 pub mod reconcile;
 pub mod replay;
 pub mod secrets;

@@ -1,7 +1,7 @@
 //! What a provider's API reports about a subject: its status, its signers and its final documents.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Kind, Link, SubjectId, TimeSource};
 use crate::outbound::{Credential, OutboundError, Refused};
@@ -56,7 +56,7 @@ pub struct Deferral {
 }
 
 /// What a PDF is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The signed document.
