@@ -15,6 +15,7 @@ pub mod intake;
 mod json;
 pub mod ledger;
 pub mod outbound;
+pub mod pdf;
 pub mod proof;
 pub mod providers;
 pub mod publish;
