@@ -104,7 +104,7 @@ impl Replay {
     /// Replays one stored delivery; `None` if there is no delivery with this id.
     ///
     /// # Errors
-    /// If the ledger can't be read or written. Replaying it again is right.
+    /// If the ledger can't be read or written. The replay can be repeated.
     pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<Replayed>, LedgerError> {
         let stored = match self.ledger.delivery(id).await {
             Ok(Some(stored)) => stored,
@@ -170,7 +170,7 @@ impl Replay {
     /// Accepts a rejected request if it can be proven by now; `None` if no request with this id is kept.
     ///
     /// # Errors
-    /// If the ledger can't be read or written. Another attempt is right.
+    /// If the ledger can't be read or written. The replay can be repeated.
     pub async fn rejected(&self, id: &DeliveryId) -> Result<Option<Replayed>, LedgerError> {
         let Some(kept) = self.ledger.quarantined(id).await? else { return Ok(None) };
         let Some(request) = kept.request else { return Ok(Some(failed(id, QUARANTINED, "body_not_kept"))) };
@@ -181,7 +181,7 @@ impl Replay {
         };
         self.ledger.accept(&delivery).await?;
         let answer = intake::record(&self.ledger, &self.services, &delivery).await?;
-        self.ledger.note_taken_in(id).await?;
+        self.ledger.note_accepted(id).await?;
         let outcome = answer.verdict.outcome();
         Ok(Some(Replayed { delivery: id.clone(), before: QUARANTINED, outcome, events: answer.events, problem: None }))
     }

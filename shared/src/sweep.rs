@@ -1,4 +1,4 @@
-//! The sweep: finishes what was left. Spooled deliveries and those that stayed accepted are recorded. Archive jobs become
+//! The sweep: finishes interrupted work. Spooled deliveries and those that stayed accepted are recorded. Archive jobs become
 //! due again when their waiting time is over, when no worker took them, or when their host is allowed by now.
 
 use jiff::{SignedDuration, Timestamp};
@@ -39,7 +39,7 @@ pub struct Swept {
     pub oldest_due_seconds: u64,
 }
 
-/// Finishes what was left.
+/// Finishes interrupted work.
 pub struct Sweep {
     ledger: Ledger,
     services: Services,
@@ -89,12 +89,12 @@ impl Sweep {
             }
         };
         for spooled in spooled {
-            let taken_in = match self.ledger.accept_spooled(&spooled).await {
+            let recorded = match self.ledger.accept_spooled(&spooled).await {
                 Ok(Some(delivery)) => intake::record(&self.ledger, &self.services, &delivery).await.map(drop),
                 Ok(None) => continue,
                 Err(problem) => Err(problem),
             };
-            match taken_in {
+            match recorded {
                 Ok(()) => swept.taken_in += 1,
                 Err(problem) => {
                     tracing::error!(event = "still_pending", problem = %problem);
@@ -113,7 +113,7 @@ impl Sweep {
             };
             match recorded {
                 Ok(()) => swept.recorded += 1,
-                // One that can't be finished must not keep the others out.
+                // One that can't be finished must not keep the others from being finished.
                 Err(problem) => {
                     tracing::error!(event = "still_unfinished", delivery = %id, problem = %problem);
                     swept.still_unfinished += 1;

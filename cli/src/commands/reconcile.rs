@@ -29,7 +29,8 @@ pub struct Reconcile {
 struct Done {
     #[serde(flatten)]
     swept: Swept,
-    asked: Reconciled,
+    #[serde(rename = "asked")]
+    queried: Reconciled,
 }
 
 impl Reconcile {
@@ -39,10 +40,10 @@ impl Reconcile {
         let progress = Arc::new(Progress::open_ended(globals, "finishing interrupted work"));
         let watching = Arc::clone(&progress);
         let queries = Queries::new(&settings, &access.aws)
-            .watched(move |provider, asked| watching.show(format!("querying {}: {asked}", provider.display_name())));
+            .watched(move |provider, count| watching.show(format!("querying {}: {count}", provider.display_name())));
         let swept = Sweep::new(&settings, &access.aws).run(time::now()).await?;
         progress.show("querying the services");
-        let asked = queries.run(time::now()).await?;
+        let queried = queries.run(time::now()).await?;
         drop((queries, progress));
         let mut text = format!(
             "deliveries: {} recorded, {} still unfinished; archive jobs: {} made due\n",
@@ -50,12 +51,12 @@ impl Reconcile {
             swept.still_unfinished,
             swept.made_due
         );
-        let rows = asked.iter().map(|(provider, asked)| {
-            let [count, recorded, never_came, maybe_late] =
-                [asked.asked, asked.recorded, asked.never_came, asked.maybe_late].map(|number| number.to_string());
-            [provider.to_string(), count, recorded, never_came, maybe_late, or_dash(asked.stopped.as_ref())]
+        let rows = queried.iter().map(|(provider, result)| {
+            let [count, recorded, missed, maybe_late] =
+                [result.queried, result.recorded, result.missed, result.maybe_late].map(|number| number.to_string());
+            [provider.to_string(), count, recorded, missed, maybe_late, or_dash(result.stopped.as_ref())]
         });
         text.push_str(&table(["service", "queried", "recorded", "missed", "maybe late", "stopped"], rows));
-        Output::new(&Done { swept, asked }, text)
+        Output::new(&Done { swept, queried }, text)
     }
 }

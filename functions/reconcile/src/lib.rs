@@ -1,5 +1,5 @@
-//! Finishes what was left, and queries the services for what their callbacks didn't report. Runs on schedules, whose event
-//! names the task.
+//! Finishes interrupted work, and queries the services for what their callbacks didn't report. Two schedules invoke it;
+//! the event of each names its task.
 
 use countersign::{
     aws::Aws,
@@ -63,7 +63,7 @@ impl Function {
     /// Runs one task.
     ///
     /// # Errors
-    /// If it failed; the next run does it.
+    /// If the task failed. The next run does what is left.
     pub async fn handle(&self, task: Task) -> Result<Done, Failure> {
         let tasks = self.0.as_ref().map_err(|problems| Failure::NotConfigured(problems.clone()))?;
         match task {

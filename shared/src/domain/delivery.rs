@@ -141,7 +141,7 @@ impl Unproven {
     /// Checks the path token.
     ///
     /// # Errors
-    /// The request itself, if its token is none of `tokens`.
+    /// The request itself, if its token isn't one of `tokens`.
     #[expect(clippy::result_large_err, reason = "the request is given back, to be checked against newer secrets")]
     pub fn address(self, tokens: &Tokens) -> Result<Addressed, Self> {
         match tokens.position(&self.state.path_token) {

@@ -19,7 +19,7 @@ pub struct Inspection {
     pub documents: Vec<FinalDocument>,
     /// When the status was reached or last changed, if the API reports it.
     pub changed_at: Option<(Timestamp, TimeSource)>,
-    /// Why not all final documents can be had yet.
+    /// Why not all final documents are available yet.
     pub unavailable: Option<Unavailable>,
     /// The request that the subject is the signed file of, if the API revealed it.
     pub request: Option<SubjectId>,
@@ -85,10 +85,10 @@ impl Role {
     }
 }
 
-/// Why an API can't report on a subject, or why a final document can't be had.
+/// Why an API can't report on a subject, or why a final document isn't available.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unavailable {
-    /// The document isn't ready. That is no failure; the job waits.
+    /// The document isn't ready. This isn't a failure: the job waits.
     NotReady {
         /// Why, as a stable code.
         reason: String,
@@ -114,8 +114,8 @@ pub enum Unavailable {
         /// Why, as a stable code.
         reason: String,
     },
-    /// The API doesn't know the subject, which may be because a callback can be faster than the service's own tables. One
-    /// more look decides.
+    /// The API doesn't know the subject, perhaps because a callback can be faster than the service's own tables. One more
+    /// query decides.
     Unknown {
         /// The API's response, as a stable code.
         reason: String,

@@ -54,6 +54,6 @@ pub struct PastEvent {
     pub kind: Kind,
     /// The provider's name for it.
     pub name: String,
-    /// The delivery that brought it first; `None` for what only the API reported.
+    /// The first delivery that reported it; `None` if only the API did.
     pub delivery: Option<DeliveryId>,
 }

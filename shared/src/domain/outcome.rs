@@ -1,8 +1,8 @@
-//! What became of a proven delivery.
+//! The outcome of a proven delivery.
 
 use serde::Serialize;
 
-/// What became of a proven delivery.
+/// The outcome of a proven delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {

@@ -47,7 +47,7 @@ impl fmt::Display for Provider {
     }
 }
 
-/// The name is none of [`Provider::ALL`].
+/// The name isn't one of [`Provider::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a known provider: legalesign, quicklysign or signeasy")]
 pub struct UnknownProvider;

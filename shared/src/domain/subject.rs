@@ -93,7 +93,7 @@ impl SubjectKind {
     }
 }
 
-/// The name is none of [`SubjectKind::ALL`].
+/// The name isn't one of [`SubjectKind::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a kind of subject: document, signer or document_pack")]
 pub struct UnknownSubjectKind;

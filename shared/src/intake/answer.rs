@@ -103,13 +103,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// An answer to a request of which no delivery was kept.
+    /// The answer to a request that wasn't stored as a delivery.
     #[must_use]
     pub const fn nothing_kept(verdict: Verdict) -> Self {
         Self { verdict, delivery: None, events: 0, unreadable: 0 }
     }
 
-    /// An answer to a delivery that was kept.
+    /// The answer to a request that was stored as this delivery.
     #[must_use]
     pub fn kept(delivery: &Proven, verdict: Verdict) -> Self {
         Self { delivery: Some(delivery.id().clone()), ..Self::nothing_kept(verdict) }

@@ -42,8 +42,8 @@ struct Parts<S> {
 }
 
 impl<S: Service> Receiver<S> {
-    /// A receiver for one of a service's endpoints, with the service that `start` makes of settings and clients. Wrong
-    /// settings are answered `not_configured`, request by request.
+    /// A receiver for one of a service's endpoints. `start` makes the service from settings and clients. With wrong
+    /// settings, every request is answered `not_configured`.
     pub fn new(
         endpoint: &Endpoint,
         start: fn(&Settings, &Aws) -> S,
@@ -118,13 +118,13 @@ impl<S: Service> Receiver<S> {
             }
             Err(_) => return not_configured(&NotConfigured("reading the secrets took too long".to_owned())),
         };
-        parts.take_in(start, &delivery, self.endpoint.resends).await
+        parts.accept_and_record(start, &delivery, self.endpoint.resends).await
     }
 }
 
 impl<S: Service> Parts<S> {
     /// Accepts a proven delivery and records it.
-    async fn take_in(&self, start: Instant, delivery: &Proven, resends: bool) -> Answer {
+    async fn accept_and_record(&self, start: Instant, delivery: &Proven, resends: bool) -> Answer {
         let deadline = start + ANSWER_WITHIN;
         // If the service doesn't send again, leave time to spool the delivery.
         let accept_by = if resends { deadline } else { start + ACCEPT_WITHIN };

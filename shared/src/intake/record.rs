@@ -1,4 +1,4 @@
-//! Recording of an accepted delivery: what a callback does, and what sweep and replay do again.
+//! Records accepted deliveries: when a callback arrives, and again for the sweep and for a replay.
 
 use super::{Answer, Verdict, subscription};
 use crate::{

@@ -28,7 +28,7 @@ pub struct Certificate {
     pub known_since: Timestamp,
 }
 
-/// The certificates that this process knows to be stored: one write for each, not one for each callback.
+/// The certificates that this process knows to be stored, so that each is written once and not with every callback.
 #[derive(Clone, Default)]
 pub(super) struct Kept(Arc<Mutex<BTreeSet<Fingerprint>>>);
 

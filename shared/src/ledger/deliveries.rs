@@ -30,7 +30,7 @@ pub struct DeliveryRecord {
     pub route: &'static str,
     /// When it arrived.
     pub received_at: Timestamp,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Why, as a stable code.
     pub reason: String,

@@ -1,4 +1,4 @@
-//! Erasure on request (GDPR). What remains of each erased thing is that it existed: times, statuses, ids and hashes.
+//! Erasure on request (GDPR). Of everything that is erased, times, statuses, ids and hashes remain.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ impl Ledger {
         Ok(Some(found))
     }
 
-    /// Closes the archive job of a subject for good, even if it has none yet and events request one later.
+    /// Closes the archive job of a subject permanently. If it has none yet, events can't create one later.
     async fn close_job(&self, partition: &str, at: Timestamp) -> Result<(), LedgerError> {
         let is_closed = self
             .table
@@ -100,7 +100,7 @@ impl Ledger {
         }
     }
 
-    /// Erases every version of all objects whose key starts with `prefix`. A version that may not be deleted is no error:
+    /// Erases every version of all objects whose key starts with `prefix`. A version that may not be deleted isn't an error:
     /// its object is among the kept ones.
     ///
     /// # Errors

@@ -35,8 +35,8 @@ const MAX_PAYLOAD: usize = 32 * 1024;
 /// The number of new and of known events in a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// First reported by this delivery, now or when it was recorded before: a crash or a lost answer in between must not
-    /// turn the delivery that brought an event into a duplicate of itself.
+    /// First reported by this delivery, now or when it was recorded before: after a crash or a lost answer, the delivery
+    /// that first reported an event must not count as a duplicate of itself.
     pub new: usize,
     /// Already known from another delivery, or from earlier in this one.
     pub known: usize,
@@ -46,7 +46,8 @@ pub struct Recorded {
 #[derive(Clone, Copy)]
 pub(super) struct Placed<'a> {
     pub(super) event: &'a Event,
-    /// When it happened. If that is the time of arrival, it is the first one's: a redelivery must not make it look newer.
+    /// When it happened. If that is only the time of arrival, it is the first arrival: a redelivery must not make the
+    /// event look newer.
     pub(super) occurred_at: Timestamp,
     pub(super) is_new: bool,
 }
@@ -187,15 +188,15 @@ impl<'a> Recording<'a> {
         (event.subject.partition(), event.sort_key(self.origin.trust()))
     }
 
-    /// The events, each once: a batch may repeat an event, and the first one counts.
+    /// The events without repetitions: a batch may repeat an event, and the first one counts.
     fn distinct(self) -> Vec<&'a Event> {
         let mut seen = HashSet::new();
         let events = self.reading.events.iter();
         events.filter(|event| seen.insert((&event.subject, event.id(self.origin.trust())))).collect()
     }
 
-    /// An event whose item was `before`; empty if it wasn't known. It counts as new if this very delivery brought it first,
-    /// so that a delivery that was interrupted, or is replayed, isn't mistaken for its own redelivery.
+    /// An event whose item was `before`, which is empty for an unknown event. The event counts as new if this delivery was
+    /// the first to report it. So a delivery that was interrupted, or is replayed, isn't mistaken for its own redelivery.
     fn known(self, delivery: &Proven, event: &'a Event, before: &Item) -> Placed<'a> {
         let first = before.text(attribute::DELIVERY);
         Placed {

@@ -63,8 +63,9 @@ impl Ledger {
         self.table.update(&subject.partition(), &sort).set_all_if_absent(item).send().await.map(drop)
     }
 
-    /// The hash, in hex, of the PDF of this version in a slot ([`Pdf::slot`]), if it is in the manifest. A run that ended
-    /// before it could note the version left it there; another download would archive the same document twice.
+    /// The hash, in hex, of the PDF of this version in a slot ([`Pdf::slot`]), if it is in the manifest. It may be there
+    /// although the job hasn't noted the version, because a worker died in between. Downloading the document again would
+    /// then archive it twice.
     ///
     /// # Errors
     /// When DynamoDB can't be read.

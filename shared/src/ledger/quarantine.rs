@@ -175,7 +175,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When DynamoDB can't be written to.
-    pub async fn note_taken_in(&self, id: &DeliveryId) -> Result<(), LedgerError> {
+    pub async fn note_accepted(&self, id: &DeliveryId) -> Result<(), LedgerError> {
         self.table
             .update(&keys::quarantine(id), keys::QUARANTINE)
             .set("taken_in_at", time::now())

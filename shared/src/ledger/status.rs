@@ -29,13 +29,13 @@ struct Progress {
     rank: Option<u8>,
     /// The event's time and trust. `None` if only the API reported the status and gave no time: that sorts before every
     /// event of the same rank, so a callback's own time takes precedence, whenever it arrives.
-    told: Option<(Timestamp, Trust)>,
+    time_and_trust: Option<(Timestamp, Trust)>,
 }
 
 impl Progress {
     fn of(origin: Origin<'_>, placed: Placed<'_>) -> Self {
         let trust = origin.trust();
-        Self { rank: placed.event.kind.rank(), told: origin.time_of(placed).map(|time| (time, trust)) }
+        Self { rank: placed.event.kind.rank(), time_and_trust: origin.time_of(placed).map(|time| (time, trust)) }
     }
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Progress {
             // A hyphen sorts before every digit.
             None => f.write_str("--#")?,
         }
-        match self.told {
+        match self.time_and_trust {
             Some((at, Trust::Token)) => write!(f, "{}#0", time::format(at)),
             Some((at, Trust::Signature)) => write!(f, "{}#1", time::format(at)),
             None => Ok(()),
@@ -120,7 +120,7 @@ mod tests {
     fn progress_sorts_by_rank_then_time_then_trust() {
         let at = |text: &str| text.parse().unwrap();
         let (early, late) = (at("2026-11-22T00:00:00Z"), at("2026-11-22T00:00:01Z"));
-        let progress = |rank, told| Progress { rank, told }.to_string();
+        let progress = |rank, time_and_trust| Progress { rank, time_and_trust }.to_string();
         let ascending = [
             progress(None, Some((late, Trust::Signature))),
             progress(Some(0), None),

@@ -52,7 +52,7 @@ pub struct DocumentView {
     pub updated_at: Option<Timestamp>,
     /// The number of its events.
     pub events: usize,
-    /// Whether two statuses were reported that can't both be its last.
+    /// Whether two different final statuses were reported.
     pub conflict: bool,
     /// Its archive job, if it has one.
     pub archive: Option<ArchiveView>,
@@ -112,11 +112,11 @@ pub struct EventView {
     pub trust: Trust,
     /// `callback`, or `reconcile` if the provider's API reported it.
     pub source: String,
-    /// The delivery that brought it first; `None` if only the API reported it.
+    /// The first delivery that reported it; `None` if only the API did.
     pub delivery: Option<DeliveryId>,
     /// Its position in that delivery, from 0.
     pub position: u64,
-    /// The number of deliveries that brought it.
+    /// The number of deliveries that reported it.
     pub deliveries: usize,
     /// Whether it is about a group whose documents aren't wanted.
     pub foreign: bool,
@@ -163,12 +163,12 @@ impl Ledger {
                 Some((name, place)) if provider.as_str() == name => Some(place.to_owned()),
                 _ => None,
             };
-            let wanted = limit - subjects.len();
+            let remaining = limit - subjects.len();
             // One more than needed shows whether there is a next page.
-            let range = Range { prefix: &prefix, before, descending: true, limit: wanted.saturating_add(1) };
+            let range = Range { prefix: &prefix, before, descending: true, limit: remaining.saturating_add(1) };
             let mut entries = self.table.list(List::Documents(provider).partitions(), &range).await?;
-            if entries.len() > wanted {
-                entries.truncate(wanted);
+            if entries.len() > remaining {
+                entries.truncate(remaining);
                 let place = entries.last().map(|entry| entry.place.clone());
                 next = Some(format!("{provider} {}", place.unwrap_or_else(|| format!("{prefix}{}", END))));
             }
@@ -238,7 +238,7 @@ impl Ledger {
         for id in timeline.document.signed_files.clone() {
             let file = Subject { provider: subject.provider, kind: SubjectKind::Document, id };
             if let Some(of_file) = self.own_timeline(&file, with_signers).await? {
-                timeline.take_in(of_file);
+                timeline.merge_file(of_file);
             }
         }
         Ok(Some(timeline))
@@ -298,7 +298,7 @@ fn timeline(subject: &Subject, items: &[Item]) -> Result<Option<Timeline>, Ledge
 
 impl Timeline {
     /// Adds the timeline of a request's signed file.
-    fn take_in(&mut self, file: Self) {
+    fn merge_file(&mut self, file: Self) {
         let document = &mut self.document;
         let same_status = file.document.status == document.status;
         document.confirmed_at = document.confirmed_at.max(file.document.confirmed_at.filter(|_| same_status));

@@ -1,8 +1,8 @@
 //! The HTTP client for all outbound traffic except to AWS: calls of the providers' APIs, downloads of final documents.
 //!
-//! Others decide where a document is: an API's response (`serve_pdf_url`), a redirect, DNS. An attacker who controls
-//! one of these could make a function read the metadata service or a host inside the network, or send its credential to
-//! a foreign host (server-side request forgery). So every request passes two checks:
+//! External data decides where a document is: an API's response (`serve_pdf_url`), a redirect, DNS. An attacker who
+//! controls one of these could make a function read the metadata service or a host inside the network, or send its
+//! credential to a foreign host (server-side request forgery). So every request passes two checks:
 //!
 //! 1. [`UrlPolicy`] checks the URL before each request, redirects included: HTTPS, port 443, no user info, a host from
 //!    [`HostPatterns`], and no literal of a non-public address.
@@ -13,8 +13,8 @@
 //! decompresses nothing. It ignores `HTTPS_PROXY`: behind a proxy, the second check would see the proxy's address. Open
 //! connections are reused by scheme, host and port; their addresses were checked when they were opened.
 //!
-//! `ALLOW_INSECURE_DOWNLOADS` permits plain HTTP, other ports, and loopback or private networks, for the local stack and tests. The list of
-//! hosts and all other rules still apply.
+//! `ALLOW_INSECURE_DOWNLOADS` permits plain HTTP, other ports, and loopback or private networks, for the local stack and
+//! tests. The list of hosts and all other rules still apply.
 //!
 //! Errors carry only the host, never a path, a query or a credential: a download URL can itself be a secret.
 

@@ -38,7 +38,7 @@ pub(super) struct HttpApi<S> {
     secrets: Cached<S>,
 }
 
-/// Why a request brought no usable response.
+/// Why there is no usable response to a request.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The response has another status than 200.
@@ -144,8 +144,8 @@ pub(super) fn unavailable(status: u16, retry_after: Option<SignedDuration>) -> U
     }
 }
 
-/// The pause that a response asks for in `Retry-After`, if it is a number of seconds. A date there counts as none: no
-/// service documents one.
+/// The pause that a response asks for in `Retry-After`, if it is a number of seconds. A date is ignored, because no service
+/// documents one.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<SignedDuration> {
     let seconds: u32 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(SignedDuration::from_secs(seconds.into()))

@@ -42,7 +42,7 @@ const VARIABLES: [ServiceVariables; SERVICES.len()] = {
     variables
 };
 
-/// What the list says of a service.
+/// A service's entry in the list.
 pub struct Registration {
     /// Which service it is.
     pub provider: Provider,
@@ -145,7 +145,7 @@ pub trait Service: Send + Sync + 'static {
 pub enum Discovery {
     /// By what changed in each of these feeds since the last pass: see [`Service::changes`].
     Feeds(Vec<String>),
-    /// By inspecting each subject that isn't at its end.
+    /// By inspecting each subject without a terminal status.
     OpenSubjects,
 }
 
@@ -176,7 +176,7 @@ pub struct ChangesPage {
 pub struct Change {
     /// The document.
     pub subject: Subject,
-    /// What the API reports of it: everything but its files.
+    /// What the API reports about it: everything but its files.
     pub inspection: Inspection,
     /// When it was last modified.
     pub modified: Option<(Timestamp, TimeSource)>,

@@ -5,22 +5,22 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Asked, Found, Halt, Next, Reconcile, next};
+use super::{Found, Halt, Next, Queried, Reconcile, next};
 use crate::{
     domain::{LedgerError, Provider},
     ledger::Cursor,
     providers::{Change, ChangesQuery},
 };
 
-/// A pass looks back this far behind the start of the last one. A service's times may have no zone, which is an hour's
-/// difference in a British summer; and what was too recent to be missed must be seen again.
+/// A pass begins this long before the start of the last one. A service's times may have no zone, and British summer time
+/// differs from UTC by an hour. Also, changes that were too recent to count as missed must be seen again.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(3);
 
 /// Maximum number of pages per feed and run.
 const MAX_PAGES: usize = 20;
 
-/// Number of entries that are read twice from page to page. A list by time changes while it is read: a document that is
-/// modified moves to its end, and the others move up.
+/// Number of entries by which consecutive pages overlap. The list is ordered by time and changes while it is read: a
+/// modified document moves to its end, and those after it move up.
 const SHIFT: u64 = 10;
 
 impl Reconcile {
@@ -30,22 +30,22 @@ impl Reconcile {
         provider: Provider,
         feeds: &[String],
         now: Timestamp,
-    ) -> Result<Asked, LedgerError> {
-        let mut asked = Asked::default();
+    ) -> Result<Queried, LedgerError> {
+        let mut result = Queried::default();
         if feeds.is_empty() {
-            asked.stopped = Some("no_groups".to_owned());
+            result.stopped = Some("no_groups".to_owned());
         }
         for feed in feeds {
             let name = format!("{provider}#{feed}");
             let mut cursor = self.ledger.cursor(&name).await?;
             if cursor.not_before.is_some_and(|again| again > now) {
-                asked.stopped = Some("asked_to_wait".to_owned());
+                result.stopped = Some("asked_to_wait".to_owned());
                 continue;
             }
             cursor.not_before = None;
-            self.feed(provider, feed, &name, cursor, now, &mut asked).await?;
+            self.feed(provider, feed, &name, cursor, now, &mut result).await?;
         }
-        Ok(asked)
+        Ok(result)
     }
 
     async fn feed(
@@ -55,7 +55,7 @@ impl Reconcile {
         name: &str,
         mut cursor: Cursor,
         now: Timestamp,
-        asked: &mut Asked,
+        result: &mut Queried,
     ) -> Result<(), LedgerError> {
         let service = self.services.of(provider);
         let began_at = *cursor.pass_began_at.get_or_insert(now);
@@ -68,13 +68,13 @@ impl Reconcile {
                     Next::GoOn => continue,
                     Next::Stop(Halt { reason, pause }) => {
                         cursor.not_before = pause.and_then(|pause| now.checked_add(pause).ok());
-                        asked.stopped = Some(reason);
+                        result.stopped = Some(reason);
                         return self.ledger.set_cursor(name, &cursor).await;
                     }
                 },
             };
             for change in &page.documents {
-                self.change(change, cursor.since.is_none(), now, asked).await?;
+                self.change(change, cursor.since.is_none(), now, result).await?;
             }
             if !page.more {
                 let since = began_at.checked_sub(OVERLAP).ok();
@@ -85,7 +85,7 @@ impl Reconcile {
             cursor.offset += page.length - shift;
             self.ledger.set_cursor(name, &cursor).await?;
         }
-        asked.stopped = Some("enough_for_now".to_owned());
+        result.stopped = Some("enough_for_now".to_owned());
         Ok(())
     }
 
@@ -95,19 +95,19 @@ impl Reconcile {
         Change { subject, inspection, modified }: &Change,
         first_pass: bool,
         now: Timestamp,
-        asked: &mut Asked,
+        result: &mut Queried,
     ) -> Result<(), LedgerError> {
-        self.count(subject.provider, asked);
+        self.count(subject.provider, result);
         if let Some(status) = inspection.status {
             let links: Vec<_> = inspection.signers.iter().map(|(link, _)| link.clone()).collect();
             let found = Found { subject, status, changed_at: *modified, links: &links, first_pass };
-            self.record(&found, now, asked).await?;
+            self.record(&found, now, result).await?;
         }
         for (link, status) in &inspection.signers {
             let Some(status) = *status else { continue };
             let links = std::slice::from_ref(link);
             let found = Found { subject: &link.signer, status, changed_at: *modified, links, first_pass };
-            self.record(&found, now, asked).await?;
+            self.record(&found, now, result).await?;
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Reconcile: queries the services for what their callbacks didn't report, and records it.
 //!
-//! The services ask for callbacks instead of polling. So the queries are rare and small, and limited to what may be
-//! missing. A service that lists changes is queried for what was modified since the last pass (`feeds`); of the others,
-//! each subject that isn't at its end is inspected (`open_subjects`). A status that no callback reported and that is
-//! older than [`GRACE`] is recorded with `source: reconcile` and counted as a missed callback.
+//! The services want their customers to use callbacks instead of polling. So the queries are rare and small, and limited
+//! to what may be missing. A service that lists changes is queried for what was modified since the last pass (`feeds`).
+//! Any other is queried for each subject without a terminal status (`open_subjects`). A status that no callback reported
+//! and that is older than [`GRACE`] is recorded with `source: reconcile` and counted as a missed callback.
 //!
 //! Each run is bounded, and continues where the last one stopped. A 429 ends a service's run for as long as the service
 //! asks.
@@ -36,13 +36,15 @@ const MAX_FAILURES: usize = 3;
 
 /// The result of querying one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Asked {
+pub struct Queried {
     /// The number of documents, requests and packs that were queried.
-    pub asked: usize,
+    #[serde(rename = "asked")]
+    pub queried: usize,
     /// The number of recorded statuses that no callback had reported.
     pub recorded: usize,
     /// Of these, the missed callbacks; the others are older than the first run.
-    pub never_came: usize,
+    #[serde(rename = "never_came")]
+    pub missed: usize,
     /// The number of missing statuses whose callback may still arrive.
     pub maybe_late: usize,
     /// Why the service wasn't queried completely, as a stable code.
@@ -52,19 +54,19 @@ pub struct Asked {
 /// The results of all services.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Reconciled(BTreeMap<Provider, Asked>);
+pub struct Reconciled(BTreeMap<Provider, Queried>);
 
 impl Reconciled {
     /// Each service with its result.
-    pub fn iter(&self) -> impl Iterator<Item = (Provider, &Asked)> {
-        self.0.iter().map(|(provider, asked)| (*provider, asked))
+    pub fn iter(&self) -> impl Iterator<Item = (Provider, &Queried)> {
+        self.0.iter().map(|(provider, result)| (*provider, result))
     }
 }
 
 impl Index<Provider> for Reconciled {
-    type Output = Asked;
+    type Output = Queried;
 
-    fn index(&self, provider: Provider) -> &Asked {
+    fn index(&self, provider: Provider) -> &Queried {
         &self.0[&provider]
     }
 }
@@ -103,7 +105,7 @@ struct Found<'a> {
 }
 
 impl Reconcile {
-    /// With these settings' secrets and storage.
+    /// With the secrets and the storage of these settings.
     #[must_use]
     pub fn new(settings: &Settings, aws: &Aws) -> Self {
         let policy = UrlPolicy::new(HostPatterns::default(), settings.allow_insecure);
@@ -124,45 +126,45 @@ impl Reconcile {
     /// One run, as if it were `now`. Runs may happen at any time, also concurrently.
     ///
     /// # Errors
-    /// If DynamoDB can't be read or written. A service that can't be queried is no error: the next run queries it again.
+    /// If DynamoDB can't be read or written. A service that can't be queried isn't an error: the next run queries it again.
     pub async fn run(&self, now: Timestamp) -> Result<Reconciled, LedgerError> {
         let mut reconciled = Reconciled::default();
         for provider in Provider::ALL {
-            let asked = match self.services.of(provider).discovery().await {
+            let result = match self.services.of(provider).discovery().await {
                 Ok(Discovery::Feeds(feeds)) => self.feeds(provider, &feeds, now).await?,
                 Ok(Discovery::OpenSubjects) => self.open_subjects(provider, now).await?,
                 Err(problem) => {
                     tracing::warn!(event = "not_asked", %provider, problem = %problem);
-                    Asked { stopped: Some("not_configured".to_owned()), ..Asked::default() }
+                    Queried { stopped: Some("not_configured".to_owned()), ..Queried::default() }
                 }
             };
-            reconciled.0.insert(provider, asked);
+            reconciled.0.insert(provider, result);
         }
-        for (provider, asked) in reconciled.iter() {
+        for (provider, result) in reconciled.iter() {
             tracing::info!(
                 event = "reconciled",
                 provider = %provider,
-                asked = asked.asked,
-                recorded = asked.recorded,
-                never_came = asked.never_came,
-                maybe_late = asked.maybe_late,
-                stopped = asked.stopped,
-                metric.MissedCallbacks = asked.never_came,
+                asked = result.queried,
+                recorded = result.recorded,
+                never_came = result.missed,
+                maybe_late = result.maybe_late,
+                stopped = result.stopped,
+                metric.MissedCallbacks = result.missed,
             );
         }
         Ok(reconciled)
     }
 
     /// Counts one more query.
-    fn count(&self, provider: Provider, asked: &mut Asked) {
-        asked.asked += 1;
+    fn count(&self, provider: Provider, result: &mut Queried) {
+        result.queried += 1;
         if let Some(progress) = &self.progress {
-            progress(provider, asked.asked);
+            progress(provider, result.queried);
         }
     }
 
     /// Records a status that the API reports, if no callback reported it and none is expected any more.
-    async fn record(&self, found: &Found<'_>, now: Timestamp, asked: &mut Asked) -> Result<(), LedgerError> {
+    async fn record(&self, found: &Found<'_>, now: Timestamp, result: &mut Queried) -> Result<(), LedgerError> {
         let Found { subject, status, changed_at, links, first_pass } = *found;
         let reported = ReportedStatus { subject: subject.clone(), status, changed_at };
         let known = self.ledger.known_status(subject).await?;
@@ -182,14 +184,14 @@ impl Reconcile {
             }
         };
         if is_in_grace(since, now) && !first_pass {
-            asked.maybe_late += 1;
+            result.maybe_late += 1;
             return Ok(());
         }
         self.ledger.enqueue_reported(&reported, now).await?;
         if self.ledger.report(&reported, links, now).await? {
-            asked.recorded += 1;
+            result.recorded += 1;
             if !first_pass {
-                asked.never_came += 1;
+                result.missed += 1;
                 tracing::warn!(event = "callback_never_came", provider = %subject.provider, subject = %subject.id, kind = subject.kind.as_str(), status = status.as_str());
             }
         }
@@ -201,16 +203,16 @@ impl Reconcile {
         &self,
         missed: &MissedCallback,
         now: Timestamp,
-        asked: &mut Asked,
+        result: &mut Queried,
     ) -> Result<(), LedgerError> {
         let MissedCallback { subject, name, kind, made_at, known } = missed;
         if is_in_grace(*made_at, now) {
-            asked.maybe_late += 1;
+            result.maybe_late += 1;
             return Ok(());
         }
         if self.ledger.record_missed_callback(subject, name, *kind, *made_at, *known, now).await? {
-            asked.recorded += 1;
-            asked.never_came += 1;
+            result.recorded += 1;
+            result.missed += 1;
             tracing::warn!(event = "callback_never_came", provider = %subject.provider, subject = %subject.id, name);
         }
         Ok(())

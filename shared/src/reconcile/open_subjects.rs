@@ -1,8 +1,9 @@
-//! Services that can only be queried subject by subject: those that callbacks reported and that aren't at their end.
+//! Services that can only be queried subject by subject: for subjects that callbacks reported, until they have a terminal
+//! status.
 
 use jiff::Timestamp;
 
-use super::{Asked, Found, Halt, Next, Reconcile, next};
+use super::{Found, Halt, Next, Queried, Reconcile, next};
 use crate::{
     domain::{LedgerError, Provider, Stop, Subject},
     ledger::Cursor,
@@ -13,13 +14,13 @@ const MAX_SUBJECTS: usize = 200;
 
 impl Reconcile {
     /// Queries a service for each subject that is still open.
-    pub(super) async fn open_subjects(&self, provider: Provider, now: Timestamp) -> Result<Asked, LedgerError> {
-        let mut asked = Asked::default();
+    pub(super) async fn open_subjects(&self, provider: Provider, now: Timestamp) -> Result<Queried, LedgerError> {
+        let mut result = Queried::default();
         let name = provider.as_str();
         let service = self.services.of(provider);
         let mut cursor = self.ledger.cursor(name).await?;
         if cursor.not_before.is_some_and(|again| again > now) {
-            return Ok(Asked { stopped: Some("asked_to_wait".to_owned()), ..asked });
+            return Ok(Queried { stopped: Some("asked_to_wait".to_owned()), ..result });
         }
         cursor.not_before = None;
         let open = self.ledger.open_documents(provider, cursor.place.as_deref(), MAX_SUBJECTS).await?;
@@ -27,17 +28,17 @@ impl Reconcile {
         let ended = open.len() < MAX_SUBJECTS;
         let mut failures = 0;
         for (place, subject) in open {
-            self.count(provider, &mut asked);
+            self.count(provider, &mut result);
             match service.missed_callbacks(&self.client, &subject, &self.ledger).await {
                 Ok(missed) => {
                     for missed in &missed {
-                        self.record_missed(missed, now, &mut asked).await?;
+                        self.record_missed(missed, now, &mut result).await?;
                     }
                 }
                 Err(Stop::Ledger(error)) => return Err(error),
                 Err(Stop::Unavailable(unavailable)) => {
                     if let Next::Stop(halt) = next(&unavailable, &mut failures) {
-                        return self.halt(name, cursor, halt, now, asked).await;
+                        return self.halt(name, cursor, halt, now, result).await;
                     }
                 }
             }
@@ -52,12 +53,12 @@ impl Reconcile {
                     if let Some(status) = inspection.status.filter(|status| status.is_terminal()) {
                         let changed_at = inspection.changed_at;
                         let found = Found { subject: &subject, status, changed_at, links: &[], first_pass: false };
-                        self.record(&found, now, &mut asked).await?;
+                        self.record(&found, now, &mut result).await?;
                     }
                 }
                 Err(unavailable) => {
                     if let Next::Stop(halt) = next(&unavailable, &mut failures) {
-                        return self.halt(name, cursor, halt, now, asked).await;
+                        return self.halt(name, cursor, halt, now, result).await;
                     }
                 }
             }
@@ -66,10 +67,10 @@ impl Reconcile {
         if ended {
             cursor.place = None;
         } else {
-            asked.stopped = Some("enough_for_now".to_owned());
+            result.stopped = Some("enough_for_now".to_owned());
         }
         self.ledger.set_cursor(name, &cursor).await?;
-        Ok(asked)
+        Ok(result)
     }
 
     /// Stops querying a service until the next run, or for as long as it asks.
@@ -79,10 +80,10 @@ impl Reconcile {
         mut cursor: Cursor,
         Halt { reason, pause }: Halt,
         now: Timestamp,
-        asked: Asked,
-    ) -> Result<Asked, LedgerError> {
+        result: Queried,
+    ) -> Result<Queried, LedgerError> {
         cursor.not_before = pause.and_then(|pause| now.checked_add(pause).ok());
         self.ledger.set_cursor(name, &cursor).await?;
-        Ok(Asked { stopped: Some(reason), ..asked })
+        Ok(Queried { stopped: Some(reason), ..result })
     }
 }

@@ -75,7 +75,7 @@ pub struct ArchiveJob {
     pub requests: usize,
     /// The event that requested it last.
     pub source_event: Option<String>,
-    /// Whether an event reported that the subject is complete. Otherwise an event only asked to query the provider's API.
+    /// Whether an event reported that the subject is complete. Otherwise an event only requested a query of the provider's API.
     pub complete: bool,
     /// The groups whose documents are wanted; empty for all.
     pub groups: Vec<String>,

@@ -68,9 +68,9 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
 /// Reads the value of `data`. Entries that can't be read are listed apart; the others are events.
 ///
 /// # Errors
-/// If it is no JSON array.
+/// If it isn't a JSON array.
 pub fn entries(data: &Bytes) -> Result<Reading, Unreadable> {
-    // Bytes that aren't UTF-8 make the entry unreadable that they are in, not the others.
+    // Bytes that aren't UTF-8 make only the entry unreadable that contains them.
     let (text, is_utf8) = match ByteString::try_from(data.clone()) {
         Ok(text) => (text, true),
         Err(_) => (String::from_utf8_lossy(data).into_owned().into(), false),

@@ -75,10 +75,10 @@ impl Scheme for Callback {
     }
 }
 
-/// The webhook that a body names: by `webhook_key`, or by version 0's `subscription_key`, which is what the samples of
-/// version 1 have too.
+/// The webhook that a body names: by `webhook_key`, or by version 0's `subscription_key`, which the samples of version 1
+/// use as well.
 fn subscription(body: &[u8]) -> Subscription {
-    // An unusable key is no reason not to read the event.
+    // The event is read even if the key is unusable.
     let Keys { webhook_key, subscription_key } = serde_json::from_slice(body).unwrap_or_default();
     let of = |field, key: Option<Value>| {
         let key = SubjectId::parse(key?.as_str()?).ok();

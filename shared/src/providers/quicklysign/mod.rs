@@ -1,7 +1,7 @@
 //! QuicklySign: document packs, and webhooks on them.
 //!
-//! A callback carries no signature, no time and no id. It is a hint that a pack changed, believed for its secret path, and
-//! the API is queried for the facts. A webhook watches one pack, so each new pack needs its own: [`subscribe`].
+//! A callback carries no signature, no time and no id. It is only a hint that a pack changed, trusted for the secret in its
+//! path; the facts are queried from the API. A webhook watches one pack, so each new pack needs its own: [`subscribe`].
 
 pub mod api;
 mod callback;

@@ -39,7 +39,7 @@ pub(super) fn text(text: &str) -> String {
         .collect()
 }
 
-/// A word without spaces. A URL in it is taken to reach to the word's end, to be on the safe side.
+/// Redacts a word, which has no spaces. A URL in it is assumed to extend to the word's end, to be on the safe side.
 fn word(word: &str) -> String {
     if let Some(colon) = word.find("://") {
         let scheme = word[..colon].trim_end_matches(|char: char| char.is_ascii_alphanumeric() || "+.-".contains(char));

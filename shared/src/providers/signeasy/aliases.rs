@@ -1,6 +1,6 @@
 //! What joins a request and its signed file, which may have two ids.
 //!
-//! A request has an id, and so has the file that is made of it once everyone has signed. Callbacks use the request's id,
+//! A request has an id, and so has the file that is made from it once everyone has signed. Callbacks use the request's id,
 //! with one exception: in the newest version, `data.id` of rs.completed is said to be the signed file's. Then
 //! `signed_file_id` has the same value. If it differs or is missing (versions 1 and 2), `data.id` is the request's. If the
 //! service gives both the same id, nothing has to be joined; other events under that id show it.

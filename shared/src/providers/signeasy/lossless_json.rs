@@ -23,7 +23,7 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Parses a text; `None` if it is no JSON, or nested too deeply.
+    /// Parses a text; `None` if it isn't JSON, or is nested too deeply.
     pub(super) fn parse(text: &str) -> Option<Self> {
         // This checks the whole text; below, its parts are only split.
         let raw: &RawValue = serde_json::from_str(text).ok()?;
@@ -47,7 +47,7 @@ impl Json {
         }
     }
 
-    /// Every value of a key, in the order of the text; none if this is no object.
+    /// Every value of a key, in the order of the text; none if this isn't an object.
     pub(super) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Self> {
         let members = if let Self::Object(members) = self { members.as_slice() } else { &[] };
         members.iter().filter(move |(name, _)| name == key).map(|(_, value)| value)
@@ -147,8 +147,8 @@ fn quote(to: &mut String, text: &str) {
     to.push_str(&serde_json::Value::from(text).to_string());
 }
 
-/// A JSON string that may hold half of a surrogate pair: some senders truncate an emoji to `"\ud83d"`, which is no reason
-/// to reject a callback. It is read as U+FFFD.
+/// A JSON string that may hold half of a surrogate pair, which is read as U+FFFD. Some senders truncate an emoji to
+/// `"\ud83d"`; their callbacks must not be rejected for that.
 struct Text(String);
 
 impl<'de> Deserialize<'de> for Text {

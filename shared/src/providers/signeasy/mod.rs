@@ -1,7 +1,7 @@
 //! SignEasy: requests to sign (envelopes), and documents that a user signed alone.
 //!
 //! A callback carries a token of the customer's choice in its body, and nothing else proves it: no signature, no id, no
-//! attempt counter. So the token's value goes no further than `proof`; an event is identified by all of its content
+//! attempt counter. So the token's value doesn't leave `proof`; an event is identified by all of its content
 //! (`lossless_json`); and the API is queried for the facts (`api`). A request and its signed file may have two ids
 //! (`aliases`).
 

@@ -40,7 +40,7 @@ fn proven(policy: TokenPolicy, body: &str) -> Result<Proven, Rejection> {
     proven_with(&secrets(&["an-older-token", TOKEN]), policy, body.as_bytes())
 }
 
-fn refused(policy: TokenPolicy, body: &str) -> Rejection {
+fn rejection_of(policy: TokenPolicy, body: &str) -> Rejection {
     proven(policy, body).err().unwrap()
 }
 
@@ -181,12 +181,12 @@ fn only_configured_tokens_are_accepted() {
             assert_eq!(delivery.proof().token, 1);
         }
         for wrong in [json!("myloooooooongtokenbiggerthan12char"), json!(""), json!(0), json!([TOKEN]), json!(true)] {
-            let refusal = refused(policy, &body("rs.viewed", wrong.clone()).to_string());
-            assert_eq!(refusal, Rejection::Unproven("token_wrong"), "{wrong}");
+            let rejection = rejection_of(policy, &body("rs.viewed", wrong.clone()).to_string());
+            assert_eq!(rejection, Rejection::Unproven("token_wrong"), "{wrong}");
         }
         // `document.signed` doesn't have to carry a token, but must not carry a wrong one.
-        let refusal = refused(policy, &body("document.signed", json!("another-token")).to_string());
-        assert_eq!(refusal, Rejection::Unproven("token_wrong"));
+        let rejection = rejection_of(policy, &body("document.signed", json!("another-token")).to_string());
+        assert_eq!(rejection, Rejection::Unproven("token_wrong"));
         let delivery = proven(policy, &body("document.signed", json!(TOKEN)).to_string()).ok().unwrap();
         assert_eq!(delivery.proof().body_token, Some(1));
     }
@@ -197,11 +197,11 @@ fn a_required_token_may_be_missing_only_from_document_signed() {
     let delivery = proven(Required, &sample("document_signed")).ok().unwrap();
     assert_eq!(delivery.proof().body_token, None);
     for file in ["rs_initiated_v1", "rs_completed_v1"] {
-        assert_eq!(refused(Required, &sample(file)), Rejection::Unproven("token_missing"), "{file}");
+        assert_eq!(rejection_of(Required, &sample(file)), Rejection::Unproven("token_missing"), "{file}");
         assert_eq!(proven(IfPresent, &sample(file)).ok().unwrap().proof().body_token, None);
     }
     let null = body("rs.viewed", json!(null)).to_string();
-    assert_eq!(refused(Required, &null), Rejection::Unproven("token_missing"));
+    assert_eq!(rejection_of(Required, &null), Rejection::Unproven("token_missing"));
     assert!(proven(IfPresent, &null).is_ok());
 }
 
@@ -209,13 +209,13 @@ fn a_required_token_may_be_missing_only_from_document_signed() {
 fn a_body_that_cannot_carry_a_token_is_malformed() {
     for text in ["", "token", "{", "[]", "7", "null", r#""text""#, "\u{feff}[]", r#"{"metadata":{"token":"x"}} x"#] {
         for policy in [Required, IfPresent] {
-            assert!(matches!(refused(policy, text), Rejection::Malformed(_)), "{text}");
+            assert!(matches!(rejection_of(policy, text), Rejection::Malformed(_)), "{text}");
         }
     }
     let latin1 = proven_with(&secrets(&[TOKEN]), IfPresent, b"{\"data\":\"\xe9\"}");
     assert_eq!(latin1.err(), Some(Rejection::Malformed("not_json")));
     for text in [r#"{"data":{"id":7}}"#, r#"{"data":{"id":7},"metadata":"token"}"#, r#"{"metadata":null}"#] {
-        assert_eq!(refused(Required, text), Rejection::Malformed("no_metadata"), "{text}");
+        assert_eq!(rejection_of(Required, text), Rejection::Malformed("no_metadata"), "{text}");
         assert!(proven(IfPresent, text).is_ok(), "{text}");
     }
     assert!(proven(Required, &format!("\u{feff}{}", sample("rs_viewed_v2"))).is_ok());
@@ -237,7 +237,7 @@ fn duplicate_keys_around_the_token_are_malformed() {
         (format!(r#"{{"metadata":{{"token":"{TOKEN}"}},"m\u0065tadata":{{"event_type":"x"}}}}"#), "metadata_twice"),
     ] {
         for policy in [Required, IfPresent] {
-            assert_eq!(refused(policy, &text), Rejection::Malformed(cause), "{text}");
+            assert_eq!(rejection_of(policy, &text), Rejection::Malformed(cause), "{text}");
         }
     }
 }
@@ -298,8 +298,8 @@ fn a_stored_delivery_can_be_proven_again_with_the_secrets() {
     for (url_tokens, tokens) in
         [(json!([PATH_TOKEN]), json!(["another-token"])), (json!(["another-path-token"]), json!([TOKEN]))]
     {
-        let refused = Err(Rejection::Unproven("token_wrong"));
-        assert_eq!(prove_seal(delivery.body(), &with(url_tokens, tokens)), refused);
+        let wrong_token = Err(Rejection::Unproven("token_wrong"));
+        assert_eq!(prove_seal(delivery.body(), &with(url_tokens, tokens)), wrong_token);
     }
     let nothing_to_compare_with = prove_seal(delivery.body(), &with(json!([PATH_TOKEN]), json!([])));
     assert!(matches!(nothing_to_compare_with, Err(Rejection::NotConfigured(_))));
@@ -307,7 +307,7 @@ fn a_stored_delivery_can_be_proven_again_with_the_secrets() {
     assert_eq!(prove_seal(without.body(), &secrets), Err(Rejection::Unproven("token_missing")));
     // The seal isn't a token, and doesn't prove anything when it is sent.
     let replayed = stored(&delivery);
-    assert_eq!(refused(Required, &replayed), Rejection::Unproven("token_wrong"));
+    assert_eq!(rejection_of(Required, &replayed), Rejection::Unproven("token_wrong"));
 }
 
 #[test]

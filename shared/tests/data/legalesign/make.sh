@@ -63,14 +63,14 @@ certificate lookalike.crt.pem THROWAWAY-TEST-KEY-rsa4096.pem 00 20130201162827Z 
     '/L=Edinburgh,Scotland,GB/O=TEST KEY, NOT REAL/CN=legalesign.com\/email@legalesign.com'
 openssl pkey -in THROWAWAY-TEST-KEY-rsa4096.pem -pubout -out lookalike.pub.pem
 
-# A second key: two certificates that overlap in nothing but their key, the later without an end (RFC 5280, 4.1.2.5).
+# A second key, with two certificates whose validity periods don't overlap. The later one has no end (RFC 5280, 4.1.2.5).
 key THROWAWAY-TEST-KEY-rsa2048.pem -algorithm RSA -pkeyopt rsa_keygen_bits:2048
 certificate other-expired.crt.pem THROWAWAY-TEST-KEY-rsa2048.pem 01 20150101000000Z 20160101000000Z sha1 \
     '/O=TEST KEY, NOT REAL/CN=expired'
 certificate other-v3.crt.pem THROWAWAY-TEST-KEY-rsa2048.pem 1234 20200101000000Z 99991231235959Z sha256 \
     '/O=TEST KEY, NOT REAL/CN=v3 without an end' -extensions v3
 
-# Keys that must not be taken. Nobody needs to sign with these.
+# Keys that must be rejected. Nothing is signed with them.
 key "$work/rsa1024.pem" -algorithm RSA -pkeyopt rsa_keygen_bits:1024
 certificate rsa1024.crt.pem "$work/rsa1024.pem" 02 20130201162827Z 20330201162827Z sha1 '/O=TEST KEY, NOT REAL/CN=short'
 key "$work/ec.pem" -algorithm EC -pkeyopt ec_paramgen_curve:P-256
@@ -78,7 +78,7 @@ certificate ec.crt.pem "$work/ec.pem" 03 20130201162827Z 20330201162827Z sha256 
 key "$work/pss.pem" -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048
 [ -e rsa-pss.pub.pem ] || openssl pkey -in "$work/pss.pem" -pubout -out rsa-pss.pub.pem
 
-# Signatures as Legalesign's, and some that resemble them.
+# Signatures like Legalesign's, and similar ones that must be rejected.
 : > "$work/empty"
 sign THROWAWAY-TEST-KEY-rsa4096.pem messages/batch.json  signatures/batch.rsa4096.b64  -sha1
 sign THROWAWAY-TEST-KEY-rsa2048.pem messages/batch.json  signatures/batch.rsa2048.b64  -sha1

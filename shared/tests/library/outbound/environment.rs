@@ -49,7 +49,7 @@ async fn proxies_in_the_environment_are_not_used() {
     if let Some(port) = target_port() {
         let client = client(PATIENT, Names::default());
         assert_eq!(fetch_code(&client, &format!("http://files.example:{port}/")).await, "document");
-        // The target doesn't speak TLS and closes the connection; the proxy would have received a CONNECT.
+        // The target doesn't speak TLS and closes the connection; a proxy in use would have received a CONNECT.
         assert_eq!(fetch_code(&client, &format!("https://files.example:{port}/")).await, "connect_failed");
         return;
     }

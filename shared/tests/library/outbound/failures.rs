@@ -49,7 +49,7 @@ async fn a_very_slow_body_times_out() {
     assert_eq!(error.code(), "timeout_total");
 }
 
-/// A server that sends this greeting, or nothing, and never speaks TLS. Gives its port.
+/// A server that sends this greeting, or nothing, and never speaks TLS. Returns its port.
 async fn server_without_tls(greeting: &'static [u8]) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -53,7 +53,7 @@ fn public_key(n: &[u8], e: &[u8]) -> String {
     format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(key.as_ref()))
 }
 
-/// Verifies the cases of a file. Gives the numbers of valid and invalid ones.
+/// Verifies the cases of a file. Returns the numbers of valid and invalid ones.
 fn run(file: &str) -> (usize, usize) {
     let cases = cases(file);
     for case in &cases {

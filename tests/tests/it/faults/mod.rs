@@ -227,7 +227,7 @@ async fn a_failed_reconcile_run_is_finished_by_the_next_one() {
     with_a_missed_callback(&functions, "clean").await;
     functions.faults.clear();
     let found = functions.reconcile(Timestamp::now()).await.expect("a run")[Provider::Quicklysign].clone();
-    assert_eq!((found.asked, found.recorded), (1, 1));
+    assert_eq!((found.queried, found.recorded), (1, 1));
     let calls = functions.faults.clear().len();
     assert!(calls > 30, "{calls}");
 

@@ -43,8 +43,8 @@ async fn a_missed_legalesign_callback_is_found_and_its_document_archived() {
     stack.simulator.document("others").group("theirs").modified(ago(1));
 
     let found = run(&stack, time::now()).await[Provider::Legalesign].clone();
-    assert_eq!((found.asked, found.stopped.as_deref()), (1, None));
-    assert!(found.never_came > 1 && found.never_came == found.recorded, "the document and its signers: {found:?}");
+    assert_eq!((found.queried, found.stopped.as_deref()), (1, None));
+    assert!(found.missed > 1 && found.missed == found.recorded, "the document and its signers: {found:?}");
 
     let timeline = stack.wait_for_archive(&document("missed"), &[ArchiveState::Archived]).await;
     assert_eq!(timeline.document.status, Some(Kind::Completed));
@@ -58,7 +58,7 @@ async fn a_missed_legalesign_callback_is_found_and_its_document_archived() {
 
     // The next pass looks back, and finds nothing more.
     let again = run(&stack, time::now()).await[Provider::Legalesign].clone();
-    assert_eq!((again.asked, again.recorded), (1, 0));
+    assert_eq!((again.queried, again.recorded), (1, 0));
     assert_eq!(stack.timeline(&document("missed")).await.events.len(), 1);
 }
 
@@ -71,7 +71,7 @@ async fn recent_changes_are_not_reported_as_missed_yet() {
     assert!(found.maybe_late > 0 && found.recorded == 0, "{found:?}");
     assert!(stack.ledger().timeline(&document("young")).await.unwrap().is_none());
     let later = run(&stack, in_minutes(16)).await[Provider::Legalesign].clone();
-    assert!(later.never_came > 0 && later.maybe_late == 0, "{later:?}");
+    assert!(later.missed > 0 && later.maybe_late == 0, "{later:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +84,7 @@ async fn the_first_pass_lists_everything_and_later_passes_only_modified_document
     let reconcile = Reconcile::new(&stack.settings, &stack.aws);
     stack.simulator.clear_requests();
     let found = reconcile.run(time::now()).await.unwrap()[Provider::Legalesign].clone();
-    assert_eq!((found.asked, found.never_came, found.stopped), (101, 0, None));
+    assert_eq!((found.queried, found.missed, found.stopped), (101, 0, None));
     let queries: Vec<_> = stack.simulator.requests_to(LIST).into_iter().map(|request| request.query).collect();
     assert_eq!(queries.len(), 2);
     for (query, offset) in queries.iter().zip([0, 100]) {
@@ -109,12 +109,12 @@ async fn a_rate_limited_service_is_not_queried_until_its_pause_is_over() {
     stack.simulator.document("missed").group("ours").modified(ago(1));
     stack.simulator.fail_next(1, LIST, 429);
     let found = run(&stack, time::now()).await[Provider::Legalesign].clone();
-    assert_eq!((found.asked, found.stopped.as_deref()), (0, Some("api_http_429")));
+    assert_eq!((found.queried, found.stopped.as_deref()), (0, Some("api_http_429")));
     stack.simulator.clear_requests();
     let waiting = run(&stack, time::now()).await[Provider::Legalesign].clone();
     assert_eq!(waiting.stopped.as_deref(), Some("asked_to_wait"));
     assert!(stack.simulator.requests_to(LIST).is_empty());
-    assert!(run(&stack, in_minutes(24 * 60)).await[Provider::Legalesign].clone().never_came > 0);
+    assert!(run(&stack, in_minutes(24 * 60)).await[Provider::Legalesign].clone().missed > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +150,7 @@ async fn an_open_pack_is_queried_and_its_missed_completion_found() {
     stack.simulator.clear_requests();
 
     let found = run(&stack, time::now()).await[Provider::Quicklysign].clone();
-    assert_eq!((found.asked, found.recorded, found.never_came), (2, 1, 1), "{found:?}");
+    assert_eq!((found.queried, found.recorded, found.missed), (2, 1, 1), "{found:?}");
     assert!(stack.simulator.requests_to("/quicklysign/v1/document_packs/done").is_empty());
     let timeline = stack.wait_for_archive(&pack("open"), &[ArchiveState::Archived]).await;
     assert_eq!(timeline.document.status, Some(Kind::Completed));
@@ -172,7 +172,7 @@ async fn an_unknown_pack_does_not_stop_other_packs_from_being_queried() {
     }
     stack.simulator.pack("two").answer(Answer::Unknown);
     let found = run(&stack, time::now()).await[Provider::Quicklysign].clone();
-    assert_eq!((found.asked, found.recorded, found.stopped), (3, 2, None));
+    assert_eq!((found.queried, found.recorded, found.stopped), (3, 2, None));
     stack.simulator.pack("two").answer(Answer::RateLimited { retry_after: 60 });
     let found = run(&stack, time::now()).await[Provider::Quicklysign].clone();
     assert_eq!(found.stopped.as_deref(), Some("api_http_429"));
@@ -206,7 +206,7 @@ async fn a_subscribed_pack_without_callbacks_is_listed_and_queried() {
         [("silent", None)]
     );
     stack.simulator.pack("silent").modified(ago(1));
-    assert_eq!(run(&stack, time::now()).await[Provider::Quicklysign].clone().never_came, 1);
+    assert_eq!(run(&stack, time::now()).await[Provider::Quicklysign].clone().missed, 1);
     stack.wait_for_archive(&pack("silent"), &[ArchiveState::Archived]).await;
 }
 
@@ -231,7 +231,7 @@ async fn missed_callbacks_are_found_by_counting_quicklysigns_callback_log() {
     let found = run(&stack, time::now()).await[Provider::Quicklysign].clone();
     assert_eq!((found.recorded, found.maybe_late), (0, 3), "{found:?}");
     let found = run(&stack, in_minutes(20)).await[Provider::Quicklysign].clone();
-    assert_eq!((found.recorded, found.never_came, found.maybe_late), (3, 3, 0), "{found:?}");
+    assert_eq!((found.recorded, found.missed, found.maybe_late), (3, 3, 0), "{found:?}");
     let timeline = stack.timeline(&pack("logged")).await;
     assert_eq!(names(&timeline, "reconcile"), ["entity_updated", "signatory_updated", "signatory_updated"]);
     assert!(
@@ -244,7 +244,7 @@ async fn missed_callbacks_are_found_by_counting_quicklysigns_callback_log() {
     simulator.log_callback("logged", "final_document_generated", 200);
     simulator.pack("logged").status(Status::Complete);
     assert_eq!(
-        run(&stack, in_minutes(20)).await[Provider::Quicklysign].clone().never_came,
+        run(&stack, in_minutes(20)).await[Provider::Quicklysign].clone().missed,
         1,
         "its status isn't found a second time"
     );
@@ -259,5 +259,5 @@ async fn calls_to_other_webhooks_are_not_missed_callbacks() {
     stack.post_quicklysign("document_updated", "shared").await;
     stack.simulator.log_callback("shared", "entity_updated", 200);
     let found = run(&stack, in_minutes(20)).await[Provider::Quicklysign].clone();
-    assert_eq!((found.asked, found.recorded, found.maybe_late), (1, 0, 0), "{found:?}");
+    assert_eq!((found.queried, found.recorded, found.maybe_late), (1, 0, 0), "{found:?}");
 }

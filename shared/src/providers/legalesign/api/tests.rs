@@ -118,7 +118,7 @@ async fn a_final_document_has_a_pdf_and_an_audit_log() {
 }
 
 #[tokio::test]
-async fn a_hash_value_that_is_no_sha256_only_marks_the_version() {
+async fn a_hash_value_that_is_not_a_sha256_only_marks_the_version() {
     for (hash, version, sha256) in [
         (json!("md5:1"), "md5:1", None),
         (json!(null), "", None),

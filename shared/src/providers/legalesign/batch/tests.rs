@@ -126,14 +126,14 @@ fn a_batch_without_usable_signature_fields_is_malformed() {
 
 #[test]
 fn an_invalid_signature_is_unproven() {
-    let refused = |body: String, code| assert_eq!(prove(body).err(), Some(Rejection::Unproven(code)));
-    refused(form(BATCH, ""), "signature_length");
-    refused(form(BATCH, "no base64!"), "signature_encoding");
-    refused(form(b"[]", SIGNED), "signature_mismatch");
-    refused(form(&[BATCH, b" "].concat(), SIGNED), "signature_mismatch");
+    let assert_unproven = |body: String, code| assert_eq!(prove(body).err(), Some(Rejection::Unproven(code)));
+    assert_unproven(form(BATCH, ""), "signature_length");
+    assert_unproven(form(BATCH, "no base64!"), "signature_encoding");
+    assert_unproven(form(b"[]", SIGNED), "signature_mismatch");
+    assert_unproven(form(&[BATCH, b" "].concat(), SIGNED), "signature_mismatch");
     // A decoder that replaces invalid UTF-8 would have changed the signed bytes.
     let replaced = String::from_utf8_lossy(LATIN1).into_owned();
-    refused(form(replaced.as_bytes(), LATIN1_SIGNED), "signature_mismatch");
+    assert_unproven(form(replaced.as_bytes(), LATIN1_SIGNED), "signature_mismatch");
     for at in ["2013-02-01T16:28:26Z", "2033-02-01T16:28:28Z"] {
         let outside = prove_at(&[CERTIFICATE], FORM, form(BATCH, SIGNED), at).err();
         assert_eq!(outside, Some(Rejection::Unproven("signature_outside_validity")), "{at}");
@@ -145,7 +145,7 @@ fn an_invalid_signature_is_unproven() {
 fn every_entry_becomes_an_event_with_its_position() {
     let reading = reading(BATCH);
     assert!(reading.unreadable.is_empty() && !reading.ask && !reading.foreign);
-    let told: Vec<_> = reading
+    let events: Vec<_> = reading
         .events
         .iter()
         .map(|event| {
@@ -153,7 +153,7 @@ fn every_entry_becomes_an_event_with_its_position() {
         })
         .collect();
     assert_eq!(
-        told,
+        events,
         [
             (0, "legalesign#signer#3f6f2c9e-0001".to_owned(), "status", Kind::Signed, Some("40")),
             (1, "legalesign#document#3f6f2c9e-0002".to_owned(), "status", Kind::Completed, Some("30")),
@@ -195,9 +195,9 @@ fn a_numeric_value_equals_the_same_value_as_text() {
     let (text, number) = (of(r#""40""#), of("40"));
     assert_eq!((number.value.as_deref(), number.kind), (Some("40"), Kind::Signed));
     assert_eq!(number.id(Trust::Signature), text.id(Trust::Signature));
-    for (value, told) in [("null", "null"), ("true", "true"), ("40.5", "40.5"), (r#""""#, "")] {
+    for (value, expected) in [("null", "null"), ("true", "true"), ("40.5", "40.5"), (r#""""#, "")] {
         let event = of(value);
-        assert_eq!((event.value.as_deref(), event.kind), (Some(told), Kind::Updated), "{value}");
+        assert_eq!((event.value.as_deref(), event.kind), (Some(expected), Kind::Updated), "{value}");
     }
 }
 

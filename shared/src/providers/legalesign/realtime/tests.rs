@@ -294,10 +294,10 @@ fn other_groups_are_foreign_if_groups_are_configured() {
     };
     let plain_slug = r#"{"uuid":"d1","group":"your-group"}"#;
     let name = r#"{"uuid":"d1","group":"Your Group"}"#;
-    for (data, told) in [(DOCUMENT, true), (plain_slug, true), (name, false), (r#"{"uuid":"d1"}"#, false)] {
+    for (data, expected) in [(DOCUMENT, true), (plain_slug, true), (name, false), (r#"{"uuid":"d1"}"#, false)] {
         let body = webhook("document", "created", data);
         assert!(!foreign(&[], &body) && !foreign(&["other", "your-group"], &body), "{data}");
-        assert_eq!(foreign(&["other"], &body), told, "{data}: a missing group may be ours");
+        assert_eq!(foreign(&["other"], &body), expected, "{data}: a missing group may be ours");
     }
     assert!(foreign(&["other"], PLAIN) && !foreign(&["your-group"], PLAIN));
     assert!(!foreign(&["other"], &PLAIN.replace("group=", "tag=")));

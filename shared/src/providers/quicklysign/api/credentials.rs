@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use crate::secrets::Secret;
 
-/// The API's credentials. Webhook endpoints take the client's id and secret; with the API key of the user on whose behalf
-/// the client acts, the two also buy an access token.
+/// The API's credentials. Webhook endpoints take the client's id and secret. A request for an access token takes these two
+/// and the API key of the user on whose behalf the client acts.
 #[derive(Deserialize)]
 pub struct ApiSecrets {
     client_id: SecretString,

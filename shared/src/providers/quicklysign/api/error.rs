@@ -16,7 +16,7 @@ use crate::{
 /// Maximum length of a code or message, in characters.
 const MAX_TEXT: usize = 200;
 
-/// Why a request brought no data.
+/// Why a request returned no data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// The credentials are missing or unusable.
@@ -37,11 +37,11 @@ pub enum ApiError {
     /// `pagination.next` has another origin than the API, or isn't a URL.
     #[error("QuicklySign's API gave a next page that isn't its own")]
     PageElsewhere,
-    /// The list has too many pages, or its pages form a circle.
+    /// The list has too many pages, or its pages form a loop.
     #[error("QuicklySign's API gave more pages than a list can have")]
     TooManyPages,
-    /// No request can be made of the URL and the credentials.
-    #[error("no request to QuicklySign's API can be made of this")]
+    /// The URL or the credentials can't be sent in a request.
+    #[error("the URL or the credentials for QuicklySign's API can't be sent in a request")]
     Malformed,
 }
 

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn circles_and_endless_lists_are_rejected() {
+    fn loops_and_endless_lists_are_rejected() {
         let connection = connection("https://api.example");
         let mut pages = Pages::new(&connection, connection.endpoint("webhooks"));
         pages.turn(Some("?cursor=1")).unwrap();

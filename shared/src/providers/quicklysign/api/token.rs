@@ -1,5 +1,5 @@
-//! The access token: bought with the credentials, cached, and bought again if the API rejects it. Tokens expire; their
-//! lifetime is not documented.
+//! The access token: requested with the credentials, cached, and requested again if the API rejects it. Tokens expire;
+//! their lifetime is not documented.
 
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -25,7 +25,7 @@ impl AccessToken {
         Ok((response?, token))
     }
 
-    /// The cached token. If there is none, or it is the rejected one, buys a new one: `POST /v1/access_tokens`.
+    /// The cached token. If there is none, or it is the rejected one, requests a new one: `POST /v1/access_tokens`.
     async fn current(
         &self,
         connection: &Connection,

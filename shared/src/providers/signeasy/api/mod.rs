@@ -76,7 +76,7 @@ pub struct Api {
     http: HttpApi<ApiSecrets>,
 }
 
-/// Why a request brought nothing.
+/// Why a request returned nothing.
 #[derive(Debug, PartialEq, Eq)]
 enum Miss {
     /// The API doesn't know the id.
