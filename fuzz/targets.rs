@@ -1,7 +1,7 @@
 //! The fuzz targets: all code that reads external bytes, with the properties that must hold for any input.
 //!
-//! cargo-fuzz runs them with generated inputs, and `shared/tests/fuzz_corpus.rs` with the inputs of the corpus. So this
-//! file depends on neither of them.
+//! cargo-fuzz runs them with generated inputs, and `shared/tests/library/fuzz_corpus.rs` with the inputs of the corpus. So
+//! this file depends on neither of them.
 
 use std::sync::LazyLock;
 
@@ -100,7 +100,7 @@ fn check_unreadable(unreadable: &Unreadable) {
     assert!(path.len() <= 100 && path.bytes().all(|byte| byte.is_ascii_graphic()), "{path:?}");
 }
 
-/// Legalesign's batches: the body. The first line is the content type. The signature isn't checked.
+/// Legalesign's batches: the first line is the content type, the rest is the body. The signature isn't checked.
 pub fn legalesign_batch(data: &[u8]) {
     let (content_type, body) = line_and_rest(data);
     let content_type = std::str::from_utf8(content_type).ok();
@@ -121,8 +121,8 @@ pub fn quicklysign(data: &[u8]) {
     read_unsigned(Route::Quicklysign, b"application/json", None, data);
 }
 
-/// SignEasy's callbacks: the body. Whether it is believed or quarantined, no token that it carried is left in it. A token
-/// that it didn't carry is known only by its hash, so it can't be found inside a longer text.
+/// SignEasy's callbacks: the input is the body. Whether it is accepted or quarantined, it must not contain a token any more
+/// that it carried. Of any other token, only the hash is known, so it can't be found inside a longer text.
 pub fn signeasy(data: &[u8]) {
     let holds = |body: &[u8], secret: &str| body.windows(secret.len()).any(|part| part == secret.as_bytes());
     match verify(Route::Signeasy, b"application/json", None, data) {

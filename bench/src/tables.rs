@@ -1,4 +1,4 @@
-//! The tables in Markdown, for the terminal, README and `docs/`.
+//! The tables in Markdown, for the terminal and `docs/`.
 
 use std::fmt::Write;
 

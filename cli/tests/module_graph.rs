@@ -1,5 +1,5 @@
-//! The top-level modules of the CLI and of the library don't depend on each other in a circle, and the library's depend on
-//! each other only in the direction that `docs/architecture.md` describes.
+//! The dependencies between the top-level modules of the CLI and of the library have no cycle. Those of the library have
+//! the direction that `docs/architecture.md` describes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -83,17 +83,17 @@ fn first_names(path: &str) -> Vec<String> {
     names
 }
 
-/// A circle of modules, from one of them back to the same one, if there is any.
+/// A cycle of modules, from one of them back to the same one, if there is any.
 fn cycle(graph: &Graph) -> Option<Vec<String>> {
     let mut done = BTreeSet::new();
     graph.keys().find_map(|module| visit(graph, module, &mut Vec::new(), &mut done))
 }
 
-/// Depth-first search from `module`, which is reached by `path`. Modules in `done` lead to no circle.
+/// Depth-first search from `module`, which is reached by `path`. Modules in `done` lead to no cycle.
 fn visit(graph: &Graph, module: &str, path: &mut Vec<String>, done: &mut BTreeSet<String>) -> Option<Vec<String>> {
     if let Some(start) = path.iter().position(|on_path| on_path == module) {
-        let circle = path[start..].iter().cloned();
-        return Some(circle.chain([module.to_owned()]).collect());
+        let cycle = path[start..].iter().cloned();
+        return Some(cycle.chain([module.to_owned()]).collect());
     }
     if !done.contains(module) {
         path.push(module.to_owned());
@@ -108,7 +108,7 @@ fn visit(graph: &Graph, module: &str, path: &mut Vec<String>, done: &mut BTreeSe
 }
 
 #[test]
-fn modules_do_not_depend_on_each_other_in_a_circle() {
+fn modules_of_the_cli_have_no_dependency_cycle() {
     let graph = module_graph(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     assert_eq!(cycle(&graph), None, "{graph:#?}");
     for other in ["console", "stack", "simulator", "secrets", "local_console", "deployment"] {
@@ -142,7 +142,7 @@ fn modules_of_the_library_depend_on_each_other_in_one_direction() {
     }
 }
 
-/// The circle in a crate of these files.
+/// The cycle in a crate of these files.
 fn cycle_in(files: &[(&str, &str)]) -> Option<Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -154,7 +154,7 @@ fn cycle_in(files: &[(&str, &str)]) -> Option<Vec<String>> {
 }
 
 #[test]
-fn a_circle_is_found_however_it_is_written() {
+fn a_cycle_is_found_in_every_spelling() {
     let [a, b, c] = ["use crate::b::B;\n", "use std::fs;\nuse crate::c;\n", "mod x;\n"];
     for (name, text) in [
         ("c/mod.rs", "use crate::a::A;\n"),
@@ -173,7 +173,7 @@ fn a_circle_is_found_however_it_is_written() {
 }
 
 #[test]
-fn comments_tests_the_root_and_inner_paths_are_no_circle() {
+fn comments_tests_the_root_and_inner_paths_do_not_count_as_dependencies() {
     let files = [
         ("lib.rs", "use crate::a::A;\nuse crate::b::B;\n"),
         ("a.rs", "use crate::b::B;\n"),

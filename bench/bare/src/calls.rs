@@ -18,8 +18,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
-/// Concurrency of calls for single items and of calls for batches of items: the ledger's `CONCURRENT_WRITES` and
-/// `CONCURRENT_BATCHES`.
+/// Concurrency of calls for single items, and of calls for batches of items: `CONCURRENT` in the library's `ledger/table/`,
+/// and `CONCURRENT_BATCHES` in its `ledger/events.rs`.
 const CONCURRENT_WRITES: usize = 16;
 const CONCURRENT_BATCHES: usize = 4;
 

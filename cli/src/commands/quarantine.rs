@@ -66,9 +66,9 @@ impl List {
         let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
         let kept = ledger.quarantine_list(self.provider, None, self.limit.into()).await?;
-        let mut refused: Vec<(Provider, RejectedEntry)> = Vec::new();
+        let mut rejected: Vec<(Provider, RejectedEntry)> = Vec::new();
         for provider in Provider::ALL.into_iter().filter(|each| self.provider.is_none_or(|wanted| wanted == *each)) {
-            refused.extend(ledger.rejected(provider).await?.into_iter().map(|entry| (provider, entry)));
+            rejected.extend(ledger.rejected(provider).await?.into_iter().map(|entry| (provider, entry)));
         }
         let mut text = if kept.is_empty() {
             "no requests in quarantine\n".to_owned()
@@ -83,20 +83,20 @@ impl List {
             )
         };
         if !kept.is_empty() {
-            text.push_str("`countersign quarantine show ID` tells what to do about a request\n");
+            text.push_str("`countersign quarantine show ID` shows what to do about a request\n");
         }
-        if !refused.is_empty() {
+        if !rejected.is_empty() {
             text.push_str("rejected without a valid path token (a sample):\n");
             text.push_str(&table(
                 ["at", "route", "cause", "bytes", "rejected"],
-                refused.iter().map(|(_, entry)| {
+                rejected.iter().map(|(_, entry)| {
                     let (route, cause) = (entry.route.to_owned(), entry.cause.clone());
                     [entry.at.to_string(), route, cause, entry.size.to_string(), entry.refused.to_string()]
                 }),
             ));
         }
-        let refused: Vec<&RejectedEntry> = refused.iter().map(|(_, entry)| entry).collect();
-        Output::new(&json!({"quarantine": kept, "refused": refused}), text)
+        let rejected: Vec<&RejectedEntry> = rejected.iter().map(|(_, entry)| entry).collect();
+        Output::new(&json!({"quarantine": kept, "refused": rejected}), text)
     }
 }
 
@@ -152,7 +152,7 @@ fn text(kept: &Quarantined) -> String {
         record.id, record.route, record.received_at, record.reason, record.cause, record.expires_at
     );
     if let Some(at) = record.taken_in_at {
-        text.push_str(&format!("taken in  {at}\n"));
+        text.push_str(&format!("accepted  {at}\n"));
     }
     if let Some(envelope) = kept.request.as_ref().map(Addressed::envelope) {
         for (name, value) in &envelope.headers {

@@ -24,7 +24,7 @@ use crate::{
     stack::{self, BUCKET, Endpoints, Folder, Options, Storage, TABLE, Taken},
 };
 
-/// How long to wait for another command that holds the folder: it does so only while it runs.
+/// Timeout for another command that uses the folder. Commands other than `serve` run only briefly.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(10);
 
 /// Access to a table and a bucket.
@@ -155,7 +155,7 @@ impl Access {
     }
 }
 
-/// Who has a data folder.
+/// The process that uses a data folder.
 pub enum Owner {
     /// This process, which has just locked it.
     Us(Folder),

@@ -61,7 +61,7 @@ struct Triggered {
 }
 
 impl Trigger {
-    /// Sends the callback, and gives the answer.
+    /// Sends the callback, and returns the answer.
     ///
     /// # Errors
     /// When no stack runs on `data` and no URL is given, or the callback can't be made or sent.

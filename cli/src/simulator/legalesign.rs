@@ -71,7 +71,7 @@ impl Document {
         Self { id: id.to_owned(), group, facts: Facts::new(SERVICE, id), subject }
     }
 
-    /// The document, or the answer that has to be given instead of one about it.
+    /// The document; or the error, if the credentials are wrong or the script says so.
     fn find(call: &Call, id: &str) -> Result<Self, Rejection> {
         if !authorised(call) {
             return Err(Rejection(Answer::Unauthorised));
@@ -182,8 +182,8 @@ async fn status(call: Call, Path(id): Path<String>) -> Result<Response, Rejectio
     Ok(Json(document.to_status()).into_response())
 }
 
-/// `GET /pdf/{id}/`. Confirmed: draft or final PDF, whichever there is, by 302, 200 or 201. That the short-lived
-/// location refuses an `Authorization` header is inferred from "do not use Legalesign authentication".
+/// `GET /pdf/{id}/`. Confirmed: the final PDF, or the draft if there is none, by 302, 200 or 201. That the short-lived
+/// location rejects an `Authorization` header is inferred from "do not use Legalesign authentication".
 async fn pdf(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let document = Document::find(&call, &id)?;
     let simulator = &call.simulator;
@@ -257,7 +257,7 @@ pub(super) fn authorised(call: &Call) -> bool {
     call.header(header::AUTHORIZATION) == Some(expected.as_str())
 }
 
-/// An answer instead of the documented one.
+/// A response in place of the documented one.
 struct Rejection(Answer);
 
 impl IntoResponse for Rejection {

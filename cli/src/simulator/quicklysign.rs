@@ -40,7 +40,7 @@ pub(super) fn routes() -> Router<Simulator> {
 /// are valid until [`Simulator::expire_tokens`], or as long as [`Simulator::tokens_last`] allows.
 async fn access_token(call: Call, body: Bytes) -> Response {
     match serde_json::from_slice::<QuicklysignCredentials>(&body) {
-        Err(_) => refusal(&call, 400, "bad_request", "client_id, client_secret and api_key are required"),
+        Err(_) => error_response(&call, 400, "bad_request", "client_id, client_secret and api_key are required"),
         Ok(given) => {
             let own = &call.simulator.credentials().quicklysign;
             let same = given.client_id == own.client_id
@@ -50,7 +50,7 @@ async fn access_token(call: Call, body: Bytes) -> Response {
                 let token = call.simulator.state().new_access_token();
                 envelope(json!({ "access_token": token }), None)
             } else {
-                refusal(&call, 401, "unauthorised", "client_id, client_secret or api_key is wrong")
+                error_response(&call, 401, "unauthorised", "client_id, client_secret or api_key is wrong")
             }
         }
     }
@@ -59,7 +59,7 @@ async fn access_token(call: Call, body: Bytes) -> Response {
 /// `GET /v1/document_packs/{key}`. Confirmed, except where in `data` the documents are.
 async fn document_pack(call: Call, Path(key): Path<String>) -> Response {
     if !has_token(&call) {
-        return refusal(&call, 401, "invalid_access_token", "The access token is missing, wrong or expired");
+        return error_response(&call, 401, "invalid_access_token", "The access token is missing, wrong or expired");
     }
     let subject = call.simulator.subject(SERVICE, &key);
     if let Some(answer) = &subject.answer {
@@ -185,15 +185,15 @@ impl Client {
 
 fn scripted_response(call: &Call, answer: &Answer) -> Response {
     match answer {
-        Answer::Unknown => refusal(call, 404, "not_found", "No entity has this key"),
-        Answer::Unauthorised => refusal(call, 401, "unauthorised", "This entity belongs to another account"),
+        Answer::Unknown => error_response(call, 404, "not_found", "No entity has this key"),
+        Answer::Unauthorised => error_response(call, 401, "unauthorised", "This entity belongs to another account"),
         Answer::RateLimited { retry_after } => {
-            let mut response = refusal(call, 429, "too_many_requests", "Too many requests");
+            let mut response = error_response(call, 429, "too_many_requests", "Too many requests");
             response.headers_mut().insert("retry-after", (*retry_after).into());
             response
         }
         Answer::Status(status) => {
-            let mut response = refusal(call, *status, code(*status), "Scripted");
+            let mut response = error_response(call, *status, code(*status), "Scripted");
             if matches!(status, 429 | 503) {
                 response.headers_mut().insert("retry-after", RETRY_AFTER.into());
             }
@@ -223,7 +223,7 @@ pub(super) fn envelope(data: Value, next: Option<String>) -> Response {
 }
 
 /// An error in the envelope, with the same HTTP status unless the query requests 200.
-pub(super) fn refusal(call: &Call, status: u16, code: &str, message: &str) -> Response {
+pub(super) fn error_response(call: &Call, status: u16, code: &str, message: &str) -> Response {
     let always = call.query("always_use_http_status_code_200").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let http = if always { Ok(StatusCode::OK) } else { StatusCode::from_u16(status) };
     let http = http.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

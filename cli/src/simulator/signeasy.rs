@@ -66,7 +66,7 @@ impl Signed {
         Self { id: id.to_owned(), facts: Facts::new(SERVICE, &request), request, subject }
     }
 
-    /// The request, or the answer that has to be given instead of one about it.
+    /// The request; or the error, if the credentials are wrong or the script says so.
     fn find(call: &Call, id: &str) -> Result<Self, Rejection> {
         let expected = format!("Bearer {}", call.simulator.credentials().signeasy.access_token);
         if call.header(header::AUTHORIZATION) != Some(expected.as_str()) {
@@ -79,7 +79,7 @@ impl Signed {
         }
     }
 
-    /// The same by the id of its signed file, which has to be there.
+    /// The same by the id of its signed file, which must exist.
     fn find_signed(call: &Call, id: &str) -> Result<Self, Rejection> {
         let file = Self::find(call, id)?;
         if file.subject.finished() && file.signed_id() == id { Ok(file) } else { Err(Rejection(Answer::Unknown)) }
@@ -181,8 +181,8 @@ async fn pending(call: Call, Path(id): Path<String>) -> Result<Response, Rejecti
     Ok(Json(request.to_json(request.signed_id())).into_response())
 }
 
-/// `GET /v3/signed/{signed_id}/download?type=merged|split&include_certificate=true|false`. Third party; that it is
-/// `merged` without a certificate when nothing is asked for is inferred. Every download renders it anew.
+/// `GET /v3/signed/{signed_id}/download?type=merged|split&include_certificate=true|false`. Third party; that the default is
+/// `merged` without a certificate is inferred. Every download renders it anew.
 async fn download(call: Call, Path(id): Path<String>) -> Result<Response, Rejection> {
     let file = Signed::find_signed(&call, &id)?;
     let split = match call.query("type") {
@@ -257,7 +257,7 @@ fn number(id: &str) -> Value {
     }
 }
 
-/// An answer instead of the documented one.
+/// A response in place of the documented one.
 struct Rejection(Answer);
 
 impl IntoResponse for Rejection {

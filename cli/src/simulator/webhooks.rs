@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::Simulator;
 use super::call::Call;
 use super::facts::Facts;
-use super::quicklysign::{Client, envelope, now, refusal};
+use super::quicklysign::{Client, envelope, error_response, now};
 use super::state::{State, well_formed};
 
 /// A subscription to a pack's events.
@@ -91,13 +91,13 @@ struct CreateWebhook {
 /// `POST /v1/webhooks`.
 async fn create_webhook(call: Call, body: Bytes) -> Response {
     let Ok(Create { client, webhook }) = serde_json::from_slice(&body) else {
-        return refusal(&call, 400, "bad_request", "client_id, client_secret and webhook are required");
+        return error_response(&call, 400, "bad_request", "client_id, client_secret and webhook are required");
     };
     if !client.accepted(&call.simulator) {
         return unauthorised(&call);
     }
     if !well_formed(&webhook.entity_key) || webhook.callback.is_empty() {
-        return refusal(&call, 400, "bad_request", "entity_key or callback is invalid");
+        return error_response(&call, 400, "bad_request", "entity_key or callback is invalid");
     }
     let mut state = call.simulator.state();
     let key = new_key(&mut state, "webhook", &webhook.entity_key);
@@ -140,7 +140,7 @@ async fn delete_webhook(call: Call, Path(key): Path<String>) -> Response {
 async fn delete_webhooks(call: Call) -> Response {
     match call.query("entity_key") {
         Some(entity) => delete(&call, |hook| hook.entity_key == entity),
-        None => refusal(&call, 400, "bad_request", "entity_key is required"),
+        None => error_response(&call, 400, "bad_request", "entity_key is required"),
     }
 }
 
@@ -224,11 +224,11 @@ fn authorised(call: &Call) -> bool {
 }
 
 fn unauthorised(call: &Call) -> Response {
-    refusal(call, 401, "unauthorised", "client_id or client_secret is wrong")
+    error_response(call, 401, "unauthorised", "client_id or client_secret is wrong")
 }
 
 fn unknown(call: &Call) -> Response {
-    refusal(call, 404, "not_found", "No webhook has this key")
+    error_response(call, 404, "not_found", "No webhook has this key")
 }
 
 #[cfg(test)]

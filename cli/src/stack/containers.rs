@@ -24,7 +24,7 @@ use tokio::{
 
 use super::Stack;
 
-/// What the files of `events/` are proven with, by the logical id of the function that takes them.
+/// The secrets that prove the files of `events/`, by the logical id of the function that they are for.
 const EVENTS: &str = include_str!("../../../events/env.json");
 
 /// Pause after a failed `accept`, which mostly means that the process has no file descriptor left.
@@ -148,7 +148,7 @@ fn with(proof: &Value, more: &Value) -> Value {
     both
 }
 
-/// Makes a service on loopback reachable through `host`, and gives its URL there.
+/// Makes a service on loopback reachable through `host`, and returns its URL there.
 async fn admit(host: &Host, url: &str, forwards: &mut JoinSet<()>) -> Result<String> {
     let service = url.strip_prefix("http://").and_then(|address| address.parse::<SocketAddr>().ok());
     let service = service.with_context(|| format!("{url} is not on loopback"))?;

@@ -106,7 +106,7 @@ impl Folder {
         self.write(ENDPOINTS, endpoints).map(drop)
     }
 
-    /// Writes the environment of functions under `sam local`, in the form of its `--env-vars`. Gives the file's path.
+    /// Writes the environment of functions under `sam local`, in the form of its `--env-vars`. Returns the file's path.
     pub(super) fn announce_to_sam(&self, environments: &Value) -> Result<PathBuf> {
         self.write(SAM_LOCAL, environments)
     }

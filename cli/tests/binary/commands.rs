@@ -172,9 +172,9 @@ fn an_archive_job_is_listed_and_retried() {
     data.json(&["trigger", "quicklysign", "final_document_generated", "--id", "retried"]);
     data.archived("retried");
     let listed = data.json(&["archive", "list", "--state", "archived"]);
-    let order = &listed["orders"][0];
-    assert_eq!(order["subject"], json!({"provider": "quicklysign", "kind": "document_pack", "id": "retried"}));
-    assert_eq!((&order["state"], &order["attempts"]), (&json!("archived"), &json!(0)));
+    let job = &listed["orders"][0];
+    assert_eq!(job["subject"], json!({"provider": "quicklysign", "kind": "document_pack", "id": "retried"}));
+    assert_eq!((&job["state"], &job["attempts"]), (&json!("archived"), &json!(0)));
     assert_eq!(data.json(&["archive", "list", "--state", "failed"])["orders"], json!([]));
     assert_eq!(data.json(&["archive", "retry", "quicklysign", "retried"])["state"], "due");
     data.archived("retried");

@@ -187,7 +187,7 @@ impl Serve {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < until, "it doesn't end: {}", self.stderr());
+            assert!(Instant::now() < until, "the process doesn't end: {}", self.stderr());
             std::thread::sleep(Duration::from_millis(20));
         };
         let mut rest = String::new();
@@ -209,13 +209,13 @@ impl Drop for Serve {
     }
 }
 
-/// Calls `ask` until it succeeds.
-pub fn wait_for<T, E: std::fmt::Debug>(mut ask: impl FnMut() -> Result<T, E>) -> T {
+/// Calls `attempt` until it succeeds.
+pub fn wait_for<T, E: std::fmt::Debug>(mut attempt: impl FnMut() -> Result<T, E>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
-        match ask() {
-            Ok(answer) => return answer,
-            Err(problem) => assert!(Instant::now() < until, "it doesn't come: {problem:?}"),
+        match attempt() {
+            Ok(value) => return value,
+            Err(problem) => assert!(Instant::now() < until, "no success in time: {problem:?}"),
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -246,7 +246,7 @@ pub fn post(url: &str, body: &str) -> (u16, Value) {
 
 /// Checks that an object has these keys; it may have more.
 pub fn assert_keys(value: &Value, keys: &[&str]) {
-    let object = value.as_object().unwrap_or_else(|| panic!("{value} is no object"));
+    let object = value.as_object().unwrap_or_else(|| panic!("{value} isn't an object"));
     for key in keys {
         assert!(object.contains_key(*key), "{key} is missing: {value:#}");
     }
@@ -292,6 +292,6 @@ pub fn assert_pdf(pdf: &Value) {
 
 /// Checks that a value is an RFC 3339 timestamp.
 pub fn assert_time(time: &Value) {
-    let text = time.as_str().unwrap_or_else(|| panic!("{time} is no time"));
+    let text = time.as_str().unwrap_or_else(|| panic!("{time} isn't a time"));
     assert!(text.parse::<jiff::Timestamp>().is_ok() && text.contains('T'), "{text}");
 }

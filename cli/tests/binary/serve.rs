@@ -105,9 +105,9 @@ fn the_answer_to_a_wrong_path_token_reveals_nothing() {
     assert_eq!(answer, expected);
 }
 
-/// Off by default; the test of the option itself needs a second loopback address, which only Linux has by itself.
+/// The test of the option itself needs a second loopback address, which only Linux has without configuration.
 #[test]
-fn nothing_is_written_for_containers_unless_they_are_let_in() {
+fn containers_are_not_let_in_by_default() {
     let data = Data::new();
     let serve = data.serve(&["--manual"]);
     assert!(!data.file("sam-local.json").exists());
@@ -137,16 +137,16 @@ fn containers_reach_the_services_and_not_the_gateway() {
     assert_eq!(variables["SIGNEASY_API_URL"], format!("{simulator}/signeasy"));
     for url in [&variables["AWS_ENDPOINT_URL_DYNAMODB"], &variables["AWS_ENDPOINT_URL_S3"], simulator] {
         assert!(url.starts_with("http://127.0.0.2:"), "{url}");
-        // Whatever the service makes of it, it answers.
+        // Any response shows that the service is reached.
         let mut answer = String::new();
         connect(url, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 "), "{url}: {answer}");
     }
-    // The simulated QuicklySign calls the gateway, where the console is, on loopback; containers don't reach it.
+    // The gateway, which also serves the console, stays on loopback. Webhooks call it there; containers can't reach it.
     assert_eq!(variables["QUICKLYSIGN_CALLBACK_URL"], format!("{}/callbacks/quicklysign/{{token}}", serve.http));
     let gateway = serve.http.replace("127.0.0.1", "127.0.0.2");
     assert!(TcpStream::connect(gateway.strip_prefix("http://").unwrap()).is_err());
-    // Endpoints of commands on this machine stay on loopback, and the file goes with the stack.
+    // Commands on this machine still use loopback. The file is removed when the stack ends.
     assert!(endpoints(&data)["dynamodb"].as_str().unwrap().starts_with("http://127.0.0.1:"));
     assert_eq!(serve.signal("TERM"), (Some(0), String::new()));
     assert!(!file.exists());
@@ -202,10 +202,10 @@ fn the_environment_of_containers_has_the_throw_away_secrets_and_what_proves_the_
         }
         assert_eq!(proof["url_tokens"][1], "local-path-token");
     }
-    // The key that the simulated Legalesign signs with is no function's business.
+    // No function gets the key that the simulated Legalesign signs with.
     assert!(!fs::read_to_string(data.file("sam-local.json")).unwrap().contains("PRIVATE KEY"));
     serve.kill();
-    // What a killed stack left is removed by whoever takes the folder next.
+    // The next process that locks the folder removes what a killed stack left.
     assert!(data.file("sam-local.json").exists());
     data.json(&["documents"]);
     assert!(!data.file("sam-local.json").exists());

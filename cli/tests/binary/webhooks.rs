@@ -136,7 +136,7 @@ fn credentials_in_the_environment_override_those_of_the_stack() {
     let mut secret = stack.file("secrets/quicklysign.json")["api"].clone();
     assert_eq!(run(&secret, &[], &["webhooks", "list"]), (0, json!({"webhooks": []})));
 
-    // The token comes from the proof, and the stack's Output says where it goes.
+    // The token comes from the proof, and replaces `{token}` in the URL from the stack's outputs.
     let url = "https://abc.execute-api.eu-west-1.amazonaws.com/callbacks/quicklysign/{token}";
     let proof = ("QUICKLYSIGN_PROOF", r#"{"url_tokens": ["a-path-token-of-production"]}"#);
     let create = ["webhooks", "create", "--entity-key", "pack", "--callback", url];
@@ -153,14 +153,14 @@ fn credentials_in_the_environment_override_those_of_the_stack() {
     assert_eq!(run(&secret, &[proof], &plain).0, 2, "the token would travel in clear text");
 
     secret["client_secret"] = json!("a-path-token-of-production");
-    let (code, refused) = run(&secret, &[], &["webhooks", "list"]);
-    assert_eq!((code, &refused["error"]["code"]), (1, &json!("unauthorised")));
+    let (code, failed) = run(&secret, &[], &["webhooks", "list"]);
+    assert_eq!((code, &failed["error"]["code"]), (1, &json!("unauthorised")));
     let message = "QuicklySign's API answered 401: unauthorised: client_id or client_secret is wrong";
-    assert_eq!(refused["error"]["message"], message);
+    assert_eq!(failed["error"]["message"], message);
 }
 
 #[test]
-fn without_an_account_or_with_arguments_missing_it_says_so() {
+fn a_missing_account_and_wrong_arguments_are_reported() {
     let data = TempDir::new().unwrap();
     let run =
         |arguments: &[&str]| json_of(&countersign(data.path(), &[&["--json"], arguments].concat()).output().unwrap());

@@ -6,7 +6,7 @@ mod listing;
 mod multipart;
 mod objects;
 mod raw;
-mod refusals;
+mod rejections;
 mod restart;
 
 use std::fmt::Debug;
@@ -103,13 +103,13 @@ fn client(address: SocketAddr, access_key: &str, secret_key: &str) -> Client {
 }
 
 /// Status and error code of a request that must have failed.
-fn refusal<T: Debug, E: ProvideErrorMetadata + Debug>(result: Result<T, SdkError<E>>) -> (u16, String) {
+fn error_of<T: Debug, E: ProvideErrorMetadata + Debug>(result: Result<T, SdkError<E>>) -> (u16, String) {
     let error = result.unwrap_err();
     let status = error.raw_response().unwrap().status().as_u16();
     (status, error.code().unwrap().to_owned())
 }
 
-fn refused(status: u16, code: &str) -> (u16, String) {
+fn error(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 

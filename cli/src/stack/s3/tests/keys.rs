@@ -54,7 +54,7 @@ async fn any_key_works_and_stays_in_the_folder() {
 async fn a_key_of_1025_bytes_is_refused() {
     let server = Server::start().await;
     let put = server.client.put_object().bucket(BUCKET).key("k".repeat(1025));
-    assert_eq!(refusal(put.send().await), refused(400, "KeyTooLongError"));
+    assert_eq!(error_of(put.send().await), error(400, "KeyTooLongError"));
 }
 
 #[tokio::test]

@@ -118,9 +118,9 @@ async fn invalid_arguments_are_rejected() {
     let server = Server::start().await;
     let list = || server.client.list_objects_v2().bucket(BUCKET);
     let token = list().continuation_token("*").send().await;
-    assert_eq!(refusal(token), refused(400, "InvalidArgument"));
+    assert_eq!(error_of(token), error(400, "InvalidArgument"));
     let negative = list().max_keys(-1).send().await;
-    assert_eq!(refusal(negative), refused(400, "InvalidArgument"));
+    assert_eq!(error_of(negative), error(400, "InvalidArgument"));
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ async fn parts_become_one_object() {
     assert_eq!(server.temporary_files(), 0);
 
     let again = server.complete(&id, &parts).send().await;
-    assert_eq!(refusal(again), refused(404, "NoSuchUpload"));
+    assert_eq!(error_of(again), error(404, "NoSuchUpload"));
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn completing_with_if_none_match_does_not_replace() {
     server.put(KEY, b"old").await;
     let complete = || server.complete(&id, std::slice::from_ref(&part));
     let exclusive = complete().if_none_match("*").send().await;
-    assert_eq!(refusal(exclusive), refused(412, "PreconditionFailed"));
+    assert_eq!(error_of(exclusive), error(412, "PreconditionFailed"));
     assert_eq!(server.get(KEY).await, b"old");
 
     // The upload still exists, and replaces the object without the precondition.
@@ -83,9 +83,9 @@ async fn an_aborted_upload_is_gone_with_its_parts() {
     let abort = || server.client.abort_multipart_upload().bucket(BUCKET).key(KEY).upload_id(&id).send();
     abort().await.unwrap();
     assert_eq!(server.temporary_files(), 0);
-    assert_eq!(refusal(abort().await), refused(404, "NoSuchUpload"));
+    assert_eq!(error_of(abort().await), error(404, "NoSuchUpload"));
     let complete = server.complete(&id, &[part]).send().await;
-    assert_eq!(refusal(complete), refused(404, "NoSuchUpload"));
+    assert_eq!(error_of(complete), error(404, "NoSuchUpload"));
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn checksums_are_combined_as_s3_does() {
         );
     }
     let wrong = server.complete(id, &parts).checksum_sha256(sha256(b"other")).send().await;
-    assert_eq!(refusal(wrong), refused(400, "BadDigest"));
+    assert_eq!(error_of(wrong), error(400, "BadDigest"));
     let completed = server.complete(id, &parts).checksum_sha256(&composite).send().await.unwrap();
     assert_eq!(completed.checksum_sha256(), Some(composite.as_str()));
 
@@ -145,24 +145,24 @@ async fn parts_that_differ_from_the_upload_are_rejected() {
     let id = server.create().await;
     let one = server.upload(&id, 1, b"one").await;
     let two = server.upload(&id, 2, b"two").await;
-    let complete = async |parts: &[CompletedPart]| refusal(server.complete(&id, parts).send().await);
+    let complete = async |parts: &[CompletedPart]| error_of(server.complete(&id, parts).send().await);
     let with = |number, etag: &str| CompletedPart::builder().part_number(number).e_tag(etag).build();
 
     let unknown = with(3, one.e_tag().unwrap());
-    assert_eq!(complete(&[unknown]).await, refused(400, "InvalidPart"));
+    assert_eq!(complete(&[unknown]).await, error(400, "InvalidPart"));
     let another = with(1, two.e_tag().unwrap());
-    assert_eq!(complete(&[another]).await, refused(400, "InvalidPart"));
+    assert_eq!(complete(&[another]).await, error(400, "InvalidPart"));
     let bare = CompletedPart::builder().part_number(1).build();
-    assert_eq!(complete(&[bare]).await, refused(400, "InvalidPart"));
+    assert_eq!(complete(&[bare]).await, error(400, "InvalidPart"));
     let checksum = CompletedPart::builder().part_number(1).e_tag(one.e_tag().unwrap());
     let checksum = checksum.checksum_sha256(sha256(b"other")).build();
-    assert_eq!(complete(&[checksum]).await, refused(400, "InvalidPart"));
-    assert_eq!(complete(&[two.clone(), one.clone()]).await, refused(400, "InvalidPartOrder"));
-    assert_eq!(complete(&[one.clone(), one.clone()]).await, refused(400, "InvalidPartOrder"));
-    assert_eq!(complete(&[one.clone(), two]).await, refused(400, "EntityTooSmall"));
-    assert_eq!(complete(&[]).await, refused(400, "MalformedXML"));
+    assert_eq!(complete(&[checksum]).await, error(400, "InvalidPart"));
+    assert_eq!(complete(&[two.clone(), one.clone()]).await, error(400, "InvalidPartOrder"));
+    assert_eq!(complete(&[one.clone(), one.clone()]).await, error(400, "InvalidPartOrder"));
+    assert_eq!(complete(&[one.clone(), two]).await, error(400, "EntityTooSmall"));
+    assert_eq!(complete(&[]).await, error(400, "MalformedXML"));
     let size = server.complete(&id, &[one]).mpu_object_size(4).send().await;
-    assert_eq!(refusal(size), refused(400, "InvalidRequest"));
+    assert_eq!(error_of(size), error(400, "InvalidRequest"));
     assert!(server.keys().await.is_empty());
 }
 
@@ -177,12 +177,12 @@ async fn an_invalid_part_is_rejected() {
         part.part_number(number).body(ByteStream::from_static(b"text"))
     };
     let bad = part(KEY, 1).checksum_sha256(sha256(b"other")).send().await;
-    assert_eq!(refusal(bad), refused(400, "BadDigest"));
+    assert_eq!(error_of(bad), error(400, "BadDigest"));
     let other_kind = part(KEY, 1).checksum_algorithm(ChecksumAlgorithm::Crc32).send().await;
-    assert_eq!(refusal(other_kind), refused(400, "InvalidRequest"));
+    assert_eq!(error_of(other_kind), error(400, "InvalidRequest"));
     let number = part(KEY, 10_001).checksum_algorithm(ChecksumAlgorithm::Sha256);
-    assert_eq!(refusal(number.send().await), refused(400, "InvalidArgument"));
+    assert_eq!(error_of(number.send().await), error(400, "InvalidArgument"));
     let another_key = part("another", 1).send().await;
-    assert_eq!(refusal(another_key), refused(404, "NoSuchUpload"));
+    assert_eq!(error_of(another_key), error(404, "NoSuchUpload"));
     assert_eq!(server.temporary_files(), 0);
 }

@@ -85,7 +85,7 @@ async fn one_of_racing_exclusive_puts_wins() {
     let (won, lost): (Vec<_>, Vec<_>) = join_all(puts).await.into_iter().partition(|(_, put)| put.is_ok());
     assert_eq!(won.len(), 1);
     for (_, put) in lost {
-        assert_eq!(refusal(put), refused(412, "PreconditionFailed"));
+        assert_eq!(error_of(put), error(412, "PreconditionFailed"));
     }
     let winner = format!("from {}", won[0].0);
     assert_eq!(server.get("contested").await, winner.as_bytes());
@@ -152,7 +152,7 @@ async fn a_deleted_object_is_gone_and_can_be_deleted_again() {
         server.client.delete_object().bucket(BUCKET).key("key").send().await.unwrap();
     }
     let get = server.client.get_object().bucket(BUCKET).key("key").send().await;
-    assert_eq!(refusal(get), refused(404, "NoSuchKey"));
+    assert_eq!(error_of(get), error(404, "NoSuchKey"));
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn byte_ranges_are_served() {
         assert_eq!(get.body.collect().await.unwrap().to_vec(), expected.as_bytes());
     }
     let beyond = server.client.get_object().bucket(BUCKET).key("digits").range("bytes=10-");
-    assert_eq!(refusal(beyond.send().await), refused(416, "InvalidRange"));
+    assert_eq!(error_of(beyond.send().await), error(416, "InvalidRange"));
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn reads_support_etag_conditions() {
     get().if_none_match("\"other\"").send().await.unwrap();
     head().if_match(&etag).send().await.unwrap();
     let other = get().if_match("\"other\"").send().await;
-    assert_eq!(refusal(other), refused(412, "PreconditionFailed"));
+    assert_eq!(error_of(other), error(412, "PreconditionFailed"));
     // These two responses have no body, so no error code.
     let other = head().if_match("\"other\"").send().await.unwrap_err();
     assert_eq!(other.raw_response().unwrap().status().as_u16(), 412);
@@ -251,7 +251,7 @@ async fn buckets_can_be_created_and_listed() {
     let server = Server::start().await;
     let create = || server.client.create_bucket().bucket("another").send();
     create().await.unwrap();
-    assert_eq!(refusal(create().await), refused(409, "BucketAlreadyOwnedByYou"));
+    assert_eq!(error_of(create().await), error(409, "BucketAlreadyOwnedByYou"));
 
     let list = server.client.list_buckets().send().await.unwrap();
     let names: Vec<_> = list.buckets().iter().map(|bucket| bucket.name().unwrap()).collect();

@@ -39,7 +39,7 @@ async fn objects_and_buckets_survive_a_restart() {
 
     // The precondition includes objects of an earlier run.
     let put = server.client.put_object().bucket(BUCKET).key("ключ").if_none_match("*");
-    assert_eq!(refusal(put.send().await), refused(412, "PreconditionFailed"));
+    assert_eq!(error_of(put.send().await), error(412, "PreconditionFailed"));
 }
 
 /// A process that is killed leaves temporary files: truncated anywhere, or complete but not yet renamed.
@@ -69,7 +69,7 @@ async fn temporary_files_of_another_process_are_kept() {
     // Both see the same objects, and the file system decides between them.
     first.put("key", b"text").await;
     let put = second.client.put_object().bucket(BUCKET).key("key").if_none_match("*");
-    assert_eq!(refusal(put.send().await), refused(412, "PreconditionFailed"));
+    assert_eq!(error_of(put.send().await), error(412, "PreconditionFailed"));
     assert_eq!(second.get("key").await, b"text");
 }
 
@@ -84,9 +84,9 @@ async fn a_damaged_file_is_an_internal_error() {
     for damaged in [&whole[..whole.len() - 1], &whole[..5], b"", &flipped_length, &missing_middle] {
         fs::write(&file, damaged).unwrap();
         let get = server.client.get_object().bucket(BUCKET).key("key").send().await;
-        assert_eq!(refusal(get), refused(500, "InternalError"));
+        assert_eq!(error_of(get), error(500, "InternalError"));
         let list = server.client.list_objects_v2().bucket(BUCKET).send().await;
-        assert_eq!(refusal(list), refused(500, "InternalError"));
+        assert_eq!(error_of(list), error(500, "InternalError"));
     }
     fs::write(&file, &whole).unwrap();
     assert_eq!(server.get("key").await, b"some text");
