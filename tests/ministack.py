@@ -5,10 +5,10 @@
     .venv/bin/python tests/ministack.py
 
 Run by hand: it installs a large package from PyPI in its own environment. The emulator doesn't import routes from an API's
-OpenAPI body, doesn't deliver a pipe to a queue, and keeps a number that CloudFormation passes as text as text. So this script
-creates the routes, sends due jobs, and sets the number again. The emulator doesn't enforce roles either. Everything else is
-the template's: functions, secrets, table, bucket, queue, alarms, log groups, outputs. Callbacks of every service are posted,
-and their PDFs must be in the bucket in the end.
+OpenAPI body, doesn't run the pipe, and stores a number as text. So this script creates the routes, sends due jobs to the
+queue, and sets the number again. The emulator doesn't enforce roles either. Everything else is as in the template: functions,
+secrets, table, bucket, queue, alarms, log groups, outputs. The script posts callbacks of every service, and checks that their
+PDFs are in the bucket at the end.
 """
 
 import argparse

@@ -38,7 +38,7 @@ case "$(uname -m)" in
     aarch64 | arm64) architecture=arm64 ;;
     *) fail "Lambda doesn't support $(uname -m)" ;;
 esac
-# Docker Desktop leads a name to this machine's loopback address. Another engine has a bridge with an address.
+# Docker Desktop resolves a name to this machine's loopback address. Other engines have a bridge with an address.
 if [ "$(docker info --format '{{.OperatingSystem}}')" = 'Docker Desktop' ]; then
     host=host.docker.internal
 else
@@ -82,7 +82,7 @@ export AWS_ACCESS_KEY_ID=countersign AWS_SECRET_ACCESS_KEY=countersign-local AWS
 options=(--parameter-overrides "Architecture=$architecture" --env-vars "$data/sam-local.json")
 [ -z "${SAM_LOCAL_IMAGE:-}" ] || options+=(--skip-pull-image --invoke-image "$SAM_LOCAL_IMAGE")
 
-# Whether an answer is what events/answers.json says of a case: its keys with their values. More keys are fine.
+# Whether an answer has the keys and values that events/answers.json expects for a case. It may have more.
 cat >"$work/check.py" <<'PYTHON'
 import json, sys
 

@@ -31,7 +31,7 @@
       const isOurs = name === "open" || name === "class" || name === "aria-busy";
       if (!to.hasAttribute(name) && !isOurs) from.removeAttribute(name);
     }
-    const wanted = new Set([...to.children].map(key).filter(Boolean));
+    const kept = new Set([...to.children].map(key).filter(Boolean));
     const known = new Map([...from.children].filter(key).map((child) => [key(child), child]));
     let at = from.firstChild;
     const drop = () => {
@@ -42,13 +42,13 @@
     for (const next of [...to.childNodes]) {
       const same = key(next) && known.get(key(next));
       if (same) {
-        while (at && at !== same && !wanted.has(key(at))) drop();
+        while (at && at !== same && !kept.has(key(at))) drop();
         if (at === same) at = at.nextSibling;
         else from.insertBefore(same, at);
         morph(same, next);
         continue;
       }
-      while (at && key(at) && !wanted.has(key(at))) drop();
+      while (at && key(at) && !kept.has(key(at))) drop();
       if (at && !key(at) && !key(next) && at.nodeName === next.nodeName) {
         const old = at;
         at = at.nextSibling;
@@ -121,12 +121,12 @@
     const what = body.get("event") || body.get("id");
     form.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" });
-      if (answer.type === "opaqueredirect") {
+      const response = await fetch(form.action, { method: "POST", body, redirect: "manual" });
+      if (response.type === "opaqueredirect") {
         announce(`${what} ${form.dataset.stay}`);
       } else {
-        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        announce(page.querySelector(".problem")?.textContent || `Request failed (${answer.status})`);
+        const page = new DOMParser().parseFromString(await response.text(), "text/html");
+        announce(page.querySelector(".problem")?.textContent || `Request failed (${response.status})`);
       }
     } catch {
       announce("Request failed: no connection");
