@@ -246,7 +246,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// How much the proof is worth.
+    /// How strong the proof is.
     #[must_use]
     pub const fn trust(&self) -> Trust {
         if self.certificate.is_some() { Trust::Signature } else { Trust::Token }
@@ -283,7 +283,7 @@ impl Proven {
         &self.state.proof
     }
 
-    /// How much its proof is worth.
+    /// How strong its proof is.
     #[must_use]
     pub const fn trust(&self) -> Trust {
         self.state.proof.trust()

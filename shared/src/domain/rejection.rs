@@ -1,4 +1,4 @@
-//! Why a request isn't believed.
+//! Why a request is rejected.
 
 /// Why a request with a valid path token is rejected. The cause goes to log, metric and quarantine, never to the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,13 +15,13 @@ use crate::{
     ledger::{Ledger, RejectedEntry},
 };
 
-/// Minimum time between two ring entries of an instance: a flood must not run up a bill.
+/// Minimum time between two ring entries of an instance, so that a flood of requests doesn't cause a flood of paid writes.
 const RING_EVERY: Duration = Duration::from_secs(1);
 
-/// Maximum time that a rejected request's sender waits for it to be kept.
+/// Maximum time that the sender of a rejected request waits until the request is stored.
 pub(super) const KEEP_WITHIN: Duration = Duration::from_secs(4);
 
-/// Keeps rejected requests, within bounds.
+/// Stores rejected requests, or only counts them, so that their storage stays limited.
 pub(super) struct Rejections {
     route: Route,
     ring: Mutex<Ring>,
@@ -99,7 +99,7 @@ impl Rejections {
     }
 }
 
-/// Until when the sender of a request that is rejected now waits for it to be kept.
+/// The deadline for storing a request that is rejected now. Its sender waits until then.
 fn deadline() -> tokio::time::Instant {
     tokio::time::Instant::now() + KEEP_WITHIN
 }

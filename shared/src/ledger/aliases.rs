@@ -1,10 +1,10 @@
 //! Aliases: one document under two ids, that of the request and that of its signed file.
 //!
 //! A service may report a finished request under the id of its signed file (SignEasy does, in some versions). Which
-//! request a file belongs to has to be found out from what both name: the same recipients, or the same data of the sender.
+//! request a file belongs to follows from values that both name: the same recipients, or the same data of the sender.
 //! Callbacks come in any order, so whichever of the two is second has to find the first.
 //!
-//! What both name is a correlation key, with an item of its own (`CLUE#…`). Each event adds its id to that item, on its
+//! Each such value is a correlation key, with an item of its own (`CLUE#…`). Each event adds its id to that item, on its
 //! side, and gets the whole item back by the same call. DynamoDB serializes the updates of one item, so if a request and a
 //! file arrive at the same moment, at least one of them sees the other; and each has stored its own status before. Each
 //! write adds to a set or takes the greater of two values, so the order doesn't matter and repeating is safe.
@@ -24,8 +24,8 @@ use super::{
 };
 use crate::domain::{Candidate, Candidates, Correlation, CorrelationKey, LedgerError, Side, Subject, SubjectId};
 
-/// Maximum number of ids on each side of a correlation key. A key with more joins nothing: it may be the same for all of
-/// a sender's requests, for example.
+/// Maximum number of ids on each side of a correlation key. A key with more joins nothing: for example, a sender may use
+/// the same value for all requests.
 const MAX_CANDIDATES: usize = 25;
 
 /// Stands for a missing mark.
@@ -114,7 +114,7 @@ impl Ledger {
         Ok(candidates_of(&item.unwrap_or_default()))
     }
 
-    /// Notes that a document is known by what may be the id of a request's signed file.
+    /// Notes that a document's id may be that of a request's signed file.
     async fn note_signed_file(&self, file: &Subject) -> Result<(), LedgerError> {
         self.table.update(&file.partition(), keys::STATE).set(attribute::SIGNED_FILE, true).send().await.map(drop)
     }

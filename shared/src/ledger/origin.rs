@@ -18,7 +18,7 @@ pub(super) enum Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// How much the report is worth. Responses of the API aren't signed: they are trusted because our credentials are
+    /// How strongly the report is proven. Responses of the API aren't signed. They are trusted because our credentials are
     /// only sent to the API's own host.
     pub(super) const fn trust(self) -> Trust {
         match self {

@@ -1,8 +1,8 @@
 //! What a service's API reports: statuses and missed callbacks.
 //!
-//! The API's reports give the same events, statuses and jobs as callbacks. Their events have an identity of their own and
-//! the source `reconcile`, so that a callback that arrives later stands beside them. A status without a time counts less
-//! than any callback's report of the same status.
+//! The API's reports result in the same events, statuses and jobs as callbacks. Their events have an identity of their own
+//! and the source `reconcile`, so that a callback that arrives later is recorded as another event. A status without a time
+//! counts less than any callback's report of the same status.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::Timestamp;
@@ -106,8 +106,8 @@ impl Ledger {
             .map(drop)
     }
 
-    /// Enqueues the archive job of a document that the API reports as completed. Doing it again changes nothing, nor does
-    /// any other status. To be called before [`Ledger::report`], because a status that is recorded isn't looked at again.
+    /// Enqueues the archive job of a document that the API reports as completed. Ignores any other status. Doing it again
+    /// changes nothing. Call it before [`Ledger::report`], because a status that is recorded isn't handled again.
     ///
     /// # Errors
     /// When DynamoDB can't be written to; repeating the call is safe.
@@ -132,7 +132,7 @@ impl Ledger {
         }
     }
 
-    /// Records what the API reports about a document's signer: that it is one, and its status. A signer that no callback
+    /// Links a signer to its document, and records the signer's status as the API reports it. A signer that no callback
     /// ever mentioned gets no item of its own.
     ///
     /// # Errors
@@ -173,8 +173,8 @@ impl Ledger {
         Ok(placed.is_new)
     }
 
-    /// Notes that the API reports the subject's status. The condition fails if that isn't the status in `STATE`; it also
-    /// keeps an empty `STATE` from appearing.
+    /// Notes that the API reports the subject's status. The condition fails if the status in `STATE` is another one, or if
+    /// there is none, so that no empty `STATE` is created.
     async fn confirm(&self, reported: &ReportedStatus, at: Timestamp) -> Result<Updated, LedgerError> {
         let update = self.table.update(&reported.subject.partition(), keys::STATE);
         confirmed(update, reported.status, at).only_if("#status = ?", [reported.status.as_str().into()]).send().await
@@ -186,9 +186,9 @@ impl Ledger {
         confirmed(update, status, at).send().await.map(drop)
     }
 
-    /// Records a callback that the service made at `made_at` and that never arrived: event, status, archive job. `name`
-    /// is the event's name, `known` the number of events of this name that are recorded of the subject already; two calls
-    /// with the same number record the same event. `true` if the event is new.
+    /// Records a callback that the service made at `made_at` and that never arrived: event, status, archive job. `name` is
+    /// the event's name. `known` is the number of events with this name that are already recorded for the subject; two
+    /// calls with the same number record the same event. `true` if the event is new.
     ///
     /// # Errors
     /// When DynamoDB can't be written to; repeating the call is safe.

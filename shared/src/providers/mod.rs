@@ -80,7 +80,7 @@ pub trait Service: Send + Sync + 'static {
     /// Secrets are read again, at most once a minute, if a check fails: they may have been rotated.
     ///
     /// # Errors
-    /// Why the request isn't believed.
+    /// Why the request isn't verified.
     async fn verify(&self, request: Unproven) -> Result<Proven, NotVerified>;
 
     /// Checks the service's own proof of a request from quarantine, whose path token was valid when it arrived.

@@ -40,7 +40,7 @@ pub(super) trait Scheme: Sync {
     }
 }
 
-/// Why a request isn't believed.
+/// Why a request isn't verified.
 pub enum NotVerified {
     /// The secrets can't be read.
     NotConfigured(NotConfigured),

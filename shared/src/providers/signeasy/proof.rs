@@ -10,7 +10,7 @@
 //! A reader of the table can't try tokens against the seal without the path token, which is stored only in the secret. With
 //! the secret, a replay proves a stored delivery again: it computes the seal of every pair of a configured path token and
 //! a configured token. Once a token is rotated out of the secret, its deliveries can't be proven again. Their records
-//! still say that they were proven, and by the tokens at which positions.
+//! still say that they were proven, and have the positions of the tokens that proved them.
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use bytes::Bytes;

@@ -227,7 +227,7 @@ async fn unprocessed_items_and_throttled_batches_are_retried() {
     assert_eq!(stack.items().await.iter().filter(|item| item.text("sk").unwrap().starts_with("EVENT#")).count(), 40);
 }
 
-/// An error that isn't worth a retry, for calls that contain this text.
+/// An error that the SDK doesn't retry, for calls that contain this text.
 fn reject(json: &Value, what: &str) -> Option<(u16, Value)> {
     let code = "com.amazonaws.dynamodb.v20120810#ValidationException";
     json.to_string().contains(what).then(|| (400, json!({"__type": code, "message": "no"})))

@@ -2,7 +2,7 @@
 //!
 //! - A form about a document (`form`). Only the token proves it.
 //! - The same form with a field `json_signed`, whose value is signed in the header `X-Signed`
-//!   (legalesign.com, "verify callback data"). Then only the content of `json_signed` is believed: the other fields are
+//!   (legalesign.com, "verify callback data"). Then only the content of `json_signed` is trusted: the other fields are
 //!   not signed.
 //! - Today's JSON webhook (`webhook`). Its headers `X-Hmac-Sha256` and `X-Signed-Sha256` are kept with the delivery;
 //!   their keys, encodings and inputs are not documented, so they prove nothing and the token is the only proof.

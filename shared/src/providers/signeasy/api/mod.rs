@@ -1,6 +1,6 @@
 //! SignEasy's API, version 3. Its host and its bearer token are documented by the vendor. The endpoints are those that
 //! several independent programs use, since the vendor's reference couldn't be read as a whole. So the path before them is a
-//! setting, and no response is believed for one field alone.
+//! setting, and no result depends on a single field of a response.
 //!
 //! A job names only the document. Everything else is in the callback that reported its completion: whether it is a
 //! request or was signed alone, the id of the signed file, the checksum. That is a claim, though: where the API differs,
