@@ -1,9 +1,10 @@
 //! The command line and the local stack of Countersign, as a library, so that tests run the same stack as the binary.
 //!
 //! Dependencies point one way, which `tests/module_graph.rs` checks: `commands` uses everything else; `local_console` joins
-//! `console` and `stack`, which don't know each other; both use `secrets` and `simulator`.
+//! `console` and `stack`, which don't know each other; both use `bus`, `secrets` and `simulator`.
 
 mod advice;
+pub mod bus;
 pub mod commands;
 pub mod console;
 pub mod deployment;

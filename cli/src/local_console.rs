@@ -20,6 +20,7 @@ const POLL: Duration = Duration::from_secs(10);
 pub fn router(stack: ConsoleContext) -> Result<Router> {
     console::router(console::Options {
         aws: stack.aws,
+        bus: Some(stack.bus),
         table: TABLE.to_owned(),
         bucket: BUCKET.to_owned(),
         label: "local stack".to_owned(),

@@ -13,7 +13,10 @@ use super::{
     serve::interrupted,
     storage::Access,
 };
-use crate::console::{self, AccessKey};
+use crate::{
+    bus,
+    console::{self, AccessKey},
+};
 
 /// How often an open page is refreshed. Over AWS, a refresh is about 60 small queries.
 const POLL_AWS: Duration = Duration::from_secs(5);
@@ -48,6 +51,10 @@ impl Console {
             Failure::new("port_in_use", format!("port {port} on 127.0.0.1: {problem}; --port 0 picks a free one"))
         })?;
         let port = listener.local_addr()?.port();
+        let bus = match access.is_deployed() {
+            true => None,
+            false => Some(bus::Log::open(globals.data())?),
+        };
         let key = AccessKey::new()?;
         let (stop, stopping) = watch::channel(false);
         let router = console::router(console::Options {
@@ -59,6 +66,7 @@ impl Console {
             allow_retry: self.allow_retry,
             settings,
             gateway: None,
+            bus,
             port,
             key: Some(key.clone()),
             poll: if access.is_deployed() { POLL_AWS } else { POLL_FOLDER },

@@ -8,6 +8,7 @@ mod deliveries;
 mod demo;
 mod deployed;
 mod documents;
+mod events;
 mod forget;
 mod output;
 mod progress;
@@ -76,6 +77,8 @@ enum Command {
     Documents(documents::Documents),
     /// Show the events, signers and PDFs of one document, pack or signer
     Timeline(timeline::Timeline),
+    /// List or follow the events that the local stack published
+    Events(events::Events),
     /// Verify the signatures of stored deliveries again, offline
     Verify(verify::Verify),
     /// List and retry archive jobs
@@ -124,6 +127,7 @@ pub async fn run() -> ExitCode {
         Command::Trigger(trigger) => trigger.run(data).await,
         Command::Documents(documents) => documents.run(globals).await,
         Command::Timeline(timeline) => timeline.run(globals).await,
+        Command::Events(events) => events.run(globals).await,
         Command::Verify(verify) => verify.run(globals).await,
         Command::Archive(archive) => archive.run(globals).await,
         Command::Quarantine(quarantine) => quarantine.run(globals).await,

@@ -50,7 +50,7 @@ impl Output {
 
 /// Text from a service, such as an event's name, goes to a terminal. Replaces the characters that could move the cursor,
 /// change colours or reverse the direction of the text that follows.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let steers = |c: char| match c {
         '\n' => false,
         // Embeddings, overrides and isolates of the Unicode bidirectional algorithm.

@@ -13,6 +13,7 @@ use super::{
     storage::{self, Owner},
 };
 use crate::{
+    bus::forwards::{Forwards, Secret, Target},
     local_console,
     secrets::Secrets,
     stack::{self, Containers, Host, Options, Stack},
@@ -35,18 +36,26 @@ pub struct Serve {
 
     /// Let functions in containers reach the stack, and write DIR/sam-local.json for `sam local … --env-vars`
     ///
-    /// HOST is how a container reaches this machine: a private address, on which DynamoDB, S3 and the simulated
+    /// HOST is how a container reaches this machine: a private address, on which DynamoDB, S3, the event bus and the simulated
     /// services then listen besides loopback; or a name that leads to loopback, like Docker Desktop's
     /// host.docker.internal, the default on macOS and Windows. On Linux the default is 172.17.0.1, Docker's bridge.
     /// Whatever else reaches the address can read and change what is stored. The gateway and the console stay on
     /// loopback.
     #[arg(long, value_name = "HOST", num_args = 0..=1, default_missing_value = Host::DEFAULT)]
     containers: Option<Host>,
+
+    /// Post every event of the bus to this URL, signed as Standard Webhooks say; can be given several times
+    ///
+    /// An event is posted again, after growing pauses, until it is answered 2xx; the next one follows only then. The
+    /// secret is generated at the first start, printed once, and stored in DIR/webhook-secret. docs/events.md shows
+    /// how to verify the signature. `countersign events` shows what is still waiting.
+    #[arg(long, value_name = "URL")]
+    forward_to: Vec<Target>,
 }
 
 impl Default for Serve {
     fn default() -> Self {
-        Self { port: 3000, secrets: None, manual: false, containers: None }
+        Self { port: 3000, secrets: None, manual: false, containers: None, forward_to: Vec::new() }
     }
 }
 
@@ -66,6 +75,7 @@ impl Serve {
             Some(secrets) => (Secrets::read(secrets)?, false),
             None => (Secrets::of_data_folder(folder.path())?, true),
         };
+        let (forwards, new_secret) = self.forwards(folder.path())?;
         let environment = stack::process_environment();
         let automatic = !self.manual;
         let options = Options {
@@ -74,6 +84,7 @@ impl Serve {
             secrets,
             scheduled: automatic,
             piped: automatic,
+            forwards,
             console: Some(local_console::router),
         };
         let stack = Stack::start(folder, options).await?;
@@ -97,6 +108,9 @@ impl Serve {
         if let (Some(host), Some(containers)) = (&self.containers, &containers) {
             drop(writeln!(std::io::stderr(), "{}", explain(host, containers, ours)));
         }
+        if let Some(secret) = new_secret {
+            drop(writeln!(std::io::stderr(), "webhook secret: {}", secret.reveal()));
+        }
         let mut stdout = std::io::stdout();
         writeln!(stdout, "listening on {}", stack.endpoints.http)?;
         stdout.flush()?;
@@ -107,14 +121,28 @@ impl Serve {
     }
 }
 
+impl Serve {
+    /// The URLs to post events to, and the secret that signs them if it was generated just now.
+    fn forwards(&self, data: &Path) -> Result<(Option<Forwards>, Option<Secret>), Failure> {
+        if self.forward_to.is_empty() {
+            return Ok((None, None));
+        }
+        let (secret, is_new) = Secret::of_data_folder(data)?;
+        let forwards = Forwards { targets: self.forward_to.clone(), secret: secret.clone() };
+        Ok((Some(forwards), is_new.then_some(secret)))
+    }
+}
+
 /// Explains what `--containers` opened, and how to use it.
 fn explain(host: &Host, containers: &Containers, with_secrets: bool) -> String {
     let opened = match host {
         Host::Address(address) => format!(
-            "warning: DynamoDB, S3 and the simulated services listen on {address} too. Every container on this \
+            "warning: DynamoDB, S3, the event bus and the simulated services listen on {address} too. Every container on this \
              machine, and every machine that can route packets to that address, can read and change what is stored."
         ),
-        Host::Name(name) => format!("containers reach DynamoDB, S3 and the simulated services through {name}"),
+        Host::Name(name) => {
+            format!("containers reach DynamoDB, S3, the event bus and the simulated services through {name}")
+        }
     };
     let secrets = if with_secrets {
         ""

@@ -149,7 +149,8 @@ impl Access {
                 return Ok(providers::settings(|name| deployment.environment().get(name).cloned())?);
             }
         };
-        let options = Options { port: 0, environment, secrets, scheduled: false, piped: false, console: None };
+        let options =
+            Options { port: 0, environment, secrets, scheduled: false, piped: false, forwards: None, console: None };
         let environment: HashMap<String, String> = stack::environment(&options, &simulator, &http);
         Ok(providers::settings(|name| environment.get(name).cloned())?)
     }

@@ -1,7 +1,7 @@
 //! Live updates: `GET /live?view=<path and query>` sends the view over server-sent events, and again whenever its
 //! content has changed.
 //!
-//! In the local stack the pipe, which reads the table's stream anyway, notifies of each write. For other stacks, and
+//! In the local stack the pipe, which reads the table's stream anyway, notifies of each write, and the bus of each event. For other stacks, and
 //! for content that changes only with time, the view is also rendered at a fixed interval. Without open pages nothing
 //! is rendered.
 
@@ -52,7 +52,7 @@ pub async fn serve(State(console): State<Console>, Query(parameters): Query<Para
     let Ok(place) = console.live.clone().try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many open pages").into_response();
     };
-    let (changes, stopping) = (console.options.changes.clone(), console.options.stopping.clone());
+    let (changes, stopping) = (view.changes(&console), console.options.stopping.clone());
     let watched = Watched { console, view, sent: None, changes, stopping, is_first: true, _place: place };
     let events = stream::unfold(watched, |mut watched| async move {
         let event = watched.next().await?;

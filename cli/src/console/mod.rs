@@ -34,7 +34,7 @@ use axum::{
 use countersign::{aws::Aws, ledger::Ledger, providers::Services, settings::Settings};
 use tokio::sync::{Semaphore, watch};
 
-use crate::secrets::Secrets;
+use crate::{bus, secrets::Secrets};
 
 pub use guard::AccessKey;
 use guard::Guard;
@@ -61,6 +61,8 @@ pub struct Options {
     pub settings: Option<Settings>,
     /// The gateway to which callbacks can be sent. `None` for deployed stacks.
     pub gateway: Option<Gateway>,
+    /// The events on the bus. `None` for deployed stacks, whose bus keeps no list.
+    pub bus: Option<bus::Log>,
     /// The port on which the console listens. It is part of the console's host names.
     pub port: u16,
     /// The key that a browser must present. `None`: all users of this machine have access.
@@ -131,6 +133,7 @@ pub fn router(options: Options) -> Result<Router> {
         .route("/documents", get(page))
         .route("/documents/{provider}/{kind}/{id}", get(page))
         .route("/archive", get(page))
+        .route("/events", get(page))
         .route("/quarantine", get(page))
         .route("/quarantine/{id}", get(page))
         .route("/quarantine/replay", post(actions::replay))

@@ -10,8 +10,10 @@ use countersign::{
 };
 use jiff::civil::Date;
 use maud::Markup;
+use tokio::sync::watch;
 
 use super::{Console, pages};
+use crate::bus::{self, BusError};
 
 /// The content of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub enum View {
     Timeline(Subject),
     /// Archive jobs in this state. `None`: all that aren't archived.
     Archive(Option<ArchiveState>),
+    /// Events on the bus, before a position in its log if one is given.
+    Events { filter: bus::Filter, before: Option<i64> },
     /// Rejected requests.
     Quarantine(Option<Provider>),
     /// One rejected request in quarantine.
@@ -67,6 +71,9 @@ pub enum Problem {
     /// The table or the bucket can't be read or written.
     #[error("the table or the bucket is unavailable at the moment: {0}")]
     Ledger(#[from] LedgerError),
+    /// The bus can't be read.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// Any other failure.
     #[error("{0}")]
     Failed(String),
@@ -80,7 +87,7 @@ impl Problem {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Rejected(_) => StatusCode::CONFLICT,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::Ledger(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Ledger(_) | Self::Bus(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::BAD_GATEWAY,
         }
     }
@@ -127,6 +134,10 @@ impl View {
                 .map(Self::Timeline)
                 .ok_or(Problem::NotFound("Document, pack or signer not found.")),
             ["archive"] => Ok(Self::Archive(read(&query, "state", ArchiveState::parse)?)),
+            ["events"] => Ok(Self::Events {
+                filter: bus::Filter { provider: provider()?, detail_type: text("type")? },
+                before: read(&query, "after", |position| position.parse().ok())?,
+            }),
             ["quarantine"] => Ok(Self::Quarantine(provider()?)),
             ["quarantine", id] => {
                 id.parse().map(Self::Quarantined).map_err(|_| Problem::NotFound("This request isn't in quarantine."))
@@ -150,9 +161,22 @@ impl View {
             }
             Self::Timeline(subject) => pages::timeline::render(console, subject).await,
             Self::Archive(state) => pages::archive::render(console, *state).await,
+            Self::Events { filter, before } => {
+                let bus = console.options.bus.as_ref();
+                let bus = bus.ok_or(Problem::NotFound("A deployed stack's events are on its EventBridge bus."))?;
+                pages::events::render(bus, filter, *before).await
+            }
             Self::Quarantine(provider) => pages::quarantine::render(console, *provider).await,
             Self::Quarantined(id) => pages::quarantined::render(console, id).await,
             Self::Trigger => pages::trigger::render(console),
+        }
+    }
+
+    /// Notifies of what may change its content, if there is a source of such notifications.
+    pub fn changes(&self, console: &Console) -> Option<watch::Receiver<u64>> {
+        match self {
+            Self::Events { .. } => console.options.bus.as_ref().map(bus::Log::changes),
+            _ => console.options.changes.clone(),
         }
     }
 
@@ -167,6 +191,7 @@ impl View {
             Self::Deliveries { .. } | Self::Delivery(_) => "/",
             Self::Documents { .. } | Self::Timeline(_) => "/documents",
             Self::Archive(_) => "/archive",
+            Self::Events { .. } => "/events",
             Self::Quarantine(_) | Self::Quarantined(_) => "/quarantine",
             Self::Trigger => "/trigger",
         }

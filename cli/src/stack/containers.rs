@@ -1,7 +1,7 @@
 //! A way into the stack for functions that run in containers, as `sam local` runs them.
 //!
-//! The loopback address of a container isn't this machine's, so a container reaches DynamoDB, S3 and the simulated
-//! services only at another address. Connections to that address are forwarded to loopback. There is no way to the
+//! The loopback address of a container isn't this machine's, so a container reaches DynamoDB, S3, the event bus and the
+//! simulated services only at another address. Connections to that address are forwarded to loopback. There is no way to the
 //! gateway: it serves the console, and no function calls it.
 
 use std::{
@@ -55,7 +55,7 @@ impl FromStr for Host {
         match text.parse::<Ipv4Addr>() {
             Ok(address) if address.is_private() || address.is_loopback() => Ok(Self::Address(address)),
             Ok(_) => {
-                Err("not a private address: DynamoDB, S3 and the simulated services would be open to a network"
+                Err("not a private address: DynamoDB, S3, the event bus and the simulated services would be open to a network"
                     .to_owned())
             }
             Err(_) if is_internal_name(text) => Ok(Self::Name(text.to_owned())),
@@ -87,10 +87,12 @@ impl Stack {
         let mut forwards = JoinSet::new();
         let dynamodb = admit(host, &self.endpoints.dynamodb, &mut forwards).await?;
         let s3 = admit(host, &self.endpoints.s3, &mut forwards).await?;
+        let eventbridge = admit(host, &self.endpoints.eventbridge, &mut forwards).await?;
         let simulator = admit(host, &self.endpoints.simulator, &mut forwards).await?;
         let mut variables = self.settings_for(&simulator);
         variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb);
         variables.insert("AWS_ENDPOINT_URL_S3".to_owned(), s3);
+        variables.insert("AWS_ENDPOINT_URL_EVENTBRIDGE".to_owned(), eventbridge);
         if with_secrets {
             variables.extend(self.secrets_and_events()?);
         }

@@ -27,6 +27,8 @@ pub struct Endpoints {
     pub dynamodb: String,
     /// The embedded S3, path-style.
     pub s3: String,
+    /// The event bus, which answers EventBridge's PutEvents.
+    pub eventbridge: String,
     /// The simulated services.
     pub simulator: String,
     /// The base URL of each service's API: the simulator, unless a setting says otherwise.

@@ -30,7 +30,13 @@ use dynoxide::Database;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 pub use crate::secrets::Secrets;
-use crate::simulator::{self, Simulator};
+use crate::{
+    bus::{
+        self,
+        forwards::{self, Forwards},
+    },
+    simulator::{self, Simulator},
+};
 pub use containers::{Containers, Host};
 pub use environment::{environment, process_environment};
 pub use folder::{Endpoints, Folder, Taken};
@@ -58,7 +64,7 @@ const QUERY_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Grace period for in-flight work on shutdown. Supervisors kill after ten seconds.
 const GRACE: Duration = Duration::from_secs(6);
 
-/// Grace period for DynamoDB, S3 and the simulator, which are no longer in use by then.
+/// Grace period for DynamoDB, S3, the event bus and the simulator, which are no longer in use by then.
 const GRACE_FOR_SERVICES: Duration = Duration::from_secs(2);
 
 /// The options of a local stack.
@@ -73,6 +79,8 @@ pub struct Options {
     pub scheduled: bool,
     /// Whether the pipe fills the queue. Without it archive jobs stay due, for functions that run elsewhere.
     pub piped: bool,
+    /// The URLs to post events to; `None` for none.
+    pub forwards: Option<Forwards>,
     /// Builds a console, whose routes the gateway serves beside those of the callbacks; `None` for no console.
     pub console: Option<fn(ConsoleContext) -> Result<Router>>,
 }
@@ -81,6 +89,8 @@ pub struct Options {
 pub struct ConsoleContext {
     /// Clients of the stack's DynamoDB and S3.
     pub aws: Aws,
+    /// The events on its bus.
+    pub bus: bus::Log,
     /// The settings of its functions.
     pub settings: Settings,
     /// The secrets in use.
@@ -109,6 +119,7 @@ impl Options {
             secrets: Secrets::throw_away()?,
             scheduled: false,
             piped: true,
+            forwards: None,
             console: None,
         })
     }
@@ -120,6 +131,8 @@ pub struct Stack {
     pub endpoints: Endpoints,
     /// Clients of its DynamoDB and S3.
     pub aws: Aws,
+    /// The events on its bus.
+    pub bus: bus::Log,
     /// Its functions.
     pub functions: Arc<Functions>,
     /// The simulated services.
@@ -129,9 +142,9 @@ pub struct Stack {
     /// The secrets in use.
     pub secrets: Secrets,
     folder: Folder,
-    /// The gateway, the queue, the pipe and the schedules.
+    /// The gateway, the queue, the pipe, the schedules and the forwards.
     parts: Tasks,
-    /// DynamoDB, S3 and the simulator, which the parts need.
+    /// DynamoDB, S3, the event bus and the simulator, which the parts need.
     services: Tasks,
 }
 
@@ -186,6 +199,7 @@ impl Stack {
         let mut stack = Self {
             endpoints,
             aws: storage.aws,
+            bus: storage.bus,
             functions,
             simulator,
             settings,
@@ -199,7 +213,7 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Starts the gateway, the queue, the pipe and the schedules.
+    /// Starts the gateway, the queue, the pipe, the schedules and the forwards.
     async fn start_parts(&mut self, listener: TcpListener, options: &Options, database: Database) -> Result<()> {
         let (changed, changes) = watch::channel(0);
         self.start_gateway(listener, options.console, changes)?;
@@ -208,7 +222,7 @@ impl Stack {
         if options.scheduled {
             self.start_schedules(database);
         }
-        Ok(())
+        self.start_forwards(options.forwards.as_ref()).await
     }
 
     /// Starts the gateway, with a console beside it if there is one.
@@ -220,6 +234,7 @@ impl Stack {
     ) -> Result<()> {
         let context = ConsoleContext {
             aws: self.aws.clone(),
+            bus: self.bus.clone(),
             settings: self.settings.clone(),
             secrets: self.secrets.clone(),
             folder: self.folder.path().to_owned(),
@@ -249,6 +264,17 @@ impl Stack {
     fn start_schedules(&mut self, database: Database) {
         self.parts.spawn(query(Arc::clone(&self.functions), self.parts.stopping()));
         self.parts.spawn(sweep(Arc::clone(&self.functions), database, self.parts.stopping()));
+    }
+
+    /// Starts a forward for each URL.
+    async fn start_forwards(&mut self, forwards: Option<&Forwards>) -> Result<()> {
+        self.bus.set_targets(forwards.map_or(&[], |forwards| &forwards.targets)).await?;
+        let Some(Forwards { targets, secret }) = forwards else { return Ok(()) };
+        for target in targets {
+            let stopping = self.parts.stopping();
+            self.parts.spawn(forwards::run(self.bus.clone(), target.clone(), secret.clone(), stopping));
+        }
+        Ok(())
     }
 
     /// The stack's ledger.
@@ -309,6 +335,7 @@ fn endpoints(
         http,
         dynamodb: storage.dynamodb.clone(),
         s3: storage.s3.clone(),
+        eventbridge: storage.eventbridge.clone(),
         simulator,
         apis: Provider::ALL.map(|provider| (provider, settings.service(provider).api_url.to_string())).into(),
         table: TABLE.to_owned(),

@@ -1,4 +1,4 @@
-//! The embedded DynamoDB and S3 of a data folder, and clients of them.
+//! The embedded DynamoDB, S3 and event bus of a data folder, and clients of them.
 
 use std::path::Path;
 
@@ -8,20 +8,25 @@ use dynoxide::Database;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, TABLE, bind, dynamodb, s3, stopped};
+use crate::bus;
 
-/// The embedded DynamoDB and S3 alone, for commands on a folder that no stack runs on.
+/// The embedded DynamoDB, S3 and event bus alone, for commands on a folder that no stack runs on.
 pub struct Storage {
     /// URL of DynamoDB.
     pub dynamodb: String,
     /// URL of S3.
     pub s3: String,
-    /// Clients of both.
+    /// URL of the event bus.
+    pub eventbridge: String,
+    /// Clients of DynamoDB and S3.
     pub aws: Aws,
+    /// The events on the bus.
+    pub bus: bus::Log,
     pub(super) database: Database,
 }
 
 impl Storage {
-    /// Opens the table and the bucket in `folder`, and serves them on loopback until `stop` turns true.
+    /// Opens the table, the bucket and the bus in `folder`, and serves them on loopback until `stop` turns true.
     ///
     /// # Errors
     /// When the files can't be opened, or there is no free port.
@@ -38,9 +43,12 @@ impl Storage {
         let (listener, s3) = bind(0).await?;
         let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
         parts.spawn(s3::serve(listener, store, credentials, stopped(stop.clone())));
+        let bus = bus::Log::open(folder)?;
+        let (listener, eventbridge) = bind(0).await?;
+        parts.spawn(bus::endpoint::serve(listener, bus.clone(), stopped(stop.clone())));
         let aws = clients(&dynamodb, &s3).await;
         dynamodb::create_table(&aws.dynamodb, TABLE).await?;
-        Ok(Self { dynamodb, s3, aws, database })
+        Ok(Self { dynamodb, s3, eventbridge, aws, bus, database })
     }
 }
 

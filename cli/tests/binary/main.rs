@@ -5,6 +5,7 @@
 mod commands;
 mod demo;
 mod deployed;
+mod events;
 mod forget;
 mod legalesign;
 mod pdf;

@@ -21,10 +21,10 @@ fn it_prints_one_line_when_ready_and_ends_on_sigterm_and_sigint() {
         let data = Data::new();
         let serve = data.serve(&[]);
         let endpoints = endpoints(&data);
-        assert_keys(&endpoints, &["pid", "http", "dynamodb", "s3", "table", "bucket"]);
+        assert_keys(&endpoints, &["pid", "http", "dynamodb", "s3", "eventbridge", "table", "bucket"]);
         assert_eq!(endpoints["http"], serve.http);
         assert_eq!(endpoints["pid"], serve.pid());
-        for part in ["dynamodb", "s3"] {
+        for part in ["dynamodb", "s3", "eventbridge"] {
             assert!(endpoints[part].as_str().unwrap().starts_with("http://127.0.0.1:"), "{endpoints}");
         }
         // Every part is ready: an immediate callback is recorded, and its PDFs are archived.
@@ -44,7 +44,7 @@ fn idle_connections_and_unfinished_requests_do_not_keep_it_from_ending() {
     let serve = data.serve(&[]);
     let endpoints = endpoints(&data);
     let mut open = Vec::new();
-    for part in ["http", "dynamodb", "s3", "simulator"] {
+    for part in ["http", "dynamodb", "s3", "eventbridge", "simulator"] {
         let url = endpoints[part].as_str().unwrap();
         open.push(connect(url, b""));
         open.push(connect(url, b"POST /"));
@@ -135,7 +135,9 @@ fn containers_reach_the_services_and_not_the_gateway() {
     let simulator = variables["LEGALESIGN_API_URL"].strip_suffix("/legalesign/api/v1").unwrap();
     assert_eq!(variables["QUICKLYSIGN_API_URL"], format!("{simulator}/quicklysign"));
     assert_eq!(variables["SIGNEASY_API_URL"], format!("{simulator}/signeasy"));
-    for url in [&variables["AWS_ENDPOINT_URL_DYNAMODB"], &variables["AWS_ENDPOINT_URL_S3"], simulator] {
+    let aws =
+        ["DYNAMODB", "S3", "EVENTBRIDGE"].map(|service| variables[&format!("AWS_ENDPOINT_URL_{service}")].as_str());
+    for url in aws.into_iter().chain([simulator]) {
         assert!(url.starts_with("http://127.0.0.2:"), "{url}");
         // Any response shows that the service is reached.
         let mut answer = String::new();
@@ -163,6 +165,7 @@ fn the_environment_of_containers_has_the_throw_away_secrets_and_what_proves_the_
         "ALLOW_INSECURE_DOWNLOADS",
         "ARCHIVE_BUCKET",
         "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_EVENTBRIDGE",
         "AWS_ENDPOINT_URL_S3",
         "AWS_S3_FORCE_PATH_STYLE",
         "LEGALESIGN_API",
@@ -181,9 +184,10 @@ fn the_environment_of_containers_has_the_throw_away_secrets_and_what_proves_the_
     assert_eq!(names, expected);
     assert_eq!(variables["ALLOW_INSECURE_DOWNLOADS"], "private");
     let endpoints = endpoints(&data);
-    for (variable, part) in [("AWS_ENDPOINT_URL_DYNAMODB", "dynamodb"), ("AWS_ENDPOINT_URL_S3", "s3")] {
+    for part in ["dynamodb", "s3", "eventbridge"] {
+        let variable = format!("AWS_ENDPOINT_URL_{}", part.to_uppercase());
         let url = endpoints[part].as_str().unwrap().replace("127.0.0.1", "host.docker.internal");
-        assert_eq!(variables[variable], url);
+        assert_eq!(variables[&variable], url);
     }
     let secret = |name: &str| -> Value { serde_json::from_str(&variables[name]).unwrap() };
     for (provider, lists) in [

@@ -2,7 +2,7 @@
 
 use crate::process::Data;
 
-const MISTAKES: [&[&str]; 26] = [
+const MISTAKES: [&[&str]; 29] = [
     &["unheard-of"],
     &["--unheard-of"],
     &["timeline"],
@@ -16,6 +16,9 @@ const MISTAKES: [&[&str]; 26] = [
     &["trigger", "quicklysign"],
     &["trigger", "quicklysign", "document_updated", "--id", "not/an/id"],
     &["serve", "--port", "65536"],
+    &["serve", "--forward-to", "ftp://example.com"],
+    &["events", "--provider", "another-service"],
+    &["events", "--follow", "--after", "1"],
     &["archive"],
     &["archive", "list", "--state", "lost"],
     &["quarantine"],

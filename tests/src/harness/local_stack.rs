@@ -18,7 +18,7 @@ use super::{Answer, Stored, client_of, options, throw_away_secrets};
 use crate::PATIENCE;
 
 /// Interval between two checks of a condition that is waited for.
-const POLL: Duration = Duration::from_millis(20);
+pub(super) const POLL: Duration = Duration::from_millis(20);
 
 /// A running local stack in a folder of its own. Callbacks are posted to it over HTTP.
 pub struct LocalStack {

@@ -16,6 +16,7 @@ mod embedded;
 pub mod fault_proxy;
 mod faulty_functions;
 mod local_stack;
+mod receiver;
 pub mod requests;
 mod stored;
 
@@ -30,6 +31,7 @@ pub use direct_functions::DirectFunctions;
 pub use embedded::{Embedded, UNREACHABLE, unreachable_aws};
 pub use faulty_functions::FaultyFunctions;
 pub use local_stack::LocalStack;
+pub use receiver::{Received, Receiver};
 pub use stored::Stored;
 
 use crate::PATIENCE;

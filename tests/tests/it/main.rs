@@ -6,6 +6,7 @@
 
 mod answers;
 mod archive;
+mod bus;
 mod console;
 mod events;
 mod faults;

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod deliveries;
 pub mod delivery;
 pub mod documents;
+pub mod events;
 pub mod quarantine;
 pub mod quarantined;
 pub mod timeline;
@@ -53,6 +54,9 @@ fn frame(console: &Console, tab: Option<&str>, title: &str, body: &Markup) -> Ma
     let options = &console.options;
     let mut tabs =
         vec![("/", "Deliveries"), ("/documents", "Documents"), ("/archive", "Archive"), ("/quarantine", "Quarantine")];
+    if options.bus.is_some() {
+        tabs.insert(3, ("/events", "Events"));
+    }
     if options.gateway.is_some() {
         tabs.push(("/trigger", "Trigger"));
     }

@@ -1,5 +1,6 @@
 //! The console over HTTP: access, pages, and forms.
 
+mod events;
 mod quarantine;
 
 use countersign::{
@@ -44,7 +45,7 @@ async fn trigger_form(stack: &LocalStack, id: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_response_has_the_security_headers() {
     let stack = LocalStack::start().await;
-    let pages = ["/", "/documents", "/archive", "/quarantine", "/trigger", "/deliveries/none"];
+    let pages = ["/", "/documents", "/archive", "/events", "/quarantine", "/trigger", "/deliveries/none"];
     for path in pages.into_iter().chain(["/assets/console.js", "/assets/none"]) {
         let answer = get(&stack, path).await;
         let policy = &answer.headers["content-security-policy"];
@@ -317,6 +318,7 @@ async fn a_console_with_an_access_key_requires_the_key_and_is_read_only() {
         allow_retry: false,
         settings: None,
         gateway: None,
+        bus: None,
         port,
         key: Some(key.clone()),
         poll: std::time::Duration::from_millis(100),

@@ -1,0 +1,61 @@
+//! The bus's HTTP endpoint, which answers `PutEvents` and no other operation of EventBridge.
+//!
+//! Protocol: AWS JSON 1.1. Signatures aren't verified: it listens on loopback, as the embedded DynamoDB does. A web page
+//! can't reach it, because a browser sends the headers of this protocol to another site only after asking, and asking is
+//! answered with an error.
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use super::{Log, put_events};
+
+/// Largest body, in bytes. JSON needs up to six bytes for one byte of an entry, whose limit is 256 KiB.
+const MAX_BODY: usize = 2 * 1024 * 1024;
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+
+/// Serves until `shutdown`, then finishes the requests in flight.
+pub async fn serve(listener: TcpListener, log: Log, shutdown: impl Future<Output = ()> + Send + 'static) {
+    let router = Router::new().route("/", post(handle)).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(log);
+    if let Err(problem) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
+        tracing::error!(event = "bus_ended", %problem);
+    }
+}
+
+async fn handle(State(log): State<Log>, headers: HeaderMap, body: Bytes) -> Response {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if header("content-type") != Some(CONTENT_TYPE) || header("x-amz-target") != Some("AWSEvents.PutEvents") {
+        return error(StatusCode::BAD_REQUEST, "UnknownOperationException", "the local bus has only PutEvents");
+    }
+    let (events, response) = match put_events::read(&body, Timestamp::now()) {
+        Ok(read) => read,
+        Err(rejected) => return error(StatusCode::BAD_REQUEST, rejected.code, &rejected.message),
+    };
+    match log.append(events).await {
+        Ok(()) => answer(StatusCode::OK, &response),
+        Err(problem) => {
+            tracing::error!(event = "bus_failed", %problem);
+            error(StatusCode::INTERNAL_SERVER_ERROR, "InternalException", "the events can't be stored")
+        }
+    }
+}
+
+fn error(status: StatusCode, code: &str, message: &str) -> Response {
+    answer(status, &serde_json::json!({"__type": code, "message": message}))
+}
+
+fn answer(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_string(body) {
+        Ok(body) => (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
