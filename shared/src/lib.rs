@@ -16,6 +16,8 @@ mod json;
 pub mod ledger;
 pub mod outbound;
 pub mod pdf;
+#[cfg(feature = "openssl")]
+pub mod pdf_signatures;
 pub mod proof;
 pub mod providers;
 pub mod publish;

@@ -10,5 +10,6 @@
 
 mod fuzz_corpus;
 mod outbound;
+mod pdf_signatures;
 mod signature;
 mod url_standard;
