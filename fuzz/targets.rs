@@ -53,7 +53,7 @@ static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     });
     let version = countersign::aws::behavior_version();
     let config = aws_config::SdkConfig::builder().behavior_version(version).build();
-    Services::start(&settings.expect("settings"), &Aws::new(&config, true))
+    Services::verifying(&settings.expect("settings"), &Aws::new(&config, true))
 });
 
 /// Verifies a request with these bytes and a valid path token.

@@ -5,6 +5,9 @@
 //! [`forget`], [`publish`]) use services ([`providers`]) and storage ([`ledger`]); both use the nouns in [`domain`], which
 //! rest on [`proof`]. A service never imports a use case or the ledger, and the ledger never imports a service.
 //! Everything else is a tool without knowledge of callbacks.
+//!
+//! The feature `openssl` adds what verifies signatures: those of PDFs, and of Legalesign's callbacks with `Signers::parse`,
+//! `Legalesign::new`, `Services::verifying`, replay and verify. Everything else is the same with and without it.
 
 pub mod archive;
 pub mod aws;
@@ -22,10 +25,12 @@ pub mod proof;
 pub mod providers;
 pub mod publish;
 pub mod reconcile;
+#[cfg(feature = "openssl")]
 pub mod replay;
 pub mod secrets;
 pub mod settings;
 pub mod sweep;
 pub mod telemetry;
 pub mod time;
+#[cfg(feature = "openssl")]
 pub mod verify;

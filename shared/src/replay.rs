@@ -90,7 +90,7 @@ impl Replay {
     #[must_use]
     pub fn new(settings: &Settings, aws: &Aws) -> Self {
         let ledger = Ledger::new(aws, &settings.table, &settings.bucket);
-        Self { ledger, services: Services::start(settings, aws) }
+        Self { ledger, services: Services::verifying(settings, aws) }
     }
 
     /// The stored deliveries of a selection, the oldest day first, including unfinished ones.

@@ -35,10 +35,14 @@ pub trait Secret: Sized + Send + Sync + 'static {
 #[error("{0}")]
 pub struct NotConfigured(pub String);
 
+/// Parses, validates and converts the JSON.
+type FromJson<S> = Box<dyn Fn(&str) -> serde_json::Result<Result<S, String>> + Send + Sync>;
+
 /// One secret with the result of its last read.
 pub struct Cached<S> {
     source: SecretSource,
     client: Option<Lazy<aws_sdk_secretsmanager::Client>>,
+    from_json: FromJson<S>,
     last: Mutex<Option<Reading<S>>>,
 }
 
@@ -51,7 +55,19 @@ impl<S: Secret> Cached<S> {
     /// A secret that hasn't been read yet. `client` is required for a secret in Secrets Manager.
     #[must_use]
     pub fn new(source: SecretSource, client: Option<Lazy<aws_sdk_secretsmanager::Client>>) -> Self {
-        Self { source, client, last: Mutex::new(None) }
+        Self::with(source, client, S::from_json)
+    }
+}
+
+impl<S> Cached<S> {
+    /// The same, for a secret whose conversion needs more than the JSON.
+    pub fn with<Json: DeserializeOwned>(
+        source: SecretSource,
+        client: Option<Lazy<aws_sdk_secretsmanager::Client>>,
+        from_json: impl Fn(Json) -> Result<S, String> + Send + Sync + 'static,
+    ) -> Self {
+        let from_json: FromJson<S> = Box::new(move |text| Ok(from_json(serde_json::from_str(text)?)));
+        Self { source, client, from_json, last: Mutex::new(None) }
     }
 
     /// The secret, from the cache if it has been read before.
@@ -98,14 +114,14 @@ impl<S: Secret> Cached<S> {
             }
         };
         // serde's messages can contain values, so only the position is reported.
-        let json = serde_json::from_str(json.expose_secret()).map_err(|error| {
+        let secret = (self.from_json)(json.expose_secret()).map_err(|error| {
             NotConfigured(format!(
                 "the secret is not JSON of the expected shape (line {}, column {})",
                 error.line(),
                 error.column()
             ))
         })?;
-        S::from_json(json).map_err(NotConfigured)
+        secret.map_err(NotConfigured)
     }
 }
 

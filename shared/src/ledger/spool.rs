@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Ledger;
 use crate::{
     domain::{Envelope, LedgerError, Policy, Proof, Proven, Route, SubscriptionPolicy},
-    proof::signature::Signers,
+    proof::signature::Signer,
 };
 
 /// The prefix of their keys. Lifecycle rules and permissions name it, too.
@@ -38,6 +38,9 @@ struct Stored {
     /// The certificate that proved it, which DynamoDB may not have either.
     pem: Option<String>,
     certificate: Option<String>,
+    /// The certificate's validity. Missing in what older versions spooled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    validity: Option<(Timestamp, Timestamp)>,
     /// Base64, since JSON can't hold bytes.
     body: String,
 }
@@ -67,10 +70,9 @@ impl Ledger {
     /// When DynamoDB or S3 can't be read or written to, or the object isn't a delivery. The object stays in the bucket.
     pub async fn accept_spooled(&self, spooled: &Spooled) -> Result<Option<Proven>, LedgerError> {
         let Some(stored) = self.objects.get(&spooled.0).await? else { return Ok(None) };
-        let (delivery, pem) = restore(&stored).ok_or(LedgerError::Corrupt { attribute: "pending" })?;
-        let (signers, _) = Signers::parse(pem.as_slice());
-        for signer in signers.iter() {
-            self.keep_certificate(signer, delivery.received_at()).await?;
+        let (delivery, signer) = restore(&stored).ok_or(LedgerError::Corrupt { attribute: "pending" })?;
+        if let Some(signer) = signer {
+            self.keep_certificate(&signer, delivery.received_at()).await?;
         }
         self.accept(&delivery).await?;
         self.objects.delete(&spooled.0).await?;
@@ -80,6 +82,7 @@ impl Ledger {
 
 fn store(delivery: &Proven) -> Stored {
     let (envelope, proof, policy) = (delivery.envelope(), delivery.proof(), delivery.policy());
+    let signer = delivery.signer();
     Stored {
         id: delivery.id().to_string(),
         route: delivery.route().path().to_owned(),
@@ -90,14 +93,15 @@ fn store(delivery: &Proven) -> Stored {
         body_token: proof.body_token,
         groups: policy.groups.clone(),
         unknown_subscription: policy.subscription.as_str().map(str::to_owned),
-        pem: delivery.signer().map(|signer| signer.pem().to_owned()),
+        pem: signer.map(|signer| signer.pem().to_owned()),
         certificate: proof.certificate.map(|certificate| certificate.to_string()),
+        validity: signer.and_then(|signer| signer.not_before().zip(signer.not_after())),
         body: BASE64_STANDARD.encode(delivery.body()),
     }
 }
 
-/// The delivery, and the certificate that proved it.
-fn restore(stored: &[u8]) -> Option<(Proven, Option<String>)> {
+/// The delivery, and the certificate or key that proved it.
+fn restore(stored: &[u8]) -> Option<(Proven, Option<Signer>)> {
     let stored: Stored = serde_json::from_slice(stored).ok()?;
     let certificate = match stored.certificate {
         Some(fingerprint) => Some(fingerprint.parse().ok()?),
@@ -115,7 +119,8 @@ fn restore(stored: &[u8]) -> Option<(Proven, Option<String>)> {
             subscription: SubscriptionPolicy::parse(stored.unknown_subscription.as_deref()),
         },
     );
-    Some((delivery, stored.pem))
+    let signer = certificate.zip(stored.pem).map(|(fingerprint, pem)| Signer::new(fingerprint, pem, stored.validity));
+    Some((delivery, signer))
 }
 
 #[cfg(test)]
@@ -139,8 +144,8 @@ mod tests {
         for subscription in [SubscriptionPolicy::Ignore, SubscriptionPolicy::Note, SubscriptionPolicy::SetAside] {
             let policy = Policy { groups: vec!["g".to_owned()], subscription };
             let stored = serde_json::to_vec(&store(&delivery(policy.clone()))).unwrap();
-            let (restored, pem) = restore(&stored).unwrap();
-            assert_eq!((restored.policy(), pem), (&policy, None));
+            let (restored, signer) = restore(&stored).unwrap();
+            assert!(restored.policy() == &policy && signer.is_none());
             assert_eq!(restored.body().as_ref(), b"body");
         }
     }

@@ -22,6 +22,7 @@ use crate::{
         Unavailable, Unproven, Unreadable,
     },
     outbound::Client,
+    proof::signature::ParseSigners,
     secrets::NotConfigured,
     settings::{Problems, ServiceVariables, Settings},
 };
@@ -50,8 +51,8 @@ pub struct Registration {
     pub endpoints: &'static [Endpoint],
     /// Its settings.
     pub variables: ServiceVariables,
-    /// Makes the service with these settings. Reads no secret yet.
-    pub start: fn(&Settings, &Aws) -> Box<dyn Service>,
+    /// Makes the service with these settings. Reads no secret yet. Without [`ParseSigners`], it verifies no signatures.
+    pub start: fn(&Settings, &Aws, Option<ParseSigners>) -> Box<dyn Service>,
 }
 
 /// A route of a service, and how its requests are treated.
@@ -201,10 +202,18 @@ pub struct MissedCallback {
 pub struct Services([Box<dyn Service>; Provider::ALL.len()]);
 
 impl Services {
-    /// Starts every service of [`SERVICES`]. Reads no secret yet.
+    /// Starts every service of [`SERVICES`], to read deliveries and query the APIs. Reads no secret yet. Such services
+    /// verify no signatures, so a function that uses them doesn't link OpenSSL.
     #[must_use]
     pub fn start(settings: &Settings, aws: &Aws) -> Self {
-        Self(SERVICES.map(|service| (service.start)(settings, aws)))
+        Self(SERVICES.map(|service| (service.start)(settings, aws, None)))
+    }
+
+    /// Starts every service of [`SERVICES`] to verify signatures, too.
+    #[cfg(feature = "openssl")]
+    #[must_use]
+    pub fn verifying(settings: &Settings, aws: &Aws) -> Self {
+        Self(SERVICES.map(|service| (service.start)(settings, aws, Some(crate::proof::signature::Signers::parse))))
     }
 
     /// Starts every service without settings. Such services read stored deliveries; they prove nothing.

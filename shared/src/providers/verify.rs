@@ -17,7 +17,7 @@ pub(super) trait Scheme: Sync {
     /// The route. A scheme proves no request to another one.
     const ROUTE: Route;
     /// The secrets that a proof is checked against.
-    type Secrets: Secret;
+    type Secrets: Send + Sync;
 
     /// The path tokens among the secrets.
     fn path_tokens(secrets: &Self::Secrets) -> &Tokens;
@@ -79,8 +79,16 @@ pub(super) struct Verifier<S: Scheme> {
 
 impl<S: Scheme> Verifier<S> {
     /// A verifier with the secrets that a service's settings name. Reads them when they are first needed.
-    pub(super) fn new(scheme: S, settings: &ServiceSettings, aws: &Aws) -> Self {
-        Self { scheme, secrets: Cached::new(settings.proof.clone(), Some(aws.secrets.clone())) }
+    pub(super) fn new(scheme: S, settings: &ServiceSettings, aws: &Aws) -> Self
+    where
+        S::Secrets: Secret,
+    {
+        Self::with(scheme, Cached::new(settings.proof.clone(), Some(aws.secrets.clone())))
+    }
+
+    /// A verifier with these secrets.
+    pub(super) const fn with(scheme: S, secrets: Cached<S::Secrets>) -> Self {
+        Self { scheme, secrets }
     }
 
     /// The current secrets.

@@ -78,7 +78,7 @@ fn with_proof(settings: &Settings, provider: Provider, proof: &Value) -> Setting
 #[expect(clippy::needless_pass_by_value, reason = "made for this call")]
 fn prove(received_at: Timestamp, route: Route, body: Bytes, settings: Settings) -> Proven {
     let request = Unproven::new(route, PATH_TOKEN.into(), Envelope::default(), body, received_at);
-    let services = Services::start(&settings, &aws());
+    let services = Services::verifying(&settings, &aws());
     let verified = services.of(route.provider()).verify(request).now_or_never();
     verified.expect("an inline secret needs no I/O").ok().expect("a valid proof")
 }

@@ -4,12 +4,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use serde::{Serialize, Serializer};
+
+/// Length of a SHA-256 hash, in bytes.
+const SHA256_LEN: usize = 32;
 
 /// SHA-256 over the DER of a certificate, or of a public key (SPKI).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint([u8; SHA256_OUTPUT_LEN]);
+pub struct Fingerprint([u8; SHA256_LEN]);
 
 /// The text is not 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,15 +19,15 @@ pub struct Fingerprint([u8; SHA256_OUTPUT_LEN]);
 pub struct FingerprintError;
 
 impl Fingerprint {
-    pub(super) fn of(der: &[u8]) -> Self {
-        let mut bytes = [0; SHA256_OUTPUT_LEN];
-        bytes.copy_from_slice(digest(&SHA256, der).as_ref());
-        Self(bytes)
+    /// The fingerprint with this hash.
+    #[cfg(feature = "openssl")]
+    pub(super) const fn new(sha256: [u8; SHA256_LEN]) -> Self {
+        Self(sha256)
     }
 
     /// The 32 bytes of the hash.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8; SHA256_OUTPUT_LEN] {
+    pub fn as_bytes(&self) -> &[u8; SHA256_LEN] {
         &self.0
     }
 }
@@ -36,10 +38,10 @@ impl FromStr for Fingerprint {
     /// Parses the form that [`fmt::Display`] writes, and no other spelling, because fingerprints are parts of keys.
     fn from_str(text: &str) -> Result<Self, FingerprintError> {
         let digits = text.as_bytes();
-        if digits.len() != 2 * SHA256_OUTPUT_LEN {
+        if digits.len() != 2 * SHA256_LEN {
             return Err(FingerprintError);
         }
-        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        let mut bytes = [0; SHA256_LEN];
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
             for &digit in pair {
                 let value = match digit {
@@ -87,16 +89,17 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_lower_case_hex_and_round_trips() {
-        // FIPS 180-4's example: SHA-256 of "abc".
-        let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let fingerprint = Fingerprint::of(b"abc");
+        let text = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1dfeff";
+        let mut bytes: [u8; SHA256_LEN] = std::array::from_fn(|index| index as u8);
+        bytes[30..].copy_from_slice(&[0xfe, 0xff]);
+        let fingerprint = Fingerprint(bytes);
         assert_eq!(fingerprint.to_string(), text);
         assert_eq!(text.parse(), Ok(fingerprint));
     }
 
     #[test]
     fn other_spellings_are_refused() {
-        let text = Fingerprint::of(b"abc").to_string();
+        let text = Fingerprint([0xab; SHA256_LEN]).to_string();
         let upper = text.to_uppercase();
         let long = format!("{text}0");
         for wrong in ["", &text[1..], &long, &upper, &text.replace('b', "g"), &"é".repeat(32)] {

@@ -8,45 +8,49 @@
 //! SHA-1 is broken for collisions, not for second preimages. A forger would have to get Legalesign to sign one half of
 //! a prepared pair. The path token of every route mitigates the remaining risk.
 //!
-//! [`Signers::parse`] reads every certificate once, when the proof secret is read. [`Signers::verify_sha1`] only
-//! decodes base64, hashes the message and tries the keys. A certificate is used only as a container for a key and two
-//! dates: its own signature, name and extensions are ignored, because trust comes from the operator who configured it.
+//! `Signers::parse` reads every certificate once, when the proof secret is read. [`Signers::verify_sha1`] only decodes
+//! base64 and tries the keys. A certificate is used only as a container for a key and two dates: its own signature, name
+//! and extensions are ignored, because trust comes from the operator who configured it.
+//!
+//! OpenSSL does the cryptography. Only `Signers::parse` leads to it, and only [`ParseSigners`] hands that on, so a function
+//! that verifies no signatures doesn't link OpenSSL. Without the feature `openssl` it isn't even built.
 
-mod certificate;
 mod encoding;
 mod fingerprint;
-mod pem;
+#[cfg(feature = "openssl")]
+mod openssl;
+mod signer;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use jiff::Timestamp;
 
-pub use certificate::{Signer, SignerFault};
 pub use fingerprint::{Fingerprint, FingerprintError};
+pub use signer::{Signer, SignerFault, SignerProblem};
 
 /// The certificates and public keys whose signatures are accepted: old and new ones during a rotation.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Signers {
-    signers: Vec<Arc<Signer>>,
+    keys: Vec<Key>,
 }
 
-/// A configured entry that can't be used. The other entries remain in effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("certificate {position}: {fault}")]
-pub struct SignerProblem {
-    /// Position of the entry in the list, counted from 1.
-    pub position: usize,
-    /// Why it can't be used.
-    pub fault: SignerFault,
+/// `Signers::parse`, or nothing in its place where no signature is verified.
+pub type ParseSigners = fn(&[String]) -> (Signers, Vec<SignerProblem>);
+
+/// A signer with its key.
+struct Key {
+    signer: Arc<Signer>,
+    /// Behind a pointer, so that code that only drops it doesn't link OpenSSL.
+    public: Box<dyn PublicKey>,
 }
 
-impl SignerProblem {
-    /// A stable code for logs: that of the [`SignerFault`].
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        self.fault.code()
-    }
+/// An RSA key that verifies signatures.
+trait PublicKey: Send + Sync {
+    /// Length of this key's signatures, in bytes: the length of its modulus.
+    fn signature_len(&self) -> usize;
+
+    /// Whether this key made `signature`, by RSASSA-PKCS1-v1_5 with SHA-1, over `message`.
+    fn verifies_sha1(&self, message: &[u8], signature: &[u8]) -> bool;
 }
 
 /// Why a signature proves nothing. Contains nothing of the message or the signature, so it is safe to log.
@@ -109,32 +113,15 @@ impl SignatureProof {
 }
 
 impl Signers {
-    /// Parses a list of PEM texts, each with one certificate or one public key. Duplicates are dropped.
-    ///
-    /// Returns the usable entries together with the faults of all others: one bad entry must not disable a working key,
-    /// and an operator needs all faults at once. If no entry is usable, [`Signers::is_empty`] is true.
-    pub fn parse(entries: &[impl AsRef<str>]) -> (Self, Vec<SignerProblem>) {
-        let mut signers: Vec<Arc<Signer>> = Vec::with_capacity(entries.len());
-        let mut problems = Vec::new();
-        for (position, entry) in (1..).zip(entries) {
-            match Signer::parse(entry.as_ref()) {
-                Ok(signer) if signers.iter().any(|known| known.fingerprint() == signer.fingerprint()) => {}
-                Ok(signer) => signers.push(Arc::new(signer)),
-                Err(fault) => problems.push(SignerProblem { position, fault }),
-            }
-        }
-        (Self { signers }, problems)
-    }
-
     /// Whether there is no usable key, which counts as not configured.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.signers.is_empty()
+        self.keys.is_empty()
     }
 
     /// The usable certificates and keys, in the configured order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Signer> {
-        self.signers.iter().map(Arc::as_ref)
+        self.keys.iter().map(|key| key.signer.as_ref())
     }
 
     /// Verifies an RSASSA-PKCS1-v1_5 signature with SHA-1 (RFC 8017, section 8.2.2).
@@ -152,17 +139,16 @@ impl Signers {
         signature: &[u8],
         at: Timestamp,
     ) -> Result<SignatureProof, SignatureError> {
-        if self.signers.is_empty() {
+        if self.keys.is_empty() {
             return Err(SignatureError::NoSigners);
         }
         let signature = encoding::decode(signature).ok_or(SignatureError::Encoding)?;
-        if !self.iter().any(|signer| signer.signature_len() == signature.len()) {
+        if !self.keys.iter().any(|key| key.public.signature_len() == signature.len()) {
             return Err(SignatureError::Length);
         }
-        let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, message);
         let mut error = SignatureError::Mismatch;
-        for signer in &self.signers {
-            if !signer.verifies(&signature, &hash) {
+        for Key { signer, public } in &self.keys {
+            if public.signature_len() != signature.len() || !public.verifies_sha1(message, &signature) {
                 continue;
             }
             if signer.is_valid_at(at) {
@@ -171,5 +157,11 @@ impl Signers {
             error = SignatureError::OutsideValidity { fingerprint: signer.fingerprint() };
         }
         Err(error)
+    }
+}
+
+impl fmt::Debug for Signers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }

@@ -18,7 +18,13 @@ mod time;
 
 use async_trait::async_trait;
 
-use self::{api::Api, batch::Batch, realtime::Realtime, settings::LegalesignSettings};
+use self::{
+    api::Api,
+    batch::Batch,
+    proof::{ProofSecrets, SignedProofSecrets},
+    realtime::Realtime,
+    settings::LegalesignSettings,
+};
 use super::{
     ChangesPage, ChangesQuery, Discovery, Endpoint, NotProven, NotVerified, Registration, Service, verify::Verifier,
 };
@@ -29,7 +35,8 @@ use crate::{
         Unproven, Unreadable,
     },
     outbound::Client,
-    secrets::NotConfigured,
+    proof::signature::ParseSigners,
+    secrets::{Cached, NotConfigured},
     settings::Settings,
 };
 
@@ -38,7 +45,7 @@ pub(super) const REGISTRATION: Registration = Registration {
     provider: Provider::Legalesign,
     endpoints: &[BATCH, REALTIME],
     variables: settings::VARIABLES,
-    start: |settings, aws| Box::new(Legalesign::new(settings, aws)),
+    start: |settings, aws, parse_signers| Box::new(Legalesign::start(settings, aws, parse_signers)),
 };
 
 /// The batch. Legalesign isn't known to send anything again.
@@ -57,13 +64,22 @@ pub struct Legalesign {
 
 impl Legalesign {
     /// The service with these settings.
+    #[cfg(feature = "openssl")]
     #[must_use]
     pub fn new(settings: &Settings, aws: &Aws) -> Self {
+        Self::start(settings, aws, Some(crate::proof::signature::Signers::parse))
+    }
+
+    /// The service with these settings. Without `parse_signers` it has no certificates, as if none were configured.
+    fn start(settings: &Settings, aws: &Aws, parse_signers: Option<ParseSigners>) -> Self {
         let settings = settings.service(Provider::Legalesign);
         let LegalesignSettings { realtime_must_be_signed } = settings::parse(settings).0;
+        let (source, client) = (&settings.proof, || Some(aws.secrets.clone()));
+        let batch = Cached::with(source.clone(), client(), move |json| SignedProofSecrets::new(json, parse_signers));
+        let realtime = Cached::with(source.clone(), client(), move |json| ProofSecrets::new(json, parse_signers));
         Self {
-            batch: Verifier::new(Batch, settings, aws),
-            realtime: Verifier::new(Realtime { must_be_signed: realtime_must_be_signed }, settings, aws),
+            batch: Verifier::with(Batch, batch),
+            realtime: Verifier::with(Realtime { must_be_signed: realtime_must_be_signed }, realtime),
             api: Api::new(settings, aws),
         }
     }

@@ -10,10 +10,9 @@ use super::resource;
 use crate::{
     domain::{Rejection, SignedPart},
     proof::{
-        signature::{SignatureError, SignatureProof, Signer, Signers},
+        signature::{ParseSigners, SignatureError, SignatureProof, Signer, Signers},
         token::Tokens,
     },
-    secrets::Secret,
 };
 
 /// Every use of a certificate logs a warning from this many days before it expires. The real one expires on 2033-02-01.
@@ -36,12 +35,11 @@ pub(super) struct ProofJson {
     groups: Vec<String>,
 }
 
-impl Secret for ProofSecrets {
-    type Json = ProofJson;
-
-    fn from_json(json: ProofJson) -> Result<Self, String> {
+impl ProofSecrets {
+    /// Validates the secret. Without `parse_signers` it has no certificates.
+    pub(super) fn new(json: ProofJson, parse_signers: Option<ParseSigners>) -> Result<Self, String> {
         let url_tokens = Tokens::new(&json.url_tokens).map_err(|problem| format!("url_tokens: {problem}"))?;
-        let (signers, problems) = Signers::parse(&json.certificates);
+        let (signers, problems) = parse_signers.map(|parse| parse(&json.certificates)).unwrap_or_default();
         for problem in problems {
             tracing::error!(event = "certificate_unusable", position = problem.position, cause = problem.code());
         }
@@ -49,9 +47,7 @@ impl Secret for ProofSecrets {
         let slug = |group: String| resource::group(&group).map(str::to_owned).unwrap_or(group);
         Ok(Self { url_tokens, signers, groups: json.groups.into_iter().map(slug).collect() })
     }
-}
 
-impl ProofSecrets {
     pub(super) const fn url_tokens(&self) -> &Tokens {
         &self.url_tokens
     }
@@ -75,11 +71,10 @@ impl ProofSecrets {
 /// The same for the batch, which can't be proven without a usable certificate.
 pub(super) struct SignedProofSecrets(ProofSecrets);
 
-impl Secret for SignedProofSecrets {
-    type Json = ProofJson;
-
-    fn from_json(json: ProofJson) -> Result<Self, String> {
-        let secrets = ProofSecrets::from_json(json)?;
+impl SignedProofSecrets {
+    /// Validates the secret, which must have a certificate that can be used.
+    pub(super) fn new(json: ProofJson, parse_signers: Option<ParseSigners>) -> Result<Self, String> {
+        let secrets = ProofSecrets::new(json, parse_signers)?;
         if secrets.signers.is_empty() {
             return Err("certificates: none that can be used".to_owned());
         }
@@ -123,18 +118,21 @@ mod tests {
 
     #[test]
     fn batches_require_at_least_one_usable_certificate() {
-        assert!(SignedProofSecrets::from_json(json(&[SHORT, "no certificate", KEY])).is_ok());
+        assert!(SignedProofSecrets::new(json(&[SHORT, "no certificate", KEY]), Some(Signers::parse)).is_ok());
         for unusable in [&[][..], &[SHORT], &["no certificate", SHORT]] {
-            assert!(SignedProofSecrets::from_json(json(unusable)).is_err(), "{unusable:?}");
-            assert!(ProofSecrets::from_json(json(unusable)).is_ok(), "the realtime form is proven by its token");
+            assert!(SignedProofSecrets::new(json(unusable), Some(Signers::parse)).is_err(), "{unusable:?}");
+            assert!(
+                ProofSecrets::new(json(unusable), Some(Signers::parse)).is_ok(),
+                "the realtime form is proven by its token"
+            );
         }
         let no_token = serde_json::from_str(r#"{"url_tokens": [], "certificates": []}"#).unwrap();
-        assert!(ProofSecrets::from_json(no_token).is_err());
+        assert!(ProofSecrets::new(no_token, Some(Signers::parse)).is_err());
     }
 
     #[test]
     fn groups_are_reduced_to_their_slugs() {
-        assert_eq!(ProofSecrets::from_json(json(&[KEY])).unwrap().groups(), ["a", "b"]);
+        assert_eq!(ProofSecrets::new(json(&[KEY]), Some(Signers::parse)).unwrap().groups(), ["a", "b"]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) const REGISTRATION: Registration = Registration {
     provider: Provider::Quicklysign,
     endpoints: &[ENDPOINT],
     variables: settings::VARIABLES,
-    start: |settings, aws| Box::new(Quicklysign::new(settings, aws)),
+    start: |settings, aws, _| Box::new(Quicklysign::new(settings, aws)),
 };
 
 /// A callback is repeated until it is answered 200.

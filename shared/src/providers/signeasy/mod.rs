@@ -36,7 +36,7 @@ pub(super) const REGISTRATION: Registration = Registration {
     provider: Provider::Signeasy,
     endpoints: &[ENDPOINT],
     variables: settings::VARIABLES,
-    start: |settings, aws| Box::new(Signeasy::new(settings, aws)),
+    start: |settings, aws, _| Box::new(Signeasy::new(settings, aws)),
 };
 
 /// A callback is repeated for a day; a webhook that keeps failing is disabled.

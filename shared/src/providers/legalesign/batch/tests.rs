@@ -10,8 +10,7 @@ use secrecy::SecretString;
 use super::*;
 use crate::{
     domain::{DeliveryId, Proof, TimeSource, Trust, Unproven},
-    proof::signature::Fingerprint,
-    secrets::Secret,
+    proof::signature::{Fingerprint, Signers},
 };
 
 const CERTIFICATE: &str = include_str!("../../../../tests/data/legalesign/lookalike.crt.pem");
@@ -26,7 +25,7 @@ const NOW: &str = "2026-11-22T02:27:06Z";
 
 fn secrets(certificates: &[&str]) -> SignedProofSecrets {
     let json = serde_json::json!({"url_tokens": [TOKEN], "certificates": certificates});
-    SignedProofSecrets::from_json(serde_json::from_value(json).unwrap()).unwrap()
+    SignedProofSecrets::new(serde_json::from_value(json).unwrap(), Some(Signers::parse)).unwrap()
 }
 
 fn escaped(bytes: &[u8]) -> String {

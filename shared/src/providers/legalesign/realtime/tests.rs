@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::*;
 use crate::{
     domain::{Event, Kind, TimeSource, Unproven},
-    secrets::Secret,
+    proof::signature::Signers,
 };
 
 const CERTIFICATE: &str = include_str!("../../../../tests/data/legalesign/lookalike.crt.pem");
@@ -26,7 +26,7 @@ const PLAIN: &str =
 
 fn secrets(certificates: &[&str], groups: &[&str]) -> ProofSecrets {
     let json = serde_json::json!({"url_tokens": [TOKEN], "certificates": certificates, "groups": groups});
-    ProofSecrets::from_json(serde_json::from_value(json).unwrap()).unwrap()
+    ProofSecrets::new(serde_json::from_value(json).unwrap(), Some(Signers::parse)).unwrap()
 }
 
 struct Post<'a> {

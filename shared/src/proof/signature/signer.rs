@@ -1,4 +1,4 @@
-//! One certificate or public key, parsed once and ready to verify signatures.
+//! The certificate or public key of a signer, as data: without the key in a form that verifies.
 //!
 //! Legalesign's certificate is X.509 version 1, has serial number 0, is self-signed with SHA-1, and its name is a
 //! T61String: valid by the rules of 1988, but refused by verifiers made for the web. None of this matters here, so none
@@ -6,18 +6,9 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::Digest;
-use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY as RSA_SHA1, RsaParameters};
 use jiff::Timestamp;
-use x509_parser::certificate::{Validity, X509CertificateParser};
-use x509_parser::nom::Parser;
-use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
-use x509_parser::prelude::FromDer;
-use x509_parser::time::ASN1Time;
-use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::fingerprint::Fingerprint;
-use super::pem::Pem;
 
 /// Seconds in a day, for [`Signer::days_left`].
 const DAY: i64 = 86_400;
@@ -27,8 +18,24 @@ pub struct Signer {
     fingerprint: Fingerprint,
     pem: String,
     validity: Option<(Timestamp, Timestamp)>,
-    key: ParsedPublicKey,
-    signature_len: usize,
+}
+
+/// A configured entry that can't be used. The other entries remain in effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("certificate {position}: {fault}")]
+pub struct SignerProblem {
+    /// Position of the entry in the list, counted from 1.
+    pub position: usize,
+    /// Why it can't be used.
+    pub fault: SignerFault,
+}
+
+impl SignerProblem {
+    /// A stable code for logs: that of the [`SignerFault`].
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.fault.code()
+    }
 }
 
 /// Why a certificate or key can't be used.
@@ -49,10 +56,10 @@ pub enum SignerFault {
     /// RSA under 2,048 bits, which is too weak: it can be factored, now or soon.
     #[error("the RSA key has fewer than 2,048 bits")]
     KeyTooShort,
-    /// RSA over 8,192 bits, the maximum of the verifier.
+    /// RSA over 8,192 bits, which takes too long to verify with.
     #[error("the RSA key has more than 8,192 bits")]
     KeyTooLong,
-    /// RSA parameters that form no valid key, or a public exponent over 33 bits (a library limit, against slow keys).
+    /// RSA parameters that form no valid key, or a public exponent over 33 bits, which takes too long to verify with.
     #[error("the RSA key is malformed or has an unusual exponent")]
     KeyRejected,
 }
@@ -74,30 +81,9 @@ impl SignerFault {
 }
 
 impl Signer {
-    /// Parses one PEM text.
-    pub(super) fn parse(text: &str) -> Result<Self, SignerFault> {
-        let pem = Pem::parse(text)?;
-        let fingerprint = Fingerprint::of(pem.der());
-        let (spki, validity) = match &pem {
-            Pem::Certificate(der) => {
-                // Extensions are irrelevant, so their content isn't parsed.
-                let (rest, certificate) = X509CertificateParser::new()
-                    .with_deep_parse_extensions(false)
-                    .parse(der)
-                    .map_err(|_| SignerFault::Unreadable)?;
-                if !rest.is_empty() {
-                    return Err(SignerFault::Unreadable);
-                }
-                let Validity { not_before, not_after } = certificate.tbs_certificate.validity;
-                (certificate.tbs_certificate.subject_pki, Some((timestamp(not_before), timestamp(not_after))))
-            }
-            Pem::PublicKey(der) => match SubjectPublicKeyInfo::from_der(der) {
-                Ok(([], spki)) => (spki, None),
-                _ => return Err(SignerFault::Unreadable),
-            },
-        };
-        let (key, bits) = rsa_key(&spki)?;
-        Ok(Self { fingerprint, pem: pem.to_text(), validity, key, signature_len: bits.div_ceil(8) })
+    /// The signer that was read from, or is stored as, this PEM text.
+    pub(crate) fn new(fingerprint: Fingerprint, pem: String, validity: Option<(Timestamp, Timestamp)>) -> Self {
+        Self { fingerprint, pem, validity }
     }
 
     /// SHA-256 over the DER of the certificate or, for a bare public key, of its SPKI.
@@ -134,16 +120,6 @@ impl Signer {
     pub(super) fn is_valid_at(&self, at: Timestamp) -> bool {
         self.validity.is_none_or(|(not_before, not_after)| not_before <= at && at <= not_after)
     }
-
-    /// Length of this key's signatures, in bytes: the length of its modulus.
-    pub(super) fn signature_len(&self) -> usize {
-        self.signature_len
-    }
-
-    /// Whether this key made `signature` over the message with this SHA-1 `hash`.
-    pub(super) fn verifies(&self, signature: &[u8], hash: &Digest) -> bool {
-        self.key.verify_digest_sig(hash, signature).is_ok()
-    }
 }
 
 impl fmt::Debug for Signer {
@@ -153,29 +129,4 @@ impl fmt::Debug for Signer {
             .field("validity", &self.validity)
             .finish_non_exhaustive()
     }
-}
-
-/// Returns the RSA key and the length of its modulus, in bits.
-fn rsa_key(spki: &SubjectPublicKeyInfo<'_>) -> Result<(ParsedPublicKey, usize), SignerFault> {
-    if spki.algorithm.algorithm != OID_PKCS1_RSAENCRYPTION {
-        return Err(SignerFault::NotRsa);
-    }
-    let public_key = spki.subject_public_key.data.as_ref();
-    let bits = RsaParameters::public_modulus_len(public_key).map_err(|_| SignerFault::KeyRejected)?;
-    if bits < RSA_SHA1.min_modulus_len() {
-        return Err(SignerFault::KeyTooShort);
-    }
-    if bits > RSA_SHA1.max_modulus_len() {
-        return Err(SignerFault::KeyTooLong);
-    }
-    let key = ParsedPublicKey::new(&RSA_SHA1, public_key).map_err(|_| SignerFault::KeyRejected)?;
-    let bits = usize::try_from(bits).map_err(|_| SignerFault::KeyTooLong)?;
-    Ok((key, bits))
-}
-
-/// Converts a time and clamps it to the range of [`Timestamp`]. `99991231235959Z`, which means "no end" (RFC 5280,
-/// section 4.1.2.5), is some hours beyond that range.
-fn timestamp(time: ASN1Time) -> Timestamp {
-    let seconds = time.timestamp();
-    Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::certificate::SignerFault;
+use super::SignerFault;
 
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
