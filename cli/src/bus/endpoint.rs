@@ -1,8 +1,8 @@
 //! The bus's HTTP endpoint, which answers `PutEvents` and no other operation of EventBridge.
 //!
 //! Protocol: AWS JSON 1.1. Signatures aren't verified: it listens on loopback, as the embedded DynamoDB does. A web page
-//! can't reach it, because a browser sends the headers of this protocol to another site only after asking, and asking is
-//! answered with an error.
+//! can't use it: before a browser sends the headers of this protocol to another site, it sends a CORS preflight request,
+//! and that is answered with an error.
 
 use axum::{
     Router,

@@ -56,7 +56,7 @@ impl Event {
         Some(Subject { provider: self.provider()?, kind, id: SubjectId::parse(subject["id"].as_str()?).ok()? })
     }
 
-    /// A text of the detail's first level.
+    /// A text at the top level of the detail.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.detail[name].as_str()

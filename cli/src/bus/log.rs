@@ -3,9 +3,9 @@
 //! SQLite, because several processes use the file at once: the stack appends, commands read. A committed event survives
 //! the end of the process, however it ends.
 //!
-//! Publishing is at least once, so an event may be put again. The log stores it once, at the position of its first arrival,
-//! and counts repetitions. It is the same event if `id` and `trust` are the same: what was proven by a token is published
-//! again, under its id, when the service reports it with a signature.
+//! Events are published at least once, so an event may arrive again. The log stores it once, at the position of its first
+//! arrival, and counts repetitions. It is the same event if `id` and `trust` are the same: an event that was proven by a
+//! token is published again, with the same id, when the service reports it with a signature.
 
 use std::{
     path::Path,
@@ -212,7 +212,7 @@ impl Log {
         Ok(queried.await.map_err(|_| BusError::Stopped)??)
     }
 
-    /// The same for a write, of which it notifies.
+    /// Runs a write likewise, and then notifies [`Self::changes`].
     pub(super) async fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,

@@ -1,7 +1,7 @@
 //! The local stack's event bus, in the place of EventBridge.
 //!
-//! [`endpoint`] takes events by the protocol of EventBridge's PutEvents, [`Log`] stores them in order in a file of the data
-//! folder, and [`forwards`] posts them to URLs. Commands and the console read the file, whether a stack runs or not.
+//! [`endpoint`] accepts events by the protocol of EventBridge's PutEvents, [`Log`] stores them in order in a file of the
+//! data folder, and [`forwards`] posts them to URLs. Commands and the console read the file, whether a stack runs or not.
 
 pub mod endpoint;
 mod event;

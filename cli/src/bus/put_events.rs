@@ -1,4 +1,4 @@
-//! The request and the response of PutEvents, as far as a publisher sees them.
+//! The request and the response of PutEvents.
 //!
 //! <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>. A request is rejected as a whole, or
 //! accepted with a result for each entry. The limits are those of the API reference.

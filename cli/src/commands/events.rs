@@ -106,7 +106,7 @@ pub fn events_table(events: &[Event]) -> String {
     )
 }
 
-/// A sentence on what a URL has taken.
+/// A line on a URL that events are forwarded to.
 fn forward_line(forward: &Forward) -> String {
     let Forward { url, waiting, attempts, .. } = forward;
     let failure = or_dash(forward.failure.as_ref());
@@ -116,7 +116,7 @@ fn forward_line(forward: &Forward) -> String {
             "retrying {url}: {waiting} waiting, {attempts} failed attempts, the last with {failure}, next at {}\n",
             or_dash(forward.not_before)
         ),
-        State::Ended => format!("ended for {url}: {failure}, {waiting} not taken\n"),
+        State::Ended => format!("ended for {url}: {failure}, {waiting} not accepted\n"),
         State::Paused => format!("paused for {url}: {waiting} waiting until `serve --forward-to` names it again\n"),
     }
 }

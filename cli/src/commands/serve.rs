@@ -25,8 +25,8 @@ pub struct Serve {
     #[arg(long, default_value_t = 3000)]
     port: u16,
 
-    /// Folder with a <provider>.json = {"proof": {…}, "api": {…}} for each service [default: throw-away secrets in the data
-    /// folder, generated at the first start]
+    /// Folder with a file <provider>.json for each service, with {"proof": {…}, "api": {…}} [default: throw-away secrets in
+    /// the data folder, generated at the first start]
     #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
 
@@ -36,11 +36,11 @@ pub struct Serve {
 
     /// Let functions in containers reach the stack, and write DIR/sam-local.json for `sam local … --env-vars`
     ///
-    /// HOST is how a container reaches this machine: a private address, on which DynamoDB, S3, the event bus and the simulated
-    /// services then listen besides loopback; or a name that leads to loopback, like Docker Desktop's
-    /// host.docker.internal, the default on macOS and Windows. On Linux the default is 172.17.0.1, Docker's bridge.
-    /// Whatever else reaches the address can read and change what is stored. The gateway and the console stay on
-    /// loopback.
+    /// HOST is how a container reaches this machine. It can be a private address: DynamoDB, S3, the event bus and the
+    /// simulated services then listen on it as well as on loopback. On Linux the default is 172.17.0.1, Docker's bridge. Or
+    /// it can be a name by which containers reach this machine's loopback, like Docker Desktop's host.docker.internal, the
+    /// default on macOS and Windows. Any other program that reaches the address can read and change what is stored. The
+    /// gateway and the console stay on loopback.
     #[arg(long, value_name = "HOST", num_args = 0..=1, default_missing_value = Host::DEFAULT)]
     containers: Option<Host>,
 

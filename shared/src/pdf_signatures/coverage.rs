@@ -33,7 +33,7 @@ pub(super) enum RangeFault {
 /// Maximum number of parts of a range.
 const MAX_PARTS: usize = 64;
 
-/// The bytes that a signature covers: all up to its `Contents`, and all behind it up to an end.
+/// The bytes that a signature covers: all before its `Contents`, and all after it up to an end.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Covered {
     pub(super) before: Range<u64>,
@@ -41,8 +41,8 @@ pub(super) struct Covered {
 }
 
 impl Covered {
-    /// Reads a `ByteRange`. Offsets in the file count from `origin`; `contents` is where `Contents` stands with its
-    /// delimiters, absolute as `size`.
+    /// Reads a `ByteRange`, whose offsets count from `origin`. `contents` is the place of `Contents` with its delimiters.
+    /// Like `size`, it counts from the first byte of the file.
     pub(super) fn read(range: &Object, contents: &Range<u64>, origin: u64, size: u64) -> Result<Self, RangeFault> {
         let numbers = range.array().ok_or(RangeFault::Malformed)?;
         if numbers.is_empty() || numbers.len() % 2 != 0 || numbers.len() > 2 * MAX_PARTS {
@@ -71,14 +71,14 @@ impl Covered {
         (self.before.end - self.before.start) + (self.after.end - self.after.start)
     }
 
-    /// What that is of the file.
+    /// How much of the file these bytes cover.
     pub(super) fn coverage<R: Read + Seek>(
         &self,
         document: &mut Document<R>,
         revisions: &[Revision],
     ) -> Result<Coverage, NotAPdf> {
         let end = self.after.end;
-        // `Revision::end` is behind the end of the line of `%%EOF`, which some signers leave out.
+        // `Revision::end` is after the line end of `%%EOF`, which some signers leave out.
         let revision = revisions.iter().take_while(|revision| revision.end <= end + 2).count();
         let Some(last) = revision.checked_sub(1).and_then(|index| revisions.get(index)) else {
             return Ok(Coverage::Gaps);

@@ -18,7 +18,7 @@ pub(super) struct Found {
     pub(super) name: Option<String>,
     /// The signature dictionary; `None` if it can't be read.
     pub(super) dictionary: Option<Dictionary>,
-    /// Whether it stands in the file itself, and not in an object stream.
+    /// Whether it is in the file itself, and not in an object stream.
     pub(super) is_in_file: bool,
 }
 
@@ -123,7 +123,7 @@ impl Signatures {
         let place =
             if let Object::Reference(id) = value { document.offset(*id) } else { Some(0).filter(|_| is_in_file) };
         let resolved = document.resolve(value)?;
-        // A value that doesn't exist means that nobody has signed; one that can't be read is another matter.
+        // If the value doesn't exist, the field isn't signed. If it exists and can't be read, it counts as a signature.
         if resolved == Object::Null && place.is_none() && !document.is_encrypted() {
             return Ok(());
         }
@@ -136,7 +136,7 @@ impl Signatures {
         Ok(())
     }
 
-    /// Whether an object is seen for the first time. Fields may lead to each other in a circle.
+    /// Whether an object is seen for the first time. Fields may refer to each other in a circle.
     fn is_new(&mut self, object: &Object) -> bool {
         if let Object::Reference(id) = object { self.seen.insert(*id) } else { true }
     }

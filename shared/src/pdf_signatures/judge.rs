@@ -56,14 +56,14 @@ impl Fault {
     }
 }
 
-/// What the signature is over.
+/// What the signature signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
-    /// `adbe.pkcs7.detached` and `ETSI.CAdES.detached`: over the bytes.
+    /// `adbe.pkcs7.detached` and `ETSI.CAdES.detached`: the bytes.
     Detached,
-    /// `adbe.pkcs7.sha1`: over the SHA-1 of the bytes.
+    /// `adbe.pkcs7.sha1`: the SHA-1 of the bytes.
     Sha1,
-    /// `ETSI.RFC3161`: a time-stamp over the hash of the bytes.
+    /// `ETSI.RFC3161`: the hash of the bytes, with a time-stamp.
     TimeStamp,
 }
 
@@ -144,7 +144,7 @@ impl<'a, R: Read + Seek> Judge<'a, R> {
     fn verify(&mut self, dictionary: &Dictionary, is_in_file: bool, signature: &mut PdfSignature) -> Result<(), Fault> {
         let contents = dictionary.get("Contents").and_then(Object::string).ok_or(Fault::Contents)?;
         if !is_in_file {
-            // An object stream is compressed as a whole, so a signature in it can't be left out of what is signed.
+            // An object stream is compressed as a whole, so a `ByteRange` can't leave out only a signature within it.
             return Err(Fault::Contents);
         }
         let range = self.document.get(dictionary, "ByteRange")?;
@@ -170,14 +170,14 @@ impl<'a, R: Read + Seek> Judge<'a, R> {
         }
         let (signer, others) = self.verify_data(format, &data, &covered, signature)?;
         if let Some(roots) = self.roots {
-            // A claimed time proves nothing: the certificate's thief could claim any.
+            // A claimed time proves nothing: whoever has stolen the certificate's key can claim any time.
             let at = signature.timestamped_at.unwrap_or(self.now);
             signature.chain = if roots.reach(&signer, &others, at) { Chain::Trusted } else { Chain::Untrusted };
         }
         Ok(())
     }
 
-    /// Verifies the CMS over the covered bytes. Returns its signer's certificate, and all in it.
+    /// Verifies the CMS over the covered bytes. Returns its signer's certificate, and all certificates in it.
     fn verify_data(
         &mut self,
         format: Format,
@@ -203,7 +203,7 @@ impl<'a, R: Read + Seek> Judge<'a, R> {
                 }
                 data.verify(&digest.of(content)?)?
             }
-            // It would be a signature over something else.
+            // A signature over its own content doesn't cover the file.
             (_, Some(_)) => return Err(CmsFault::Malformed.into()),
             (_, None) => data.verify(&self.hash(covered, digest)?)?,
         };

@@ -4,7 +4,7 @@
 //! file's size. OpenSSL verifies the signature over the hash ([`crate::proof::cms`]). A signature must cover a whole
 //! revision of the file, and leave out nothing but its own `Contents`.
 //!
-//! What isn't judged: whether changes after signing are allowed ones, whether a certificate was revoked, and who may sign.
+//! Not judged: whether changes after signing are allowed ones, whether a certificate was revoked, and who may sign.
 
 mod coverage;
 mod date;
@@ -24,8 +24,8 @@ use crate::{
     proof::cms::TrustRoots,
 };
 
-/// Finds and verifies all signatures of a document. `now` is the time at which certificates are judged by `roots`, where
-/// no time-stamp says when a signature was made.
+/// Finds and verifies all signatures of a document. With `roots`, the certificate of each signature is judged at the time
+/// of the signature's time-stamp, or at `now` if it has none.
 ///
 /// # Errors
 /// If the file can't be read.

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_strings_are_decoded_by_their_mark() {
+    fn text_strings_are_decoded_by_their_byte_order_mark() {
         for (bytes, text) in [
             (&b"Signature1"[..], "Signature1"),
             (b"\xfe\xff\x00A\x20\xac", "A\u{20ac}"),

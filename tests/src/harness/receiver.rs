@@ -40,7 +40,7 @@ impl Received {
         serde_json::from_slice(&self.body).expect("JSON")
     }
 
-    /// Verifies the signature as a customer would, and gives the body.
+    /// Verifies the signature as a customer would, and returns the body.
     #[must_use]
     pub fn verified(&self, secret: &str) -> Value {
         Webhook::new(secret).expect("a secret").verify(&self.body, &self.headers).expect("a valid signature");
@@ -51,11 +51,11 @@ impl Received {
 #[derive(Default)]
 struct Shared {
     received: Vec<Received>,
-    /// The statuses of the next answers; 204 when there are none.
+    /// The statuses of the next responses; 204 when there are none.
     answers: VecDeque<u16>,
 }
 
-/// An HTTP server that keeps what is posted to it. It ends with the test's process.
+/// An HTTP server that stores all posts. It ends with the test's process.
 #[derive(Clone)]
 pub struct Receiver {
     /// Its URL, with a path and a query.
@@ -64,7 +64,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts one that takes everything.
+    /// Starts one that accepts everything.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hooks/countersign?key=k", listener.local_addr().expect("an address"));
@@ -85,7 +85,7 @@ impl Receiver {
         self.shared.lock().expect("a lock").received.clone()
     }
 
-    /// Waits until this many posts have arrived, and gives them.
+    /// Waits until this many posts have arrived, and returns them.
     pub async fn wait_for(&self, count: usize) -> Vec<Received> {
         let until = Instant::now() + PATIENCE;
         loop {

@@ -1,11 +1,11 @@
 //! Forwards: posts every event to URLs, signed as Standard Webhooks say (<https://www.standardwebhooks.com>).
 //!
 //! Each URL has its own position in the log, so a slow receiver delays no other. Per URL, the order is that of the log: an
-//! event is posted until the receiver takes it (2xx), and only then the next one. So memory holds one event per URL,
-//! however long a receiver is down. The position is stored after each event, so an event may be posted twice if the
-//! process ends in between, with the same `webhook-id`.
+//! event is posted until the receiver accepts it (2xx), and only then the next one. So memory holds one event per URL,
+//! however long a receiver is down. The position is stored after each event. If the process ends between the two, the
+//! event is posted twice, with the same `webhook-id`.
 //!
-//! A new URL gets the events that are published from then on. One that was forwarded to before continues where it stopped.
+//! A new URL gets the events that are published from then on. A URL that is already known continues where it stopped.
 //! `410 Gone` ends forwarding to a URL until the stack is started with it again.
 
 mod post;
@@ -50,7 +50,7 @@ pub async fn run(log: Log, target: Target, secret: Secret, mut stopping: watch::
     loop {
         changes.mark_unchanged();
         let pause = match step(&log, &target, &poster, attempts).await {
-            Ok(Step::Taken) => {
+            Ok(Step::Accepted) => {
                 attempts = 0;
                 Some(Duration::ZERO)
             }
@@ -68,7 +68,7 @@ pub async fn run(log: Log, target: Target, secret: Secret, mut stopping: watch::
         let next = async {
             match pause {
                 Some(pause) => tokio::time::sleep(pause).await,
-                // An error means that the log is gone, and with it the stack.
+                // An error means that the log was dropped: the stack has ended.
                 None => drop(changes.changed().await),
             }
         };
@@ -82,11 +82,11 @@ pub async fn run(log: Log, target: Target, secret: Secret, mut stopping: watch::
 
 /// The result of one attempt.
 enum Step {
-    /// The receiver took an event.
-    Taken,
+    /// The receiver accepted an event.
+    Accepted,
     /// It didn't.
     Failed,
-    /// It has taken all events.
+    /// It has accepted all events.
     UpToDate,
     /// It doesn't want any more.
     Gone,
@@ -97,9 +97,9 @@ async fn step(log: &Log, target: &Target, poster: &Poster, attempts: u32) -> Res
     let position = log.forwarded_to(target).await?;
     let Some(event) = log.after(position, Filter::default(), 1).await?.pop() else { return Ok(Step::UpToDate) };
     match poster.post(&event).await {
-        Outcome::Taken => {
-            log.taken(target, event.position).await?;
-            Ok(Step::Taken)
+        Outcome::Accepted => {
+            log.accepted(target, event.position).await?;
+            Ok(Step::Accepted)
         }
         Outcome::Gone => {
             let reason = "the receiver answered 410 Gone";
@@ -114,7 +114,7 @@ async fn step(log: &Log, target: &Target, poster: &Poster, attempts: u32) -> Res
                 tracing::warn!(event = "forward_not_taken", target = target.label(), failure);
             }
             let not_before = time::now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
-            log.not_taken(target, attempts, failure, not_before).await?;
+            log.not_accepted(target, attempts, failure, not_before).await?;
             Ok(Step::Failed)
         }
     }

@@ -17,24 +17,24 @@ use crate::bus::Event;
 /// Limit for one attempt. Standard Webhooks recommends 15 to 30 seconds.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Largest body of an answer, in bytes. It is read only to use the connection again.
-const MAX_ANSWER: usize = 64 * 1024;
+/// Largest body of a response, in bytes. It is read only to use the connection again.
+const MAX_RESPONSE: usize = 64 * 1024;
 
 /// The result of a post.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// 2xx.
-    Taken,
+    Accepted,
     /// 410: the receiver wants no more events.
     Gone,
-    /// Any other answer, or none. The text is a code or a status, and never from the receiver.
+    /// Any other response, or none. The text is a code or a status, and never from the receiver.
     Failed(String),
 }
 
 /// Posts events to one URL.
 pub struct Poster {
     url: String,
-    /// `None` if the URL isn't allowed, which the type [`Target`] excludes.
+    /// `None` if the URL isn't allowed. [`Target`] checks that when it is parsed.
     client: Option<Client>,
     secret: Secret,
 }
@@ -51,15 +51,15 @@ impl Poster {
         let (Some(client), Some(request)) = (&self.client, self.request(event)) else {
             return Outcome::Failed("not_signed".to_owned());
         };
-        match client.call(request, MAX_ANSWER).await {
-            Ok(response) if response.status().is_success() => Outcome::Taken,
+        match client.call(request, MAX_RESPONSE).await {
+            Ok(response) if response.status().is_success() => Outcome::Accepted,
             Ok(response) if response.status() == StatusCode::GONE => Outcome::Gone,
             Ok(response) => Outcome::Failed(format!("status {}", response.status().as_u16())),
             Err(problem) => Outcome::Failed(problem.code().to_owned()),
         }
     }
 
-    /// The signed request. `None` if it can't be signed, which needs an id that isn't a header's value.
+    /// The signed request. `None` if it can't be built: if the id has a character that a header can't have.
     fn request(&self, event: &Event) -> Option<Request<Bytes>> {
         let position = event.position.to_string();
         let id = event.id().unwrap_or(&position);

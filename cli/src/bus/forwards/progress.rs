@@ -1,4 +1,4 @@
-//! How far each URL has taken the events, stored beside them.
+//! How many of the events each URL has accepted, stored beside the events.
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, named_params};
@@ -11,9 +11,9 @@ use crate::bus::{BusError, Log};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// The receiver took the last event that was posted.
+    /// The receiver accepted the last event that was posted.
     Forwarding,
-    /// It didn't, and it is posted again.
+    /// It didn't, and the event is posted again.
     Retrying,
     /// The receiver answered 410 Gone: nothing more is posted.
     Ended,
@@ -43,7 +43,7 @@ pub struct Forward {
     pub url: String,
     /// The state.
     pub state: State,
-    /// Number of events that it hasn't taken yet.
+    /// Number of events that it hasn't accepted yet.
     pub waiting: u64,
     /// Failed attempts to post the next event.
     pub attempts: u32,
@@ -54,7 +54,7 @@ pub struct Forward {
 }
 
 impl Log {
-    /// Notes the URLs that the stack was started with. A new one begins after the last event. All others are paused.
+    /// Stores the URLs that the stack was started with. A new one begins after the last event. All others are paused.
     ///
     /// # Errors
     /// When SQLite can't store them.
@@ -92,7 +92,7 @@ impl Log {
         self.read(move |connection| connection.prepare_cached(query)?.query_map([], forward)?.collect()).await
     }
 
-    /// The position of the last event that a URL has taken.
+    /// The position of the last event that a URL has accepted.
     pub(super) async fn forwarded_to(&self, target: &Target) -> Result<i64, BusError> {
         let key = target.key().to_owned();
         let query = "SELECT position FROM forwards WHERE target = ?1";
@@ -100,13 +100,13 @@ impl Log {
         Ok(position.await?.unwrap_or(0))
     }
 
-    /// Stores that a URL has taken the event at `position`.
-    pub(super) async fn taken(&self, target: &Target, position: i64) -> Result<(), BusError> {
+    /// Stores that a URL has accepted the event at `position`.
+    pub(super) async fn accepted(&self, target: &Target, position: i64) -> Result<(), BusError> {
         self.store(target, State::Forwarding, Some(position), 0, None, None).await
     }
 
-    /// Stores that a URL didn't take the next event.
-    pub(super) async fn not_taken(
+    /// Stores that a URL didn't accept the next event.
+    pub(super) async fn not_accepted(
         &self,
         target: &Target,
         attempts: u32,

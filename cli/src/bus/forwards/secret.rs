@@ -22,7 +22,7 @@ const LENGTH: usize = 32;
 pub struct Secret(String);
 
 impl Secret {
-    /// Reads the data folder's secret, and returns `false` with it; generates it if there is none, and returns `true`.
+    /// Reads the data folder's secret, or generates it if there is none. Returns it, and whether it was generated.
     ///
     /// # Errors
     /// When the file can't be read or written, or holds no secret.
@@ -57,7 +57,7 @@ impl Secret {
     }
 }
 
-/// Writes a new secret to `file`, readable by its owner only: temporary files are, and stay so when renamed.
+/// Writes a new secret to `file`. Only the owner can read it: a temporary file is private, also after it is renamed.
 fn generate(folder: &Path, file: &Path) -> Result<String> {
     let mut bytes = [0; LENGTH];
     rand::fill(&mut bytes).map_err(|_| anyhow!("the operating system provides no random numbers"))?;

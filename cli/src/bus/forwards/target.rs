@@ -29,9 +29,9 @@ pub struct InvalidTarget(String);
 impl std::str::FromStr for Target {
     type Err = InvalidTarget;
 
-    /// Takes `http` and `https` URLs of public, private and loopback addresses, without a user name.
+    /// Accepts `http` and `https` URLs of public, private and loopback addresses, without a user name.
     fn from_str(text: &str) -> Result<Self, InvalidTarget> {
-        let (_, url) = policy(text).map_err(|refused| InvalidTarget(refused.to_string()))?;
+        let (_, url) = policy(text).map_err(|reason| InvalidTarget(reason.to_string()))?;
         Ok(Self { label: label(&url), key: key(url.as_str()), url: url.into() })
     }
 }
@@ -47,7 +47,7 @@ impl Target {
         Some(policy(&self.url).ok()?.0)
     }
 
-    /// The URL for people, without its path and query.
+    /// The URL without its path and query, to show and to store.
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label

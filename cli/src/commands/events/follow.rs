@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// Maximum number of events that are read at once.
 const BATCH: usize = 100;
 
-/// Prints the latest `limit` events, then new ones until the process is interrupted or nobody reads any more.
+/// Prints the latest `limit` events, then new ones until the process is interrupted or its output is closed.
 pub async fn run(log: &Log, filter: Filter, limit: usize, json: bool) -> Result<Output, Failure> {
     let interrupted = interrupted()?;
     let follow = async {

@@ -20,11 +20,11 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest(Nid);
 
-/// SHA-1 is accepted because signatures are evidence of what was, and old ones stay valid. MD5 is not.
+/// SHA-1 is accepted because a signature that was made when SHA-1 was in use is still evidence. MD5 is not.
 const DIGESTS: [Nid; 8] =
     [Nid::SHA1, Nid::SHA224, Nid::SHA256, Nid::SHA384, Nid::SHA512, Nid::SHA3_256, Nid::SHA3_384, Nid::SHA3_512];
 
-/// Named curves. Explicit parameters are refused, because they can be chosen by a forger.
+/// Named curves. Explicit parameters are rejected, because a forger can choose them.
 const CURVES: [Nid; 6] = [
     Nid::X9_62_PRIME256V1,
     Nid::SECP384R1,
@@ -109,7 +109,7 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    /// Reads an `AlgorithmIdentifier`. Some name only the key; then `digest` is the hash.
+    /// Reads an `AlgorithmIdentifier`. Some name only the kind of key; the hash algorithm is then `digest`.
     pub(super) fn read(identifier: &Element<'_>, digest: Digest) -> Result<Self, CmsFault> {
         let mut parts = identifier.must_be(SEQUENCE)?.children();
         let name = parts.next().ok_or(CmsFault::Malformed)??.object()?;
@@ -195,7 +195,7 @@ pub(super) enum Message<'m> {
     Hashed(&'m [u8]),
 }
 
-/// Reads `RSASSA-PSS-params` (RFC 8017, appendix A.2.3). What is absent has a default.
+/// Reads `RSASSA-PSS-params` (RFC 8017, appendix A.2.3). Absent parameters have defaults.
 fn pss(parameters: &Element<'_>) -> Result<Algorithm, CmsFault> {
     let mut parts = parameters.children();
     let inner =
@@ -229,7 +229,7 @@ fn pss(parameters: &Element<'_>) -> Result<Algorithm, CmsFault> {
 
 /// OpenSSL's number of an object identifier in dotted form.
 fn nid(name: &str) -> Option<Nid> {
-    // `from_str` would also take names.
+    // `from_str` would also accept names.
     let is_dotted = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     Asn1Object::from_str(name).ok().filter(|_| is_dotted).map(|object| object.nid())
 }

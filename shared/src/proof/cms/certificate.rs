@@ -65,7 +65,7 @@ fn name(name: &X509NameRef) -> Option<String> {
     Some(text.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect())
 }
 
-/// Reads a `CertificateSet`. What isn't an X.509 certificate, or isn't readable as one, is left out.
+/// Reads a `CertificateSet`. Elements that can't be read as X.509 certificates are left out.
 pub(super) fn read(set: &Element<'_>) -> Result<Vec<Certificate>, CmsFault> {
     let mut certificates = Vec::new();
     for element in set.children().take(MAX_CERTIFICATES) {
@@ -100,14 +100,14 @@ fn is(x509: &X509, issuer: &[u8], serial: &[u8]) -> bool {
     let same_serial = || {
         let of_certificate = x509.serial_number().to_bn().ok()?;
         // Two's complement.
-        let wanted = BigNum::from_slice(serial).ok()?;
+        let named = BigNum::from_slice(serial).ok()?;
         let is_negative = serial.first().is_some_and(|first| *first >= 0x80);
-        Some(if is_negative { of_certificate.is_negative() } else { of_certificate == wanted })
+        Some(if is_negative { of_certificate.is_negative() } else { of_certificate == named })
     };
     let same_issuer = || {
-        let wanted = openssl::x509::X509Name::from_der(issuer).ok()?;
+        let named = openssl::x509::X509Name::from_der(issuer).ok()?;
         // OpenSSL compares names without regard to case and coding.
-        Some(x509.issuer_name().try_cmp(&wanted).ok()?.is_eq())
+        Some(x509.issuer_name().try_cmp(&named).ok()?.is_eq())
     };
     same_serial().unwrap_or(false) && same_issuer().unwrap_or(false)
 }

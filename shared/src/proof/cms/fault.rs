@@ -38,7 +38,7 @@ pub enum CmsFault {
     /// Its RSA key is shorter than 1,024 bits.
     #[error("key_too_short")]
     KeyTooShort,
-    /// OpenSSL failed, for want of memory for example.
+    /// OpenSSL failed: it is out of memory, for example.
     #[error("openssl")]
     Openssl,
 }

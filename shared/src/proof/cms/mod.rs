@@ -3,9 +3,9 @@
 //! The signed bytes are never in memory together. The caller hashes them with [`SignedData::digest`]'s algorithm, and
 //! passes the hash to [`SignedData::verify`].
 //!
-//! *Why this is no library.* The `openssl` crate verifies a CMS only with its content in memory, and gives no access to
+//! *Why our own parser.* The `openssl` crate verifies a CMS only with its content in memory, and gives no access to
 //! attributes. The crate `cms` reads DER only, but many signers (those with BouncyCastle, for example) write BER with
-//! indefinite lengths. So `asn1-rs` splits BER into elements, and this module reads the few that matter.
+//! indefinite lengths. So `asn1-rs` splits BER into elements, and this module reads the few that it needs.
 
 mod algorithm;
 mod attributes;

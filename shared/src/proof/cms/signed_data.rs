@@ -41,10 +41,10 @@ pub struct Signed {
 }
 
 impl<'d> SignedData<'d> {
-    /// Parses a signature. Bytes behind it are ignored.
+    /// Parses a signature. Bytes after it are ignored.
     ///
     /// # Errors
-    /// [`CmsFault::Malformed`], or that it hasn't exactly one signer.
+    /// [`CmsFault::Malformed`], or [`CmsFault::NotOneSigner`].
     pub fn parse(bytes: &'d [u8]) -> Result<Self, CmsFault> {
         let mut info = Element::first(bytes)?.must_be(SEQUENCE)?.children();
         if info.next().ok_or(CmsFault::Malformed)??.object()? != SIGNED_DATA {
@@ -101,7 +101,7 @@ impl<'d> SignedData<'d> {
         Digest::read(&self.digest)
     }
 
-    /// The certificate of the signer, which need not have made this signature.
+    /// The certificate that the signature names, before it is verified that its key made the signature.
     ///
     /// # Errors
     /// If it is missing.

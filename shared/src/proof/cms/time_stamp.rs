@@ -25,7 +25,7 @@ pub struct TimeStamp {
 }
 
 impl TimeStamp {
-    /// Reads the content of a time-stamp, which isn't verified by this.
+    /// Reads the content of a time-stamp. It doesn't verify it.
     ///
     /// # Errors
     /// [`CmsFault::Malformed`], or that its hash algorithm isn't supported.
@@ -42,7 +42,8 @@ impl TimeStamp {
         Ok(Self { at, digest, hash })
     }
 
-    /// Verifies the authority's signature over a time-stamp. Returns the authority's certificate, and all in the token.
+    /// Verifies the authority's signature over a time-stamp. Returns the authority's certificate, and all certificates in
+    /// the token.
     ///
     /// # Errors
     /// Why it isn't intact.

@@ -59,7 +59,7 @@ async fn every_receiver_gets_every_event_signed_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_is_posted_until_it_is_taken_and_the_next_one_waits() {
+async fn an_event_is_posted_until_it_is_accepted_and_the_next_one_waits() {
     let (failing, healthy, secret) = (Receiver::start().await, Receiver::start().await, secret());
     failing.answer_with([500, 302]);
     let stack = start(&[&failing, &healthy], &secret).await;

@@ -37,8 +37,8 @@ fn detail(id: &str, provider: &str) -> Value {
 /// Puts one event, which must be accepted.
 async fn put(client: &Client, id: &str) {
     let entry = entry("document.signed", &detail(id, "signeasy").to_string());
-    let answer = client.put_events().entries(entry).send().await.expect("an answer");
-    assert_eq!(answer.failed_entry_count(), 0, "{answer:?}");
+    let response = client.put_events().entries(entry).send().await.expect("a response");
+    assert_eq!(response.failed_entry_count(), 0, "{response:?}");
 }
 
 /// The ids of the events on the bus, in their order.

@@ -12,9 +12,9 @@ async fn events_are_stored_in_order_and_survive_a_restart() {
     let client = client(&stack).await;
     let entries =
         (0..10).map(|number| entry("document.signed", &detail(&format!("e{number}"), "signeasy").to_string()));
-    let answer = client.put_events().set_entries(Some(entries.collect())).send().await.expect("an answer");
-    assert_eq!(answer.failed_entry_count(), 0);
-    assert!(answer.entries().iter().all(|entry| entry.event_id().is_some()), "{answer:?}");
+    let response = client.put_events().set_entries(Some(entries.collect())).send().await.expect("a response");
+    assert_eq!(response.failed_entry_count(), 0);
+    assert!(response.entries().iter().all(|entry| entry.event_id().is_some()), "{response:?}");
     put(&client, "e10").await;
     let expected: Vec<String> = (0..11).map(|number| format!("e{number}")).collect();
     assert_eq!(ids(&stack).await, expected);
@@ -32,7 +32,7 @@ async fn an_event_keeps_its_content_and_its_time_in_seconds() {
     let timed = entry("document.completed", &content.to_string());
     let mut timed = timed;
     timed.time = Some(DateTime::from_millis(1_764_129_600_987));
-    client.put_events().entries(timed).send().await.expect("an answer");
+    client.put_events().entries(timed).send().await.expect("a response");
     let page = stack.bus.page(Filter::default(), None, 10).await.expect("a page");
     let expected = json!({
         "events": [{
@@ -47,7 +47,7 @@ async fn an_event_keeps_its_content_and_its_time_in_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_entry_keeps_no_other_out() {
+async fn other_entries_are_accepted_although_some_fail() {
     let stack = LocalStack::start().await;
     let client = client(&stack).await;
     let good = |id: &str| entry("document.signed", &detail(id, "signeasy").to_string());
@@ -61,9 +61,9 @@ async fn a_failed_entry_keeps_no_other_out() {
     by_arn.event_bus_name = Some("arn:aws:events:eu-west-1:000000000000:event-bus/countersign".to_owned());
     let bad = [entry("t", "{"), entry("t", "[]"), entry("t", ""), elsewhere, of_aws, without_type];
     let entries = [vec![good("first")], bad.to_vec(), vec![by_arn]].concat();
-    let answer = client.put_events().set_entries(Some(entries)).send().await.expect("an answer");
-    assert_eq!(answer.failed_entry_count(), 6);
-    let codes: Vec<Option<&str>> = answer.entries().iter().map(|entry| entry.error_code()).collect();
+    let response = client.put_events().set_entries(Some(entries)).send().await.expect("a response");
+    assert_eq!(response.failed_entry_count(), 6);
+    let codes: Vec<Option<&str>> = response.entries().iter().map(|entry| entry.error_code()).collect();
     let (malformed, invalid) = (Some("MalformedDetail"), Some("InvalidArgument"));
     let reserved = Some("NotAuthorizedForSourceException");
     assert_eq!(codes, [None, malformed, malformed, invalid, invalid, reserved, invalid, None]);
@@ -83,8 +83,8 @@ async fn a_request_over_a_limit_is_rejected_as_a_whole() {
     }
     assert!(ids(&stack).await.is_empty());
     // Just below the limit.
-    let answer = client.put_events().entries(padded("c", 262_000)).send().await.expect("an answer");
-    assert_eq!(answer.failed_entry_count(), 0);
+    let response = client.put_events().entries(padded("c", 262_000)).send().await.expect("a response");
+    assert_eq!(response.failed_entry_count(), 0);
     let error = client.list_event_buses().send().await.expect_err("an error");
     assert_eq!(error.code(), Some("UnknownOperationException"), "{error:?}");
 }
@@ -98,12 +98,12 @@ async fn a_repeated_event_is_stored_once_where_it_first_arrived() {
     }
     assert_eq!(ids(&stack).await, ["a", "b", "c"]);
     assert_eq!(stack.bus.arrivals("a").await.expect("a number"), 3);
-    // With a signature it is news: a rule may have waited for that.
+    // With a signature it is stored again: a rule may match only events that are proven by a signature.
     let mut signed = detail("a", "signeasy");
     signed["trust"] = json!("signature");
     for _ in 0..2 {
         let entry = entry("document.signed", &signed.to_string());
-        client.put_events().entries(entry).send().await.expect("an answer");
+        client.put_events().entries(entry).send().await.expect("a response");
     }
     assert_eq!(ids(&stack).await, ["a", "b", "c", "a"]);
 }
@@ -116,7 +116,7 @@ async fn pages_are_filtered_and_continue_without_gaps() {
         let provider = if number % 2 == 0 { "signeasy" } else { "legalesign" };
         let detail_type = if number < 3 { "document.sent" } else { "document.signed" };
         let entry = entry(detail_type, &detail(&number.to_string(), provider).to_string());
-        client.put_events().entries(entry).send().await.expect("an answer");
+        client.put_events().entries(entry).send().await.expect("a response");
     }
     let listed = async |filter: Filter, limit: usize| {
         let (mut listed, mut before) = (Vec::new(), None);

@@ -94,7 +94,7 @@ impl RsaKey {
         if modulus.num_bits() > *KEY_BITS.end() {
             return Err(SignerFault::KeyTooLong);
         }
-        // OpenSSL takes any numbers.
+        // OpenSSL accepts any numbers.
         let is_usable =
             modulus.is_bit_set(0) && exponent.is_bit_set(0) && (2..=MAX_EXPONENT_BITS).contains(&exponent.num_bits());
         if is_usable { Ok(Self(key)) } else { Err(SignerFault::KeyRejected) }
