@@ -1,4 +1,4 @@
-"""Throw-away keys and their certificates, all below one root but one."""
+"""Throw-away keys and their certificates. All certificates but one are issued by the same root."""
 
 from datetime import datetime, timedelta, timezone
 
