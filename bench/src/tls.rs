@@ -74,7 +74,7 @@ impl Terminator {
 /// Forwards one connection in both directions until either side closes it.
 async fn forward(stream: TcpStream, acceptor: TlsAcceptor, to: String) {
     let Ok(mut stream) = acceptor.accept(stream).await else { return };
-    let Ok(mut upstream) = TcpStream::connect(to).await else { return };
-    drop(upstream.set_nodelay(true));
-    drop(copy_bidirectional(&mut stream, &mut upstream).await);
+    let Ok(mut behind) = TcpStream::connect(to).await else { return };
+    drop(behind.set_nodelay(true));
+    drop(copy_bidirectional(&mut stream, &mut behind).await);
 }

@@ -20,9 +20,10 @@ const OUTPUTS: [(&str, &str); 9] = [
 ];
 
 /// Variables that are parameters of `template.yaml`.
-const PARAMETERS: [(&str, &str); 11] = [
+const PARAMETERS: [(&str, &str); 12] = [
     ("MAX_BODY_BYTES", "MaxBodyBytes"),
     ("DOWNLOAD_HOSTS", "DownloadHosts"),
+    ("PDF_TRUST_ROOTS", "PdfTrustRoots"),
     ("LEGALESIGN_API_URL", "LegalesignApiUrl"),
     ("LEGALESIGN_REALTIME_PROOF", "LegalesignRealtimeProof"),
     ("QUICKLYSIGN_API_URL", "QuicklysignApiUrl"),

@@ -9,6 +9,7 @@
 //! The feature `openssl` adds what verifies signatures: those of PDFs, and of Legalesign's callbacks with `Signers::parse`,
 //! `Legalesign::new`, `Services::verifying`, replay and verify. Everything else is the same with and without it.
 
+#[cfg(feature = "openssl")]
 pub mod archive;
 pub mod aws;
 pub mod domain;

@@ -89,6 +89,9 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// `DOWNLOAD_HOSTS`: hosts that final documents may be downloaded from.
     pub download_hosts: HostPatterns,
+    /// `PDF_TRUST_ROOTS`: the roots, in PEM, that certificates of signatures within PDFs should lead to. Without it, that
+    /// isn't judged. Spaces may stand for line breaks.
+    pub pdf_trust_roots: Option<String>,
     /// `ALLOW_INSECURE_DOWNLOADS`: plain HTTP, and loopback (`true`) or private networks as well (`private`). Only for
     /// the local stack, tests, and functions in containers on a developer's machine.
     pub allow_insecure: AddressRule,
@@ -119,6 +122,9 @@ impl Settings {
                 text => text.parse::<bool>().ok().map(AddressRule::from),
             },
         );
+        let pdf_trust_roots = reader.parsed("PDF_TRUST_ROOTS", "one or more certificates in PEM", None, |text| {
+            text.contains("-----BEGIN CERTIFICATE-----").then(|| Some(text.to_owned()))
+        });
         let read: Vec<ServiceSettings> = services.iter().filter_map(|service| reader.service(service)).collect();
         // The live domains, and the hosts of APIs that are configured.
         let default_hosts = || {
@@ -133,7 +139,7 @@ impl Settings {
         if !reader.problems.is_empty() {
             return Err(Problems(reader.problems));
         }
-        Ok(Self { table, bucket, max_body_bytes, download_hosts, allow_insecure, services: read })
+        Ok(Self { table, bucket, max_body_bytes, download_hosts, pdf_trust_roots, allow_insecure, services: read })
     }
 
     /// Settings of which nothing is set: no table, no bucket, no secrets, live APIs.
@@ -145,6 +151,7 @@ impl Settings {
             bucket: String::new(),
             max_body_bytes: MAX_BODY_BYTES,
             download_hosts: HostPatterns::default(),
+            pdf_trust_roots: None,
             allow_insecure: AddressRule::Public,
             services: services.iter().filter_map(|service| reader.service(service)).collect(),
         }
@@ -266,11 +273,12 @@ mod tests {
             ("MAX_BODY_BYTES", "plenty"),
             ("ALLOW_INSECURE_DOWNLOADS", "perhaps"),
             ("QUICKLYSIGN_API_URL", "ftp://secret@example"),
+            ("PDF_TRUST_ROOTS", "roots.pem"),
         ])
         .err()
         .unwrap();
-        assert_eq!(problems.0.len(), 5, "{problems}");
-        for value in ["plenty", "perhaps", "secret"] {
+        assert_eq!(problems.0.len(), 6, "{problems}");
+        for value in ["plenty", "perhaps", "secret", "roots.pem"] {
             assert!(!problems.to_string().contains(value), "{problems}");
         }
     }

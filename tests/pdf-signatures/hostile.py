@@ -53,7 +53,7 @@ class Parts:
 
 
 def renamed(pdf: bytes, sub_filter: bytes) -> bytes:
-    """The PDF with the name of its signature's format replaced by one that isn't longer."""
+    """The PDF with another name of its signature's format, which isn't longer."""
     old = b"/adbe.pkcs7.detached"
     return pdf.replace(old, sub_filter.ljust(len(old)))
 
@@ -93,7 +93,7 @@ def without_attributes(parts: Parts, signer) -> bytes:
 
 
 def indefinite(der: bytes) -> bytes:
-    """BER with indefinite lengths in its outer parts, as BouncyCastle writes it, and with it many Java programs."""
+    """BER with indefinite lengths in its outer parts, as BouncyCastle and so many Java programs write."""
     info = cms.ContentInfo.load(der)
     return b"\x30\x80" + info["content_type"].dump() + b"\xa0\x80\x30\x80" + info["content"].contents + b"\0\0" * 3
 

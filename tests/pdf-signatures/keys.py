@@ -1,4 +1,4 @@
-"""Throw-away keys and their certificates. All certificates but one are issued by the same root."""
+"""Throw-away keys and their certificates, all below one root but one."""
 
 from datetime import datetime, timedelta, timezone
 

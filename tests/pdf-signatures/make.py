@@ -59,7 +59,7 @@ def with_empty_field(pdf: bytes) -> bytes:
 
 
 def encrypted(pdf: bytes, keys: Keys) -> bytes:
-    """The PDF, encrypted without a user password, and then signed."""
+    """The PDF, encrypted for anybody to open, and then signed."""
     writer = copy_into_new_writer(PdfFileReader(io.BytesIO(pdf)))
     writer.encrypt(owner_pass="owner", user_pass="")
     out = io.BytesIO()

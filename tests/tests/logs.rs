@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use bytes::Bytes;
 use countersign::{
     domain::{Provider, Route},
     ledger::ArchiveState,
     telemetry::{JsonLines, METRICS},
 };
+use countersign_cli::simulator::Download;
 use end_to_end::{LocalStack, pack};
 use serde_json::{Value, json};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
@@ -89,6 +91,24 @@ async fn log_lines_name_the_outcome_and_contain_nothing_of_the_request() {
     }
     for secret in forbidden {
         assert!(!text.contains(&secret), "{secret} is in the log: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_signature_within_a_pdf_is_a_metric_without_names() {
+    let written = written();
+    let stack = LocalStack::start().await;
+    let broken = Bytes::from_static(include_bytes!("../pdf-signatures/files/bytes-changed.pdf"));
+    stack.simulator.pack("broken").documents(1).download(Download::Bytes(broken));
+    stack.post_quicklysign("final_document_generated", "broken").await;
+    stack.wait_for_archive(&pack("broken"), &[ArchiveState::Archived]).await;
+    let text = written.lock().unwrap().concat();
+    let line = text.lines().find(|line| line.contains("pdf_signature_broken")).expect("a line");
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["BrokenPdfSignatures"], 1);
+    assert_eq!((&line["subject"], &line["reason"]), (&json!("broken"), &json!("digest_mismatch")));
+    for name in ["Ada Example", "Test root", "Signature1"] {
+        assert!(!text.contains(name), "{name} is in the log");
     }
 }
 

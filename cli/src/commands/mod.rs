@@ -11,6 +11,7 @@ mod documents;
 mod events;
 mod forget;
 mod output;
+mod pdf_signatures;
 mod progress;
 mod quarantine;
 mod reconcile;

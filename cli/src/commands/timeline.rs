@@ -11,7 +11,7 @@ use super::{
     deployed::Deployed,
     documents::documents_table,
     output::{Failure, Output, or_dash, table},
-    provider,
+    pdf_signatures, provider,
     storage::Access,
 };
 
@@ -96,6 +96,7 @@ fn text(timeline: &View) -> String {
     }
     if !timeline.pdfs.is_empty() {
         text.push_str(&pdfs_table(&timeline.pdfs));
+        text.push_str(&pdf_signatures::of_pdfs(&timeline.pdfs));
     }
     text
 }
@@ -103,11 +104,12 @@ fn text(timeline: &View) -> String {
 /// PDFs as a table.
 pub fn pdfs_table(pdfs: &[Pdf]) -> String {
     table(
-        ["document", "role", "bytes", "sha256", "current"],
+        ["document", "role", "bytes", "sha256", "signatures", "current"],
         pdfs.iter().map(|pdf| {
             let current = if pdf.current { "yes" } else { "no" };
             let (size, role) = (pdf.size.to_string(), pdf.role.as_str().to_owned());
-            [pdf.document.clone(), role, size, pdf.sha256.clone(), current.to_owned()]
+            let signatures = or_dash(pdf.signatures.as_ref().map(|found| found.verdict.as_str()));
+            [pdf.document.clone(), role, size, pdf.sha256.clone(), signatures, current.to_owned()]
         }),
     )
 }

@@ -27,7 +27,7 @@ use super::call::{Call, plain};
 use super::download::{redirect, respond};
 use super::facts::{Facts, Party};
 use super::paper::Paper;
-use super::pdf::{Kind, Sheet};
+use super::pdf::{Kind, Seal, Sheet};
 use super::state::well_formed;
 
 mod list;
@@ -103,10 +103,11 @@ impl Document {
         }
     }
 
-    /// The final PDF, or a draft until the document is finished. Rendered once per version, so that its hash is stable.
+    /// The final PDF, which Legalesign certifies, or a draft until the document is finished. Rendered once per version, so that its hash is stable.
     fn paper(&self) -> Paper {
-        let kind = if self.subject.finished() { Kind::Contract } else { Kind::Draft };
-        Paper { size: self.subject.size, stable: true, ..Paper::new(vec![self.sheet(kind)]) }
+        let (kind, seal) =
+            if self.subject.finished() { (Kind::Contract, Seal::Certification) } else { (Kind::Draft, Seal::None) };
+        Paper { size: self.subject.size, seal, stable: true, ..Paper::new(vec![self.sheet(kind)]) }
     }
 
     fn hash_value(&self) -> Option<String> {

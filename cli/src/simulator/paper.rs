@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::Simulator;
-use super::pdf::{self, Bulk, Rendering, Sheet};
+use super::pdf::{self, Bulk, Rendering, Seal, Sheet};
 use super::zip;
 
 /// A file of a subject, not yet rendered.
@@ -14,6 +14,8 @@ pub(super) struct Paper {
     pub sheets: Vec<Sheet>,
     /// Its exact size in bytes, if scripted.
     pub size: Option<u64>,
+    /// How it is signed.
+    pub seal: Seal,
     /// Whether it is rendered once per version instead of once per download.
     pub stable: bool,
     /// Whether it is a zip with each page as a PDF of its own.
@@ -29,9 +31,9 @@ pub(super) struct File {
 }
 
 impl Paper {
-    /// A PDF with these pages, rendered once per download.
+    /// An unsigned PDF with these pages, rendered once per download.
     pub fn new(sheets: Vec<Sheet>) -> Self {
-        Self { sheets, size: None, stable: false, split: false }
+        Self { sheets, size: None, seal: Seal::None, stable: false, split: false }
     }
 
     /// Renders it for one download.
@@ -54,12 +56,12 @@ impl Paper {
         if self.split {
             let member = |(index, sheet): (usize, &Sheet)| {
                 let name = format!("{} {}.pdf", index + 1, sheet.title.replace(['/', '\\', ':'], " "));
-                (name, pdf::render(std::slice::from_ref(sheet), rendering))
+                (name, pdf::render(std::slice::from_ref(sheet), self.seal, rendering))
             };
             let members: Vec<zip::Member> = self.sheets.iter().enumerate().map(member).collect();
             return whole(zip::archive(&members), "application/zip");
         }
-        let file = pdf::render(&self.sheets, rendering);
+        let file = pdf::render(&self.sheets, self.seal, rendering);
         match self.size {
             None => whole(file, "application/pdf"),
             Some(size) => {

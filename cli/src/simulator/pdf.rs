@@ -10,12 +10,15 @@ use jiff::Timestamp;
 use pdf_writer::{Content, Date, Finish as _, Name, Pdf, Rect, Ref, TextStr};
 
 pub use bulk::Bulk;
+pub use seal::Seal;
 
 use super::facts::Party;
 use page::{Font, Page};
+use seal::Field;
 
 mod bulk;
 mod page;
+mod seal;
 
 /// A4 in points.
 const WIDTH: f32 = 595.0;
@@ -72,11 +75,18 @@ pub struct Rendering {
 
 /// Renders a PDF with one page per sheet.
 #[must_use]
-pub fn render(sheets: &[Sheet], rendering: Option<Rendering>) -> Vec<u8> {
+pub fn render(sheets: &[Sheet], seal: Seal, rendering: Option<Rendering>) -> Vec<u8> {
     let [catalog, tree, info, helvetica, bold, times, courier] = [1, 2, 3, 4, 5, 6, 7].map(Ref::new);
     let mut next = (8..).map(Ref::new);
+    let field = Field::new(seal, &mut next);
     let mut pdf = Pdf::new();
-    pdf.catalog(catalog).pages(tree).lang(TextStr("en-GB"));
+    let made = rendering.map(|rendering| rendering.at).or(sheets.first().map(|sheet| sheet.completed));
+    let mut root = pdf.catalog(catalog);
+    root.pages(tree).lang(TextStr("en-GB"));
+    if let Some(field) = field {
+        field.list(&mut root);
+    }
+    root.finish();
     let fonts = [(Font::Helvetica, helvetica), (Font::Bold, bold), (Font::Times, times), (Font::Courier, courier)];
     for (font, id) in fonts {
         let name = font.base_font();
@@ -90,6 +100,9 @@ pub fn render(sheets: &[Sheet], rendering: Option<Rendering>) -> Vec<u8> {
         kids.push(page_id);
         let mut page = pdf.page(page_id);
         page.media_box(Rect::new(0.0, 0.0, WIDTH, HEIGHT)).parent(tree).contents(content_id);
+        if let Some(field) = field.filter(|_| index == 0) {
+            page.annotations([field.field]);
+        }
         let mut resources = page.resources();
         let mut dictionary = resources.fonts();
         for (font, id) in fonts {
@@ -101,9 +114,11 @@ pub fn render(sheets: &[Sheet], rendering: Option<Rendering>) -> Vec<u8> {
         let content = draw(sheet, (index + 1, sheets.len()), rendering);
         pdf.stream(content_id, &content.finish());
     }
+    if let (Some(field), Some(first_page)) = (field, kids.first()) {
+        field.write(&mut pdf, *first_page, made.unwrap_or_default());
+    }
     let count = i32::try_from(kids.len()).unwrap_or(i32::MAX);
     pdf.pages(tree).kids(kids).count(count);
-    let made = rendering.map(|rendering| rendering.at).or(sheets.first().map(|sheet| sheet.completed));
     let mut information = pdf.document_info(info);
     if let Some(sheet) = sheets.first() {
         information.title(TextStr(&sheet.title));
@@ -113,7 +128,7 @@ pub fn render(sheets: &[Sheet], rendering: Option<Rendering>) -> Vec<u8> {
         information.creation_date(date(made));
     }
     information.finish();
-    pdf.finish()
+    seal::sign(pdf.finish())
 }
 
 fn draw(sheet: &Sheet, number: (usize, usize), rendering: Option<Rendering>) -> Content {

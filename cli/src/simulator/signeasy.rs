@@ -24,9 +24,11 @@ use super::call::{Call, RETRY_AFTER};
 use super::download::respond;
 use super::facts::{Facts, Party};
 use super::paper::Paper;
-use super::pdf::{Kind, Sheet};
+use super::pdf::{Kind, Seal, Sheet};
 
 const SERVICE: Provider = Provider::Signeasy;
+/// How its signed files are signed is not documented.
+const SEAL: Seal = Seal::Approval;
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
@@ -126,7 +128,7 @@ impl Signed {
     fn own_paper(&self) -> Paper {
         let mut sheet = self.sheet(Kind::Contract, 0);
         sheet.parties.truncate(1);
-        Paper { size: self.subject.size, stable: true, ..Paper::new(vec![sheet]) }
+        Paper { size: self.subject.size, seal: SEAL, stable: true, ..Paper::new(vec![sheet]) }
     }
 
     fn to_json(&self, id: &str) -> Value {
@@ -195,7 +197,7 @@ async fn download(call: Call, Path(id): Path<String>) -> Result<Response, Reject
         sheets.push(file.sheet(Kind::Certificate, 0));
     }
     let download = call.simulator.download(SERVICE, &id, Part::Document(0));
-    let paper = Paper { size: file.subject.size, split, ..Paper::new(sheets) };
+    let paper = Paper { size: file.subject.size, seal: SEAL, split, ..Paper::new(sheets) };
     Ok(respond(&call.simulator, download, paper))
 }
 
@@ -206,7 +208,7 @@ async fn download_source(call: Call, Path((id, source)): Path<(String, String)>)
     let position = positions.find(|position| file.source_id(*position).to_string() == source);
     let position = position.ok_or(Rejection(Answer::Unknown))?;
     let download = call.simulator.download(SERVICE, &id, Part::Document(position));
-    let paper = Paper { size: file.subject.size, ..Paper::new(vec![file.sheet(Kind::Contract, position)]) };
+    let paper = Paper { size: file.subject.size, seal: SEAL, ..Paper::new(vec![file.sheet(Kind::Contract, position)]) };
     Ok(respond(&call.simulator, download, paper))
 }
 

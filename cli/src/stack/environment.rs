@@ -15,11 +15,12 @@ pub fn process_environment() -> HashMap<String, String> {
 }
 
 /// Settings that aren't secret. Nothing else of an environment may be written to a file.
-const OPEN_SETTINGS: [&str; 8] = [
+const OPEN_SETTINGS: [&str; 9] = [
     "LEGALESIGN_API_URL",
     "QUICKLYSIGN_API_URL",
     "SIGNEASY_API_URL",
     "DOWNLOAD_HOSTS",
+    "PDF_TRUST_ROOTS",
     "LEGALESIGN_REALTIME_PROOF",
     "SIGNEASY_TOKEN",
     "SIGNEASY_API_PATH",

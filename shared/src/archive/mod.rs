@@ -7,6 +7,7 @@
 mod file;
 mod outcome;
 mod pdf;
+mod signatures;
 mod store;
 mod unpack;
 
@@ -16,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use pdf::PdfFault;
 
-use self::{file::PdfFile, outcome::outcome};
+use self::{file::PdfFile, outcome::outcome, signatures::Signatures};
 use crate::{
     aws::Aws,
     domain::{FinalDocument, Inspection, Kind, LedgerError, Stop, Subject, Unavailable},
@@ -44,6 +45,7 @@ pub struct Archiver {
     services: Services,
     client: Client,
     store: store::Store,
+    signatures: Signatures,
 }
 
 impl Archiver {
@@ -55,6 +57,7 @@ impl Archiver {
             ledger: Ledger::new(aws, &settings.table, &settings.bucket),
             services: Services::start(settings, aws),
             store: store::Store::new(aws.s3.clone(), settings.bucket.clone()),
+            signatures: Signatures::new(settings),
             client: Client::new(policy, TIMEOUTS),
         }
     }
@@ -163,6 +166,8 @@ impl Archiver {
         let subject = &lease.job.subject;
         let key = format!("{}/{}/{id}/{}.pdf", subject.provider, subject.id, file.sha256);
         self.store.put(&key, file).await?;
+        let signatures = self.signatures.of(file.file.path()).await;
+        signatures::log(subject, &file.sha256, &signatures);
         let pdf = Pdf {
             provider: subject.provider,
             subject: subject.id.clone(),
@@ -174,6 +179,7 @@ impl Archiver {
             archived_at: time::now(),
             version: Some(document.version.clone()).filter(|version| !version.is_empty()),
             source_event: lease.job.source_event.clone(),
+            signatures: Some(signatures),
             current: true,
         };
         self.ledger.enter_pdf(subject, &pdf).await?;

@@ -161,7 +161,9 @@ impl PdfVerdict {
 }
 
 impl SignatureVerdict {
-    const fn of_file(&self) -> PdfVerdict {
+    /// The verdict on a file with only this signature.
+    #[must_use]
+    pub const fn of_file(&self) -> PdfVerdict {
         match self {
             Self::Intact => PdfVerdict::Intact,
             Self::Broken(_) => PdfVerdict::Broken,
@@ -181,6 +183,18 @@ impl SignatureVerdict {
         match self {
             Self::Intact => None,
             Self::Broken(reason) | Self::NotSupported(reason) => Some(reason),
+        }
+    }
+}
+
+impl Coverage {
+    /// It in words, for a file with this number of revisions.
+    #[must_use]
+    pub fn describe(self, revisions: usize) -> String {
+        match self {
+            Self::File { .. } => "the whole file".to_owned(),
+            Self::Revision { revision } => format!("revision {revision} of {revisions}"),
+            Self::Gaps => "not a whole revision".to_owned(),
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     ArchiveState, Item, Ledger,
     keys::{self, SORT_KEY, attribute},
+    pdfs,
 };
 use crate::{
     domain::{DeliveryId, LedgerError, Subject},
@@ -61,7 +62,11 @@ impl Ledger {
                 update.set(attribute::FORGOTTEN_AT, at).send().await?;
                 found.events += 1;
             } else if sort.starts_with(keys::PDF_PREFIX) {
-                self.table.update(&partition, sort).set(attribute::FORGOTTEN_AT, at).send().await?;
+                let mut update = self.table.update(&partition, sort);
+                if let Some(signatures) = pdfs::signatures(item) {
+                    update = update.set(attribute::SIGNATURES, pdfs::signatures_text(&signatures.without_names()));
+                }
+                update.set(attribute::FORGOTTEN_AT, at).send().await?;
             }
         }
         self.table.update(&partition, keys::STATE).set(attribute::FORGOTTEN_AT, at).send().await?;

@@ -25,7 +25,8 @@
 //!   `version:<document>#<role>` (one for each current PDF), `forgotten_at`.
 //! - `EVENT#…`: `id`, `kind`, `name`, `value`, `occurred_at`, `time_source`, `received_at`, `trust`, `source`,
 //!   `delivery`, `deliveries` (set), `position`, `foreign`, `note`, `payload`, `forgotten_at`.
-//! - `PDF#…`: `document`, `role`, `key`, `size`, `sha256`, `archived_at`, `version`, `source_event`, `forgotten_at`.
+//! - `PDF#…`: `document`, `role`, `key`, `size`, `sha256`, `archived_at`, `version`, `source_event`, `signatures` (JSON),
+//!   `forgotten_at`.
 //! - `SIGNER#…`: `signer`, `confirmed_status`, `confirmed_at`. `DOCUMENTS`: `documents` (set).
 //! - `DELIVERY`: `provider`, `route`, `received_at`, `headers` (map), `event`, `size`, `sha256`, `body` or `body_key`,
 //!   `trust`, `token`, `certificate`, `body_token`, `groups` (list), `unknown_subscription`, `outcome`, `reason`, `events`,
@@ -128,6 +129,7 @@ pub(super) mod attribute {
     pub(in crate::ledger) const SECOND_LOOK: &str = "second_look";
     pub(in crate::ledger) const SETTLED_AT: &str = "settled_at";
     pub(in crate::ledger) const SHA256: &str = "sha256";
+    pub(in crate::ledger) const SIGNATURES: &str = "signatures";
     pub(in crate::ledger) const SIGNED_FILE: &str = "signed_file";
     pub(in crate::ledger) const SIGNED_FILES: &str = "signed_files";
     pub(in crate::ledger) const SIZE: &str = "size";

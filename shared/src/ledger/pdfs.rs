@@ -7,7 +7,7 @@ use super::{
     Item, Ledger,
     keys::{self, attribute},
 };
-use crate::domain::{LedgerError, Provider, Role, Subject, SubjectId};
+use crate::domain::{LedgerError, PdfSignatures, Provider, Role, Subject, SubjectId};
 
 /// An archived PDF.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +32,8 @@ pub struct Pdf {
     pub version: Option<String>,
     /// The event that requested it.
     pub source_event: Option<String>,
+    /// The signatures within it; `None` if they weren't verified, because it was archived by an older version.
+    pub signatures: Option<PdfSignatures>,
     /// Whether it is the latest of its document and role.
     pub current: bool,
 }
@@ -59,7 +61,8 @@ impl Ledger {
             .with(attribute::SHA256, pdf.sha256.as_str())
             .with("archived_at", pdf.archived_at)
             .with_some("version", pdf.version.as_deref())
-            .with_some(attribute::SOURCE_EVENT, pdf.source_event.as_deref());
+            .with_some(attribute::SOURCE_EVENT, pdf.source_event.as_deref())
+            .with_some(attribute::SIGNATURES, pdf.signatures.as_ref().map(signatures_text));
         self.table.update(&subject.partition(), &sort).set_all_if_absent(item).send().await.map(drop)
     }
 
@@ -89,6 +92,17 @@ pub(super) fn pdf(subject: &Subject, item: &Item) -> Result<Pdf, LedgerError> {
         archived_at: item.time("archived_at")?,
         version: item.text("version").map(str::to_owned),
         source_event: item.text(attribute::SOURCE_EVENT).map(str::to_owned),
+        signatures: signatures(item),
         current: false,
     })
+}
+
+/// The JSON of signatures in an item.
+pub(super) fn signatures_text(signatures: &PdfSignatures) -> String {
+    serde_json::to_string(signatures).unwrap_or_default()
+}
+
+/// The signatures of a manifest item.
+pub(super) fn signatures(item: &Item) -> Option<PdfSignatures> {
+    item.text(attribute::SIGNATURES).and_then(|json| serde_json::from_str(json).ok())
 }

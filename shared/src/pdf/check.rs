@@ -17,8 +17,8 @@ use super::{
 
 /// Checks all objects and the catalog.
 ///
-/// Object streams are decoded to check that their objects are in them, up to [`MAX_DECODED`] bytes in total. Those of an
-/// encrypted document can't be decoded, nor those with an unusual filter; they only have to exist.
+/// Object streams are decoded to see that their objects are in them, up to [`MAX_DECODED`] bytes in all. Those of an
+/// encrypted document can't be decoded, nor those with an unusual filter; they only have to be there.
 ///
 /// # Errors
 /// [`NotAPdf::Object`], [`NotAPdf::Catalog`], or that the file can't be read.

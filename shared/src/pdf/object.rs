@@ -41,7 +41,7 @@ pub enum Object {
 pub struct PdfString {
     /// Its bytes, decoded from `(…)` or `<…>`. Strings of an encrypted document are still encrypted.
     pub bytes: Vec<u8>,
-    /// Its place including its delimiters, as an absolute range of offsets in the file. For an object from an object
+    /// Where it stands with its delimiters, as an absolute range of offsets in the file. For an object from an object
     /// stream: the range in the decoded stream.
     pub place: Range<u64>,
 }
@@ -66,7 +66,7 @@ pub struct Stream {
 pub struct Dictionary(pub(super) Vec<(Vec<u8>, Object)>);
 
 impl Dictionary {
-    /// The value of a key (without slash); a reference isn't followed. If a key occurs twice, the last one counts.
+    /// The value of a key (without slash), as it stands there. If a key stands there twice, the last one counts.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Object> {
         self.0.iter().rev().find(|(name, _)| name == key.as_bytes()).map(|(_, value)| value)

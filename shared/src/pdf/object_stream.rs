@@ -13,7 +13,7 @@ use super::{
 
 /// What comes before the objects of an object stream.
 pub(super) struct Contents {
-    /// Each object's number, and its offset from `first`.
+    /// Each object's number, and its offset behind `first`.
     pub(super) objects: Vec<(u32, u64)>,
     /// The offset of the first object in the decoded stream.
     first: u64,
@@ -90,7 +90,7 @@ fn contents(stream: &Stream, decoded: &mut impl Read) -> io::Result<Option<Conte
     Ok(objects.map(|objects| Contents { objects, first }))
 }
 
-/// Distinguishes data that can't be decoded (`None`) from a file that can't be read.
+/// Tells data that can't be decoded (`None`) from a file that can't be read.
 fn about_data<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),

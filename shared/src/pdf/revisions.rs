@@ -1,5 +1,5 @@
-//! The revisions of a document: an incremental update, such as a signature, appends to the file and changes no existing
-//! byte (ISO 32000-2, 7.5.6).
+//! The revisions of a document: an incremental update, such as a signature, appends to the file and leaves what was there
+//! as it is (ISO 32000-2, 7.5.6).
 
 use std::io::{Read, Seek};
 
@@ -13,7 +13,7 @@ const MAX_REVISIONS: usize = 4_096;
 pub struct Revision {
     /// The offset of its cross-reference section, as the file counts it.
     pub cross_reference: u64,
-    /// The absolute offset after its `%%EOF` and the end of that line. These first bytes of the file are the document
+    /// The absolute offset behind its `%%EOF` and the end of that line. These first bytes of the file are the document
     /// as it was then: `Document::open_up_to` opens it.
     pub end: u64,
 }

@@ -11,7 +11,7 @@ use super::{
 pub(super) enum SyntaxError {
     /// They end too early. More bytes may help.
     Incomplete,
-    /// They aren't an object, or are one that exceeds the limits.
+    /// They are no object, or one beyond the limits.
     Invalid,
 }
 
@@ -110,13 +110,13 @@ impl<'a> Parser<'a> {
         let Ok(integer) = text.parse::<i64>() else {
             return text.parse().map(Object::Real).map_err(|_| SyntaxError::Invalid);
         };
-        let after = self.position;
+        let behind = self.position;
         match (u32::try_from(integer), self.reference_ends()) {
             (_, Err(SyntaxError::Incomplete)) => return Err(SyntaxError::Incomplete),
             (Ok(number), Ok(generation)) => return Ok(Object::Reference(ObjectId { number, generation })),
             _ => {}
         }
-        self.position = after;
+        self.position = behind;
         Ok(Object::Integer(integer))
     }
 
@@ -161,7 +161,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Skips one end of a line. A lone carriage return isn't allowed after `stream`, but occurs.
+    /// Skips one end of a line. A lone carriage return isn't allowed behind `stream`, but is seen.
     pub(super) fn end_of_line(&mut self) -> Result<(), SyntaxError> {
         let rest = &self.bytes[self.position..];
         if rest.len() < 2 && !self.ends {

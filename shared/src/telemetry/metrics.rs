@@ -47,7 +47,7 @@ const fn count(name: &'static str) -> Metric {
 }
 
 /// Every metric. `template.yaml` has an alarm for each one that requires an operator's action.
-pub const METRICS: [Metric; 17] = [
+pub const METRICS: [Metric; 18] = [
     // Outcomes of callbacks.
     count("Recorded"),
     count("Duplicates"),
@@ -63,6 +63,7 @@ pub const METRICS: [Metric; 17] = [
     count("NotConfigured"),
     // Archiving.
     count("ArchivedDocuments"),
+    count("BrokenPdfSignatures"),
     count("ArchivesFailed"),
     count("ArchivesBlocked"),
     count("ArchivesForeign"),

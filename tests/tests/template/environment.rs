@@ -21,6 +21,9 @@ use super::{
     template::{Parameters, Template},
 };
 
+/// The root of the certificates in `tests/pdf-signatures`.
+const ROOT: &str = include_str!("../../pdf-signatures/files/root.pem");
+
 /// The variables that settings are read from.
 fn read_by_the_code() -> BTreeSet<String> {
     let read = RefCell::new(BTreeSet::new());
@@ -46,6 +49,7 @@ fn set_in_the_template(function: &str) -> BTreeSet<String> {
         .into_iter()
         .fold(Parameters::default(), |parameters, name| parameters.with(name, "https://example"))
         .with("LegalesignRealtimeProof", "signature")
+        .with("PdfTrustRoots", ROOT)
         .with("QuicklysignWebhookKeys", "key");
     Template::read().environment(function, &parameters).into_keys().collect()
 }
@@ -159,6 +163,7 @@ fn outputs_and_parameters_cover_every_setting_of_the_functions() {
         ("QuicklysignApiUrl", "https://quicklysign.example"),
         ("SigneasyApiUrl", "https://signeasy.example"),
         ("DownloadHosts", "files.example"),
+        ("PdfTrustRoots", ROOT),
         ("LegalesignRealtimeProof", "signature"),
         ("QuicklysignSubscriptions", "strict"),
         ("QuicklysignWebhookKeys", "key"),

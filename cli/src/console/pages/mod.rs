@@ -13,7 +13,7 @@ pub mod trigger;
 
 use axum::response::{IntoResponse, Response};
 use countersign::{
-    domain::{DeliveryId, Kind, Outcome, Provider, Subject, SubjectKind, Trust},
+    domain::{DeliveryId, Kind, Outcome, PdfVerdict, Provider, Subject, SubjectKind, Trust},
     ledger::{ArchiveState, QuarantineRecord},
     time,
 };
@@ -184,6 +184,17 @@ pub fn archive_state(state: ArchiveState) -> Markup {
         ArchiveState::Foreign => "calm",
     };
     badge(tone, state.as_str())
+}
+
+/// The verdict on the signatures within a PDF.
+pub fn pdf_verdict(verdict: PdfVerdict) -> Markup {
+    let (tone, name) = match verdict {
+        PdfVerdict::None => ("calm", "no signature"),
+        PdfVerdict::Intact => ("good", "intact"),
+        PdfVerdict::NotSupported => ("wait", "not supported"),
+        PdfVerdict::Broken => ("bad", "broken"),
+    };
+    badge(tone, name)
 }
 
 /// The kind of proof.

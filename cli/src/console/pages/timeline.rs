@@ -1,14 +1,14 @@
 //! One document's timeline: its status, archive job, PDFs, signers and events.
 
 use countersign::{
-    domain::{Subject, SubjectKind, TimeSource},
+    domain::{Chain, Subject, SubjectKind, TimeSource},
     ledger::{ArchiveView, DocumentView, EventView, Pdf, SignerView, Timeline},
 };
 use maud::{Markup, html};
 
 use super::{
-    archive_state, documents::conflict, hash, kind_name, moment, moment_or_dash, retry_button, service, size, status,
-    text_or_dash, trust,
+    archive_state, documents::conflict, hash, kind_name, moment, moment_or_dash, pdf_verdict, retry_button, service,
+    size, status, text_or_dash, trust,
 };
 use crate::console::{
     Console,
@@ -26,6 +26,7 @@ pub async fn render(console: &Console, subject: &Subject) -> Result<Page, Proble
         (facts(document))
         @if let Some(archive) = &document.archive { (archive_job(console, subject, archive)) }
         @if !pdfs.is_empty() { (self::pdfs(subject, pdfs)) }
+        (signatures(pdfs))
         @if !signers.is_empty() { (self::signers(subject, signers)) }
         (self::events(events))
     };
@@ -98,6 +99,65 @@ fn pdfs(subject: &Subject, pdfs: &[Pdf]) -> Markup {
                                 a href=(path(pdf)) aria-label=(format!("Open {} {}", pdf.document, pdf.role.as_str())) { "Open" }
                                 a href=(format!("{}?download=1", path(pdf)))
                                     aria-label=(format!("Download {} {}", pdf.document, pdf.role.as_str())) { "Download" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The signatures within PDFs: one row for each, and one for each PDF without any.
+fn signatures(pdfs: &[Pdf]) -> Markup {
+    let verified: Vec<_> = pdfs.iter().filter_map(|pdf| Some((pdf, pdf.signatures.as_ref()?))).collect();
+    html! {
+        @if !verified.is_empty() {
+            section id="signatures-part" aria-labelledby="signatures" {
+                h2 #signatures { "Signatures within PDFs" }
+                table.rows {
+                    thead {
+                        tr {
+                            th scope="col" { "PDF" }
+                            th scope="col" { "Signature" }
+                            th scope="col" { "Covers" }
+                            th scope="col" { "Certificate of" }
+                            th scope="col" { "Issued by" }
+                            th scope="col" { "Claimed time (UTC)" }
+                            th scope="col" { "Time-stamp (UTC)" }
+                        }
+                    }
+                    tbody {
+                        @for (pdf, found) in verified {
+                            @if found.signatures.is_empty() {
+                                tr {
+                                    td data-label="PDF" { (hash(&pdf.sha256)) }
+                                    td data-label="Signature" {
+                                        (pdf_verdict(found.verdict))
+                                        @if let Some(reason) = &found.reason { " " (reason) }
+                                    }
+                                }
+                            }
+                            @for signature in &found.signatures {
+                                tr {
+                                    td data-label="PDF" { (hash(&pdf.sha256)) }
+                                    td data-label="Signature" {
+                                        (pdf_verdict(signature.verdict.of_file())) " " (signature.kind.as_str().replace('_', " "))
+                                        @if let Some(reason) = signature.verdict.reason() { ", " (reason) }
+                                        @if signature.long_term { ", long-term data" }
+                                    }
+                                    td data-label="Covers" { (signature.coverage.describe(found.revisions)) }
+                                    td data-label="Certificate of" {
+                                        (text_or_dash(signature.signer.as_deref()))
+                                        @if let Some(certificate) = &signature.certificate { " " (hash(certificate)) }
+                                    }
+                                    td data-label="Issued by" {
+                                        (text_or_dash(signature.issuer.as_deref()))
+                                        @if signature.chain != Chain::NotJudged { ", " (signature.chain.as_str()) }
+                                    }
+                                    td data-label="Claimed time" { (moment_or_dash(signature.claimed_at)) }
+                                    td data-label="Time-stamp" { (moment_or_dash(signature.timestamped_at)) }
+                                }
                             }
                         }
                     }

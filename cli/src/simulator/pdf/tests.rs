@@ -53,29 +53,29 @@ fn rendering(number: u64) -> Option<Rendering> {
 fn every_kind_is_a_readable_file() {
     for kind in [Kind::Contract, Kind::Draft, Kind::Certificate, Kind::AuditLog] {
         // Catalogue, page tree, information, four fonts, the page and its content.
-        assert_eq!(check(&render(&[sheet(kind)], rendering(1))), 9);
+        assert_eq!(check(&render(&[sheet(kind)], Seal::None, rendering(1))), 9);
     }
-    assert_eq!(check(&render(&[sheet(Kind::Contract), sheet(Kind::Certificate)], None)), 11);
+    assert_eq!(check(&render(&[sheet(Kind::Contract), sheet(Kind::Certificate)], Seal::None, None)), 11);
 }
 
 #[test]
 fn renderings_differ_but_a_version_is_always_the_same() {
     let sheets = [sheet(Kind::Contract)];
-    assert_ne!(render(&sheets, rendering(1)), render(&sheets, rendering(2)));
-    assert_eq!(render(&sheets, None), render(&sheets, None));
+    assert_ne!(render(&sheets, Seal::None, rendering(1)), render(&sheets, Seal::None, rendering(2)));
+    assert_eq!(render(&sheets, Seal::None, None), render(&sheets, Seal::None, None));
     let newer = [Sheet { version: 1, ..sheet(Kind::Contract) }];
-    assert_ne!(render(&sheets, None), render(&newer, None));
+    assert_ne!(render(&sheets, Seal::None, None), render(&newer, Seal::None, None));
 }
 
 #[test]
 fn a_title_with_unencodable_characters_gives_a_readable_file() {
     let sheet = Sheet { title: "Mietvertrag (\u{201e}Küche\u{201c}) \\ \u{4e2d}".to_owned(), ..sheet(Kind::Contract) };
-    assert_eq!(check(&render(&[sheet], None)), 9);
+    assert_eq!(check(&render(&[sheet], Seal::None, None)), 9);
 }
 
 #[test]
 fn a_padded_file_is_readable_and_has_the_requested_size() {
-    let small = render(&[sheet(Kind::Contract)], None);
+    let small = render(&[sheet(Kind::Contract)], Seal::None, None);
     let least = small.len() as u64 + 300;
     // Around powers of ten, numbers in the file get an additional digit.
     for size in [least, 9_999, 10_000, 10_001, 99_999, 100_000, 100_150, 100_300, 1_000_000, 3 * 1024 * 1024 + 7] {
@@ -89,7 +89,7 @@ fn a_padded_file_is_readable_and_has_the_requested_size() {
 
 #[test]
 fn a_too_small_size_gives_the_smallest_file() {
-    let small = render(&[sheet(Kind::Contract)], None);
+    let small = render(&[sheet(Kind::Contract)], Seal::None, None);
     let bulk = Bulk::new(small.clone(), 10);
     let file: Vec<u8> = bulk.pieces().flatten().collect();
     assert!(file.len() > small.len() && file.len() < small.len() + 300);
@@ -101,4 +101,35 @@ fn text_is_wrapped_and_long_words_are_broken() {
     assert_eq!(page::wrap("one two three", 7), ["one two", "three"]);
     assert_eq!(page::wrap("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
     assert_eq!(page::wrap("", 4), [""]);
+}
+
+/// The verdict on the signatures within a file, in one line.
+fn signatures(file: Vec<u8>) -> String {
+    let mut document = countersign::pdf::Document::open(std::io::Cursor::new(file)).unwrap();
+    let found = countersign::pdf_signatures::inspect(&mut document, None, Timestamp::UNIX_EPOCH).unwrap();
+    let each = found.signatures.iter().map(|signature| {
+        format!(
+            "{} {}: {}",
+            signature.verdict.as_str(),
+            signature.kind.as_str(),
+            signature.coverage.describe(found.revisions)
+        )
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_sealed_file_is_readable_and_its_signature_is_intact() {
+    for (seal, expected) in [
+        (Seal::None, ""),
+        (Seal::Approval, "intact approval: the whole file"),
+        (Seal::Certification, "intact certification: the whole file"),
+    ] {
+        let file = render(&[sheet(Kind::Contract)], seal, rendering(1));
+        assert_eq!(check(&file), if seal == Seal::None { 9 } else { 11 });
+        assert_eq!(file, render(&[sheet(Kind::Contract)], seal, rendering(1)), "the same bytes each time");
+        assert_eq!(signatures(file), expected);
+    }
+    let bulk = Bulk::new(render(&[sheet(Kind::Contract)], Seal::Approval, None), 100_000);
+    assert_eq!(signatures(bulk.pieces().flatten().collect()), "intact approval: revision 1 of 2");
 }

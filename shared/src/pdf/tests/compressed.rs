@@ -93,7 +93,7 @@ fn a_wrong_checksum_in_a_stream_is_ignored_as_readers_do() {
 }
 
 #[test]
-fn streams_that_cannot_be_decoded_are_rejected() {
+fn streams_that_cannot_be_decoded_are_refused() {
     assert_eq!(fault(&compressed("/Filter/LZWDecode", deflate, "")), Some(NotAPdf::CrossReference));
     assert_eq!(fault(&compressed(FLATE, <[u8]>::to_vec, "")), Some(NotAPdf::CrossReference));
     let short = |rows: &[u8]| deflate(&rows[..20]);
@@ -106,10 +106,10 @@ fn streams_that_cannot_be_decoded_are_rejected() {
 }
 
 #[test]
-fn objects_that_are_not_in_their_object_stream_are_rejected() {
+fn objects_that_are_not_in_their_object_stream_are_refused() {
     let lost = |rows: &[u8]| {
         let mut rows = rows.to_vec();
-        // By this row, object 2 is in object 4, which isn't an object stream.
+        // Object 2 is said to be in object 4, which is no object stream.
         rows[2 * 6 + 4] = 4;
         deflate(&rows)
     };

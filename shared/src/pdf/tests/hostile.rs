@@ -8,7 +8,7 @@ use super::{NotAPdf, Writer, fault, open, plain_with};
 use crate::pdf::{Object, ObjectId};
 
 #[test]
-fn circular_and_endless_chains_of_sections_are_rejected() {
+fn sections_in_a_circle_and_without_end_are_refused() {
     let mut writer = Writer::new();
     let mut previous = 0;
     for _ in 0..4_097 {
@@ -42,7 +42,7 @@ fn huge_numbers_take_no_memory() {
 }
 
 #[test]
-fn a_bomb_of_cross_reference_entries_is_rejected() {
+fn a_bomb_of_cross_reference_entries_is_refused() {
     // 20 MB of zeros: entries of one byte each, for a million free objects and more.
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&vec![0; 20_000_000]).unwrap();
@@ -68,7 +68,7 @@ fn deep_and_endless_objects_are_null() {
 }
 
 #[test]
-fn circular_references_are_null() {
+fn references_in_a_circle_are_null() {
     let mut writer = Writer::new();
     writer.catalog().object(3, "4 0 R").object(4, "3 0 R").table("/Size 5/Root 1 0 R/Info 3 0 R");
     let mut document = open(&writer.bytes).unwrap();

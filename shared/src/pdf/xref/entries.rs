@@ -18,8 +18,8 @@ pub(in super::super) enum Entry {
     Within(u32),
 }
 
-/// The entries of all sections. Consecutive object numbers form groups, so that neither a million objects nor a few with
-/// high numbers take much memory.
+/// The entries of all sections. Object numbers come in groups of neighbours, so that neither a million objects nor a few
+/// with high numbers take much memory.
 #[derive(Default)]
 pub(in super::super) struct Entries {
     groups: BTreeMap<u32, Box<[u64]>>,
@@ -67,7 +67,7 @@ impl Entries {
 
 fn pack(entry: Entry) -> u64 {
     match entry {
-        // An object can't be at offset 0, where the header is. Some writers mark free entries this way.
+        // An object can't be at offset 0, where the header is. Some writers mark free entries so.
         Entry::Free | Entry::At(0) => FREE,
         Entry::At(offset) if offset > u64::MAX >> 2 => AT | (u64::MAX << 2),
         Entry::At(offset) => AT | offset << 2,

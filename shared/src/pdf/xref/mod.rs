@@ -31,7 +31,7 @@ pub(super) struct CrossReference {
 /// Reads the section at `start` and all older ones, to which `Prev` leads. Offsets in the file count from `origin`.
 ///
 /// # Errors
-/// [`NotAPdf`] if a section can't be read, if their chain is circular, or if it exceeds the limits.
+/// [`NotAPdf`] if a section can't be read, if the sections lead to each other in a circle, or beyond the limits.
 pub(super) fn read<R: Read + Seek>(source: &mut Source<R>, origin: u64, start: u64) -> Result<CrossReference, NotAPdf> {
     let mut entries = Entries::default();
     let mut trailer: Option<Dictionary> = None;
@@ -63,16 +63,16 @@ fn read_section<R: Read + Seek>(
     entries: &mut Entries,
 ) -> Result<Dictionary, NotAPdf> {
     let offset = origin.saturating_add(section);
-    let Some(((), after)) = parse_at(source, offset, |parser| parser.keyword(b"xref"))? else {
+    let Some(((), behind)) = parse_at(source, offset, |parser| parser.keyword(b"xref"))? else {
         return stream::read(source, offset, entries);
     };
     // A hybrid file marks objects as free for readers that don't know streams. For others, a stream says where they are,
     // and so it is read before the table.
-    let trailer = table::read(source, after, None)?;
+    let trailer = table::read(source, behind, None)?;
     if let Some(hidden) = number(&trailer, "XRefStm")? {
         stream::read(source, origin.saturating_add(hidden), entries)?;
     }
-    table::read(source, after, Some(entries))
+    table::read(source, behind, Some(entries))
 }
 
 /// An offset in a trailer.

@@ -82,7 +82,7 @@ fn read_field(decoded: &mut impl Read, width: usize) -> Result<Option<u64>, NotA
     }
 }
 
-/// Whether the data can't be decoded. Otherwise the file can't be read.
+/// Whether the data can't be decoded, rather than the file not be read.
 pub(in super::super) fn is_about_data(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)

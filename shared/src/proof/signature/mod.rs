@@ -12,9 +12,8 @@
 //! base64 and tries the keys. A certificate is used only as a container for a key and two dates: its own signature, name
 //! and extensions are ignored, because trust comes from the operator who configured it.
 //!
-//! OpenSSL does the cryptography. It is called only through keys that `Signers::parse` makes, and that function is passed
-//! on only as [`ParseSigners`]. So a function that verifies no signatures doesn't link OpenSSL. Without the feature
-//! `openssl`, OpenSSL isn't even built.
+//! OpenSSL does the cryptography. Only `Signers::parse` leads to it, and only [`ParseSigners`] hands that on, so a function
+//! that verifies no signatures doesn't link OpenSSL. Without the feature `openssl` it isn't even built.
 
 mod encoding;
 mod fingerprint;

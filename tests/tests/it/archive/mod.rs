@@ -6,6 +6,7 @@ mod once;
 mod packs;
 mod queue;
 mod retries;
+mod signatures;
 mod unavailable;
 
 use countersign::{

@@ -2,6 +2,7 @@
 
 mod events;
 mod quarantine;
+mod signatures;
 
 use countersign::{
     domain::{Outcome, Provider, Route},

@@ -58,7 +58,7 @@ fn one_incomplete_document_makes_the_pack_incomplete() {
         ("awaiting_signatures", Some(Kind::Sent), not_complete("not_complete", false)),
         ("setup", Some(Kind::Draft), not_complete("not_complete", false)),
         ("conversion_error", None, not_complete("conversion_error", true)),
-        ("undocumented", None, not_complete("not_complete", false)),
+        ("never heard of", None, not_complete("not_complete", false)),
         ("", None, not_complete("not_complete", false)),
     ] {
         let inspection = pack(word);

@@ -1,4 +1,8 @@
-//! `countersign verify`: verifies the signatures of stored deliveries again, offline.
+//! `countersign verify`: verifies the signatures of stored deliveries again, or those within a PDF, offline.
+
+mod pdf;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use countersign::{
@@ -29,8 +33,8 @@ pub struct Verify {
     #[arg(
         value_name = "DELIVERY",
         value_parser = id,
-        required_unless_present_any = ["all", "since", "provider"],
-        conflicts_with_all = ["all", "since", "provider"]
+        required_unless_present_any = ["all", "since", "provider", "pdf"],
+        conflicts_with_all = ["all", "since", "provider", "pdf"]
     )]
     deliveries: Vec<DeliveryId>,
 
@@ -45,6 +49,14 @@ pub struct Verify {
     /// All signed deliveries of this service
     #[arg(long, value_parser = provider)]
     provider: Option<Provider>,
+
+    /// The signatures within this PDF: a file, or a key of the bucket as in `timeline --json`. Exit code 1 if one is broken
+    #[arg(long, value_name = "FILE|KEY", conflicts_with_all = ["all", "since", "provider"])]
+    pdf: Option<String>,
+
+    /// Root certificates in PEM that those signatures' certificates should lead to [default: those in PDF_TRUST_ROOTS]
+    #[arg(long, value_name = "FILE", requires = "pdf")]
+    roots: Option<PathBuf>,
 
     #[command(flatten)]
     deployed: Deployed,
@@ -72,6 +84,9 @@ fn id(text: &str) -> Result<DeliveryId, String> {
 
 impl Verify {
     pub async fn run(self, globals: &Globals) -> Result<Output, Failure> {
+        if let Some(pdf) = &self.pdf {
+            return pdf::run(globals, &self.deployed, pdf, self.roots.as_deref()).await;
+        }
         let access = Access::open(globals, &self.deployed).await?;
         let ledger = access.ledger();
         let services = access.services();
