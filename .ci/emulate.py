@@ -3,7 +3,7 @@
 
     python3 .ci/emulate.py --emulator RIE --countersign BINARY --builds .aws-sam/build
 
-A local stack provides DynamoDB, S3 and the simulated services. It runs as `countersign serve --manual`, without pipe,
+A local stack provides DynamoDB, S3, the event bus and the simulated services. It runs as `countersign serve --manual`, without pipe,
 queue and schedule, so that the functions under test do all the work. The script compares each answer with
 events/answers.json, checks each log, and checks that every archive job was done in the end. It prints the start time
 and the peak memory of each function.
@@ -25,8 +25,9 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROVIDERS = ["legalesign", "quicklysign", "signeasy"]
-# These run after the callback functions, the archive worker last: it works on the jobs that the others enqueue.
-LAST = ["reconcile", "final-document"]
+# These run after the callback functions. The archive worker works on the jobs that the others enqueue, and an event of
+# the publisher names a document that it archives.
+LAST = ["reconcile", "final-document", "publish"]
 # SignEasy's documented example of a document.signed callback contains the hash of a file that only SignEasy has.
 ID_WITH_FOREIGN_HASH = "110565575"
 # In seconds. Generous, for slow machines: each call takes a few seconds at most.
@@ -160,7 +161,9 @@ class Stack:
             "AWS_REGION": endpoints["region"],
             "AWS_ACCESS_KEY_ID": endpoints["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": endpoints["secret_access_key"],
+            "EVENT_BUS": endpoints["environment"]["EVENT_BUS"],
             "AWS_ENDPOINT_URL_DYNAMODB": endpoints["dynamodb"],
+            "AWS_ENDPOINT_URL_EVENTBRIDGE": endpoints["eventbridge"],
             "AWS_ENDPOINT_URL_S3": endpoints["s3"],
             "AWS_S3_FORCE_PATH_STYLE": "true",
             "ALLOW_INSECURE_DOWNLOADS": "true",

@@ -96,7 +96,7 @@ PYTHON
 events=0
 failures=0
 # Callbacks first. Then the functions that finish what callbacks left to do.
-last=(reconcile final-document)
+last=(reconcile final-document publish)
 mapfile -t first < <(cd functions && printf '%s\n' * | grep -vxF "$(printf '%s\n' "${last[@]}")")
 for folder in "${first[@]}" "${last[@]}"; do
     # The logical id in the template: V1Batch of v1-batch.

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{contestants::Language, report::Report};
 
+/// The maximum number of stream records in an invocation of `publish`, as in `template.yaml`.
+const RECORDS: f64 = 100.0;
+
 /// `bench/prices.toml`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +37,7 @@ struct Million {
     dynamodb_read_units: f64,
     s3_puts: f64,
     xray_traces: f64,
+    eventbridge_events: f64,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -52,6 +56,9 @@ struct Assumed {
     full_processor: f64,
     log_kilobytes: f64,
     traced: f64,
+    published: f64,
+    published_records: f64,
+    publish: f64,
     cold: f64,
 }
 
@@ -74,13 +81,16 @@ pub struct Cost {
     pub dynamodb: f64,
     /// US dollars for API Gateway, S3, logs and traces.
     pub others: f64,
+    /// US dollars for publishing its events: the bus and the function `publish`. The peers publish nothing.
+    #[serde(default)]
+    pub published: f64,
 }
 
 impl Cost {
     /// The sum in US dollars.
     #[must_use]
     pub fn sum(&self) -> f64 {
-        self.lambda + self.dynamodb + self.others
+        self.lambda + self.dynamodb + self.others + self.published
     }
 }
 
@@ -88,6 +98,7 @@ impl Cost {
 struct Measured<'a> {
     name: &'a str,
     what: String,
+    publishes: bool,
     events: usize,
     body: f64,
     /// Processor time in milliseconds.
@@ -110,6 +121,17 @@ impl Prices {
         toml::from_str(&fs::read_to_string(root.join("bench/prices.toml"))?).context("bench/prices.toml")
     }
 
+    /// US dollars for publishing a million times this number of events.
+    fn publishing(&self, events: f64) -> f64 {
+        let Self { million, gigabyte, assumed, .. } = self;
+        let memory = self.memory.get("publish").copied().unwrap_or_default();
+        let invocations = (events * assumed.published_records / RECORDS).ceil();
+        // For a million invocations: a millisecond each makes 1,000 seconds.
+        let gigabyte_seconds = assumed.publish * 1_000.0 * memory / 1_024.0;
+        let invocation = million.lambda_requests + gigabyte_seconds * gigabyte.lambda_seconds_arm64;
+        events * assumed.published * million.eventbridge_events + invocations * invocation
+    }
+
     fn cost(&self, measured: Measured<'_>) -> Option<Cost> {
         let Self { million, gigabyte, assumed, .. } = self;
         let memory = *self.memory.get(measured.name)?;
@@ -128,6 +150,7 @@ impl Prices {
                 + measured.s3_puts * million.s3_puts
                 + assumed.log_kilobytes * gigabyte.logs
                 + assumed.traced * million.xray_traces,
+            published: if measured.publishes { self.publishing(measured.events as f64) } else { 0.0 },
             what: measured.what,
             events: measured.events,
             billed,
@@ -144,6 +167,7 @@ pub fn of(report: &Report, prices: &Prices) -> Vec<Cost> {
     let small = report.overheads.iter().map(|overhead| Measured {
         name: &overhead.name,
         what: format!("{}, 1 event", label(overhead.language, &overhead.name)),
+        publishes: matches!(overhead.language, Language::Rust),
         events: 1,
         body: 1_000.0,
         cpu: overhead.cpu.median,
@@ -161,6 +185,7 @@ pub fn of(report: &Report, prices: &Prices) -> Vec<Cost> {
         let ours = Measured {
             name: "v1-batch",
             what: format!("`v1-batch`, {} events", batch.entries),
+            publishes: true,
             events: batch.entries,
             body: batch.body as f64,
             cpu: batch.cpu.median,
@@ -174,6 +199,7 @@ pub fn of(report: &Report, prices: &Prices) -> Vec<Cost> {
         let python = batch.python_cpu.map(|cpu| Measured {
             name: "python-batch",
             what: format!("Python, batch, {} events", batch.entries),
+            publishes: false,
             cpu: cpu.median,
             start_cpu: start_cpu("python-batch"),
             waits: waits(batch.python_calls, 16.0),

@@ -207,6 +207,7 @@ pub fn costs(report: &Report, prices: &Prices) -> String {
         "Lambda, $",
         "DynamoDB, $",
         "gateway, S3, logs, traces, $",
+        "publishing, $",
         "sum, $",
         "a million events, $",
     ];
@@ -218,6 +219,7 @@ pub fn costs(report: &Report, prices: &Prices) -> String {
             format!("{:.2}", cost.lambda),
             format!("{:.2}", cost.dynamodb),
             format!("{:.2}", cost.others),
+            format!("{:.2}", cost.published),
             format!("**{:.2}**", cost.sum()),
             format!("{:.2}", cost.sum() / cost.events as f64),
         ]

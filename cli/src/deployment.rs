@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 /// Variables that are outputs of `template.yaml`.
-const OUTPUTS: [(&str, &str); 9] = [
+const OUTPUTS: [(&str, &str); 10] = [
     ("TABLE_NAME", "TableName"),
     ("ARCHIVE_BUCKET", "ArchiveBucketName"),
+    ("EVENT_BUS", "EventBusArn"),
     ("LEGALESIGN_PROOF_SECRET_ID", "LegalesignProofSecret"),
     ("LEGALESIGN_API_SECRET_ID", "LegalesignApiSecret"),
     ("QUICKLYSIGN_PROOF_SECRET_ID", "QuicklysignProofSecret"),

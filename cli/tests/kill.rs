@@ -1,5 +1,5 @@
 //! `kill -9` of the whole stack at random moments under load. Afterwards every acknowledged callback is there, once, with
-//! the right status and with PDFs that match their hashes.
+//! the right status and with PDFs that match their hashes, and its events are on the bus.
 //!
 //! `COUNTERSIGN_KILLS` is the number of kills: 20 by default, 100 in `.ci/full`.
 
@@ -31,7 +31,10 @@ use countersign::{
     outbound::{Client, Timeouts, UrlPolicy},
     sweep::Sweep,
 };
-use countersign_cli::stack::{Folder, Options, Secrets, Stack};
+use countersign_cli::{
+    bus,
+    stack::{Folder, Options, Secrets, Stack},
+};
 use http::{Method, Request};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -144,6 +147,7 @@ async fn check(data: &Path, acknowledged: &[Acknowledged], numbers: usize) {
         assert_eq!(stored.record.outcome, Outcome::Recorded);
     }
     let mut events = 0;
+    let mut published = BTreeSet::new();
     for number in 0..=numbers / CALLBACKS_OF_A_PACK {
         let pack = format!("pack-{number}");
         let id = SubjectId::parse(pack.as_str()).expect("an id");
@@ -164,6 +168,10 @@ async fn check(data: &Path, acknowledged: &[Acknowledged], numbers: usize) {
         let completed = timeline.events.iter().any(|event| event.kind == Kind::Completed);
         assert_eq!(timeline.document.status, completed.then_some(Kind::Completed), "{pack}");
         assert_eq!(timeline.pdfs.is_empty(), !completed, "{pack}");
+        if completed {
+            let types = ["document.completed", "document.archived"];
+            published.extend(types.map(|detail_type| (pack.clone(), detail_type.to_owned())));
+        }
         let documents: BTreeSet<_> = timeline.pdfs.iter().map(|pdf| pdf.document.as_str()).collect();
         assert_eq!(documents.len(), timeline.pdfs.len(), "{pack}: a document is archived twice");
         for pdf in &timeline.pdfs {
@@ -173,7 +181,29 @@ async fn check(data: &Path, acknowledged: &[Acknowledged], numbers: usize) {
         }
     }
     assert!(events <= numbers && events >= acknowledged.len());
+    check_published(&stack, &published).await;
     stack.stop().await;
+}
+
+/// Waits until exactly these events are on the bus, by pack and type, each with one id.
+async fn check_published(stack: &Stack, expected: &BTreeSet<(String, String)>) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let events = stack.bus.after(0, bus::Filter::default(), usize::MAX).await.expect("the bus");
+        let ids: BTreeSet<_> = events.iter().map(|event| event.id().expect("an id")).collect();
+        let there: BTreeSet<(String, String)> = events
+            .iter()
+            .map(|event| (event.subject().expect("a subject").id.to_string(), event.detail_type.clone()))
+            .collect();
+        assert_eq!(ids.len(), there.len(), "an event has two ids");
+        if there == *expected {
+            return;
+        }
+        let missing: Vec<_> = expected.difference(&there).collect();
+        let unexpected: Vec<_> = there.difference(expected).collect();
+        assert!(unexpected.is_empty() && Instant::now() < until, "missing: {missing:?}, unexpected: {unexpected:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// Sweeps until nothing is left to do.

@@ -64,24 +64,13 @@ impl Aws {
     /// run it at each cold start, for nothing. S3 is path-style if `AWS_S3_FORCE_PATH_STYLE` is `true`.
     #[must_use]
     pub fn of_function() -> Self {
-        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let flag = |name: &str| set(name).map(|value| value.eq_ignore_ascii_case("true"));
-        let mut config = SdkConfig::builder();
-        config.set_use_fips(flag("AWS_USE_FIPS_ENDPOINT")).set_use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"));
-        let config = config
-            .behavior_version(behavior_version())
-            .region(set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")).map(Region::new))
-            .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
-            .retry_config(retries())
-            .timeout_config(timeouts())
-            .build();
-        let at = |service: &str| set(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| set("AWS_ENDPOINT_URL"));
+        let config = config_of_function();
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&config);
-        dynamodb.set_endpoint_url(at("DYNAMODB"));
+        dynamodb.set_endpoint_url(endpoint_url("DYNAMODB"));
         let mut s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style());
-        s3.set_endpoint_url(at("S3"));
+        s3.set_endpoint_url(endpoint_url("S3"));
         let mut secrets = aws_sdk_secretsmanager::config::Builder::from(&config);
-        secrets.set_endpoint_url(at("SECRETS_MANAGER"));
+        secrets.set_endpoint_url(endpoint_url("SECRETS_MANAGER"));
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             s3: Lazy::new(|| aws_sdk_s3::Client::from_conf(s3.build())),
@@ -106,6 +95,39 @@ impl Aws {
             secrets: aws_sdk_secretsmanager::Client::new(config).into(),
         }
     }
+}
+
+/// A client of EventBridge for a Lambda function, configured as those of [`Aws::of_function`]. It isn't one of them, because
+/// only one function uses it, and the others would have to link it.
+#[must_use]
+pub fn eventbridge_of_function() -> aws_sdk_eventbridge::Client {
+    let mut eventbridge = aws_sdk_eventbridge::config::Builder::from(&config_of_function());
+    eventbridge.set_endpoint_url(endpoint_url("EVENTBRIDGE"));
+    aws_sdk_eventbridge::Client::from_conf(eventbridge.build())
+}
+
+/// Region, credentials, retries and timeouts of a Lambda function's clients.
+fn config_of_function() -> SdkConfig {
+    let flag = |name: &str| set(name).map(|value| value.eq_ignore_ascii_case("true"));
+    let mut config = SdkConfig::builder();
+    config.set_use_fips(flag("AWS_USE_FIPS_ENDPOINT")).set_use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT"));
+    config
+        .behavior_version(behavior_version())
+        .region(set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")).map(Region::new))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .retry_config(retries())
+        .timeout_config(timeouts())
+        .build()
+}
+
+/// The URL of a service, if an environment variable sets one.
+fn endpoint_url(service: &str) -> Option<String> {
+    set(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| set("AWS_ENDPOINT_URL"))
+}
+
+/// An environment variable, unless it is empty.
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Whether S3 addressing is path-style: `AWS_S3_FORCE_PATH_STYLE` is `true`.

@@ -85,6 +85,8 @@ pub struct Settings {
     pub table: String,
     /// `ARCHIVE_BUCKET`
     pub bucket: String,
+    /// `EVENT_BUS`: name or ARN of the event bus that `publish` puts events on.
+    pub event_bus: Option<String>,
     /// `MAX_BODY_BYTES`: the largest accepted body, decoded.
     pub max_body_bytes: usize,
     /// `DOWNLOAD_HOSTS`: hosts that final documents may be downloaded from.
@@ -111,6 +113,7 @@ impl Settings {
             Reader { lookup: |name: &str| lookup(name).filter(|value| !value.is_empty()), problems: Vec::new() };
         let table = reader.required("TABLE_NAME");
         let bucket = reader.required("ARCHIVE_BUCKET");
+        let event_bus = (reader.lookup)("EVENT_BUS");
         let max_body_bytes =
             reader.parsed("MAX_BODY_BYTES", "a number of bytes", MAX_BODY_BYTES, |text| text.parse().ok());
         let allow_insecure = reader.parsed(
@@ -139,7 +142,16 @@ impl Settings {
         if !reader.problems.is_empty() {
             return Err(Problems(reader.problems));
         }
-        Ok(Self { table, bucket, max_body_bytes, download_hosts, pdf_trust_roots, allow_insecure, services: read })
+        Ok(Self {
+            table,
+            bucket,
+            event_bus,
+            max_body_bytes,
+            download_hosts,
+            pdf_trust_roots,
+            allow_insecure,
+            services: read,
+        })
     }
 
     /// Settings of which nothing is set: no table, no bucket, no secrets, live APIs.
@@ -149,6 +161,7 @@ impl Settings {
         Self {
             table: String::new(),
             bucket: String::new(),
+            event_bus: None,
             max_body_bytes: MAX_BODY_BYTES,
             download_hosts: HostPatterns::default(),
             pdf_trust_roots: None,

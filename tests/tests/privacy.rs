@@ -1,5 +1,5 @@
 //! Logs and answers contain no secret, token, e-mail address, person's name or signature; table and bucket contain no
-//! secret or token. Everything is searched that is written during a run over all requests in `events/`, each also with a
+//! secret or token; published events contain none of all this. Everything is searched that is written during a run over all requests in `events/`, each also with a
 //! wrong path token, and during operators' commands. Functions write nothing but their log to standard output.
 
 use std::{
@@ -7,19 +7,27 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use countersign::{
-    domain::{Provider, SubjectId},
+    domain::{Kind, Provider, SubjectId},
     forget::forget,
+    publish::DetailType,
     replay::{Replay, Selection},
     telemetry::JsonLines,
     time,
 };
 use countersign_cli::simulator::facts::Facts;
-use end_to_end::harness::deliveries;
-use end_to_end::{LocalStack, Stored};
+use end_to_end::{
+    LocalStack, Stored,
+    harness::{
+        deliveries,
+        published::{published, types_of},
+    },
+    subject,
+};
 use reconcile::Task;
 use serde_json::Value;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
@@ -137,7 +145,7 @@ fn texts(value: &AttributeValue, into: &mut String) {
 async fn secrets_are_never_written_and_logs_and_answers_contain_no_personal_data() {
     let log = Log::default();
     // As deployed, but with the code's own debug lines, which must not contain more either.
-    let ours = "countersign=debug,final_document=debug,reconcile=debug";
+    let ours = "countersign=debug,final_document=debug,publish=debug,reconcile=debug";
     let filter = EnvFilter::new(format!("info,{ours},{}", countersign_cli::stack::s3::LOG_DIRECTIVE));
     let written = Arc::clone(&log);
     let lines = JsonLines::new("stack".to_owned(), None, move |line: &str| written.lock().unwrap().push_str(line));
@@ -233,6 +241,18 @@ async fn secrets_are_never_written_and_logs_and_answers_contain_no_personal_data
     }
     forbidden.find_in("table and bucket", &stored, true);
     forbidden.find_in("an answer", &answers, false);
+
+    for document in documents.iter().filter(|document| document.status == Some(Kind::Completed)) {
+        let subject = subject(document.provider, document.kind, &document.id);
+        let is_published =
+            async || types_of(&published(&stack.bus).await, &subject).contains_key(&DetailType::DocumentCompleted);
+        while !is_published().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let events = published(&stack.bus).await;
+    assert!(!events.is_empty());
+    forbidden.find_in("an event", &serde_json::to_string(&events).unwrap(), false);
 
     let first = &documents[0];
     // A worker may be running; only the log matters here.

@@ -22,6 +22,9 @@ pub fn open(file: &Path) -> Result<Database> {
     Database::new(path).map_err(|problem| anyhow::anyhow!("the embedded DynamoDB can't open {path}: {problem}"))
 }
 
+/// The content of the table's stream, as in `template.yaml`.
+const STREAM: StreamViewType = StreamViewType::NewAndOldImages;
+
 /// Creates the table, unless it exists.
 ///
 /// # Errors
@@ -29,7 +32,7 @@ pub fn open(file: &Path) -> Result<Database> {
 pub async fn create_table(client: &Client, table: &str) -> Result<()> {
     let tables = client.list_tables().send().await.context("the embedded DynamoDB")?;
     if tables.table_names().iter().any(|name| name == table) {
-        return Ok(());
+        return ensure_stream(client, table).await;
     }
     let attribute =
         |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
@@ -51,9 +54,7 @@ pub async fn create_table(client: &Client, table: &str) -> Result<()> {
         .key_schema(key(PARTITION_KEY, KeyType::Hash)?)
         .key_schema(key(SORT_KEY, KeyType::Range)?)
         .global_secondary_indexes(index)
-        .stream_specification(
-            StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build()?,
-        )
+        .stream_specification(StreamSpecification::builder().stream_enabled(true).stream_view_type(STREAM).build()?)
         .send()
         .await
         .context("creating the table")?;
@@ -65,5 +66,22 @@ pub async fn create_table(client: &Client, table: &str) -> Result<()> {
         .send()
         .await
         .context("setting the table's expiry")?;
+    Ok(())
+}
+
+/// Gives a table of an earlier version of Countersign the stream that it has today.
+async fn ensure_stream(client: &Client, table: &str) -> Result<()> {
+    let described = client.describe_table().table_name(table).send().await.context("the embedded DynamoDB")?;
+    let stream = described.table().and_then(|table| table.stream_specification());
+    if stream.and_then(StreamSpecification::stream_view_type) != Some(&STREAM) {
+        let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(STREAM).build()?;
+        client
+            .update_table()
+            .table_name(table)
+            .stream_specification(stream)
+            .send()
+            .await
+            .context("changing the table's stream")?;
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use countersign::domain::{Provider, Route};
 
 use super::{BUCKET, Options, TABLE};
+use crate::bus;
 
 /// The process's environment, without variables that aren't UTF-8.
 #[must_use]
@@ -15,7 +16,7 @@ pub fn process_environment() -> HashMap<String, String> {
 }
 
 /// Settings that aren't secret. Nothing else of an environment may be written to a file.
-const OPEN_SETTINGS: [&str; 9] = [
+const OPEN_SETTINGS: [&str; 10] = [
     "LEGALESIGN_API_URL",
     "QUICKLYSIGN_API_URL",
     "SIGNEASY_API_URL",
@@ -25,6 +26,7 @@ const OPEN_SETTINGS: [&str; 9] = [
     "SIGNEASY_TOKEN",
     "SIGNEASY_API_PATH",
     "MAX_BODY_BYTES",
+    "EVENT_BUS",
 ];
 
 /// The settings in `environment` that may be written to a file.
@@ -50,6 +52,7 @@ pub fn environment(options: &Options, simulator: &str, http: &str) -> HashMap<St
     };
     set("TABLE_NAME", TABLE.to_owned());
     set("ARCHIVE_BUCKET", BUCKET.to_owned());
+    set("EVENT_BUS", bus::NAME.to_owned());
     set("ALLOW_INSECURE_DOWNLOADS", "true".to_owned());
     for provider in Provider::ALL {
         let prefix = provider.as_str().to_ascii_uppercase();

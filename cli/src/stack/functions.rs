@@ -17,11 +17,13 @@ pub struct Functions {
     pub final_document: final_document::Function,
     /// `reconcile`
     pub reconcile: reconcile::Function,
+    /// `publish`
+    pub publish: publish::Function,
 }
 
 impl Functions {
     /// Initializes all of them with the same settings.
-    pub async fn start(settings: &Settings, aws: &Aws) -> Self {
+    pub async fn start(settings: &Settings, aws: &Aws, eventbridge: aws_sdk_eventbridge::Client) -> Self {
         let settings = || Ok(settings.clone());
         Self {
             v1_batch: v1_batch::Function::start(settings(), aws).await,
@@ -30,6 +32,7 @@ impl Functions {
             signeasy_callback: signeasy_callback::Function::start(settings(), aws).await,
             final_document: final_document::Function::start(settings(), aws),
             reconcile: reconcile::Function::start(settings(), aws),
+            publish: publish::Function::start(settings(), aws, eventbridge),
         }
     }
 

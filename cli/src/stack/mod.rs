@@ -11,9 +11,11 @@ mod folder;
 mod functions;
 pub mod gateway;
 mod pipe;
+mod publisher;
 mod queue;
 pub mod s3;
 mod storage;
+pub mod stream;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -41,7 +43,7 @@ pub use containers::{Containers, Host};
 pub use environment::{environment, process_environment};
 pub use folder::{Endpoints, Folder, Taken};
 pub use functions::Functions;
-pub use storage::{Storage, clients};
+pub use storage::{Storage, clients, eventbridge_client};
 
 /// The table's name in the local stack.
 pub const TABLE: &str = "countersign";
@@ -77,7 +79,8 @@ pub struct Options {
     pub secrets: Secrets,
     /// Whether the schedules run. Tests call the sweep themselves.
     pub scheduled: bool,
-    /// Whether the pipe fills the queue. Without it archive jobs stay due, for functions that run elsewhere.
+    /// Whether the table's stream is read: the pipe fills the queue, and events are published. Without it archive jobs stay
+    /// due, for functions that run elsewhere, and the next stack that reads the stream publishes the events.
     pub piped: bool,
     /// The URLs to post events to; `None` for none.
     pub forwards: Option<Forwards>,
@@ -193,7 +196,8 @@ impl Stack {
         let (listener, http) = bind(options.port).await?;
         let environment = environment(&options, &simulator_url, &http);
         let settings = providers::settings(|name| environment.get(name).cloned())?;
-        let functions = Arc::new(Functions::start(&settings, &storage.aws).await);
+        let eventbridge = eventbridge_client(&storage.eventbridge).await;
+        let functions = Arc::new(Functions::start(&settings, &storage.aws, eventbridge).await);
 
         let endpoints = endpoints(&options, &settings, &environment, &storage, http, simulator_url);
         let mut stack = Self {
@@ -218,6 +222,9 @@ impl Stack {
         let (changed, changes) = watch::channel(0);
         self.start_gateway(listener, options.console, changes)?;
         self.start_archiving(options.piped.then(|| database.clone()), changed)?;
+        if options.piped {
+            self.start_publishing(database.clone())?;
+        }
         recover(&self.ledger()).await?;
         if options.scheduled {
             self.start_schedules(database);
@@ -257,6 +264,14 @@ impl Stack {
             let pipe = pipe::Pipe::open(database, TABLE)?;
             self.parts.spawn(pipe.run(queue, changed, self.parts.stopping()));
         }
+        Ok(())
+    }
+
+    /// Starts the publisher, which reads the database's stream, too.
+    fn start_publishing(&mut self, database: Database) -> Result<()> {
+        let functions = Arc::clone(&self.functions);
+        let publisher = publisher::Publisher::open(functions, database, TABLE, self.folder.path())?;
+        self.parts.spawn(publisher.run(self.parts.stopping()));
         Ok(())
     }
 

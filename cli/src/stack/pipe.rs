@@ -2,48 +2,28 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use countersign::ledger::{PARTITION_KEY, SORT_KEY};
-use dynoxide::{
-    Database,
-    actions::{
-        describe_stream::DescribeStreamRequest, get_records::GetRecordsRequest,
-        get_shard_iterator::GetShardIteratorRequest, list_streams::ListStreamsRequest,
-    },
-    types::{AttributeValue, Item},
-};
+use dynoxide::Database;
+use serde_dynamo::{AttributeValue, Item};
 use tokio::sync::watch;
 
-use super::queue::Queue;
+use super::{
+    queue::Queue,
+    stream::{Reader, Start},
+};
 
 /// EventBridge Pipes polls a shard four times a second; here it is a little more often.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
 const BATCH: usize = 100;
 
-pub(super) struct Pipe {
-    database: Database,
-    iterator: String,
-}
+pub(super) struct Pipe(Reader);
 
 impl Pipe {
     /// A pipe that starts at the end of the stream. Jobs that were due before are made due again when a stack starts.
     pub(super) fn open(database: Database, table: &str) -> Result<Self> {
-        let problem = |problem| anyhow!("the table's stream: {problem}");
-        let request = ListStreamsRequest { table_name: Some(table.to_owned()), ..Default::default() };
-        let streams = database.list_streams(request).map_err(problem)?.streams;
-        let stream_arn = streams.into_iter().next().context("the table has no stream")?.stream_arn;
-        let request = DescribeStreamRequest { stream_arn: stream_arn.clone(), ..Default::default() };
-        let shards = database.describe_stream(request).map_err(problem)?.stream_description.shards;
-        let shard_id = shards.into_iter().next_back().context("the stream has no shard")?.shard_id;
-        let request = GetShardIteratorRequest {
-            stream_arn,
-            shard_id,
-            shard_iterator_type: "LATEST".to_owned(),
-            ..Default::default()
-        };
-        let iterator = database.get_shard_iterator(request).map_err(problem)?.shard_iterator;
-        Ok(Self { database, iterator: iterator.context("the shard has ended")? })
+        Reader::open(database, table, Start::End).map(Self)
     }
 
     /// Runs until the stack ends. `changes` counts the records read, which tells its receivers of every write.
@@ -67,13 +47,9 @@ impl Pipe {
 
     /// Reads the next records. Returns their number, and the keys of the jobs that are due.
     fn poll(&mut self) -> Result<(u64, Vec<String>)> {
-        let request = GetRecordsRequest { shard_iterator: self.iterator.clone(), limit: Some(BATCH) };
-        let answer = self.database.get_records(request).map_err(|problem| anyhow!("{problem}"))?;
-        if let Some(next) = answer.next_shard_iterator {
-            self.iterator = next;
-        }
-        let due = answer.records.iter().filter_map(|record| due(record.dynamodb.new_image.as_ref()?)).collect();
-        Ok((answer.records.len() as u64, due))
+        let records = self.0.read(BATCH)?;
+        let due = records.iter().filter_map(|record| due(&record.change.new_image)).collect();
+        Ok((records.len() as u64, due))
     }
 }
 

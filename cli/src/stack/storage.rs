@@ -7,7 +7,10 @@ use countersign::aws::Aws;
 use dynoxide::Database;
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY, TABLE, bind, dynamodb, s3, stopped};
+use super::{
+    ACCESS_KEY, BUCKET, REGION, SECRET_KEY, TABLE, bind, dynamodb, s3, stopped,
+    stream::{Reader, Start},
+};
 use crate::bus;
 
 /// The embedded DynamoDB, S3 and event bus alone, for commands on a folder that no stack runs on.
@@ -52,17 +55,36 @@ impl Storage {
     }
 }
 
+impl Storage {
+    /// A reader of the table's stream.
+    ///
+    /// # Errors
+    /// When the table has no stream.
+    pub fn stream(&self, start: Start) -> Result<Reader> {
+        Reader::open(self.database.clone(), TABLE, start)
+    }
+}
+
+/// A client of an embedded event bus at this URL.
+pub async fn eventbridge_client(url: &str) -> aws_sdk_eventbridge::Client {
+    aws_sdk_eventbridge::Client::new(&config().await.to_builder().endpoint_url(url).build())
+}
+
 /// Clients of an embedded DynamoDB and S3 at these URLs.
 pub async fn clients(dynamodb: &str, s3: &str) -> Aws {
-    let credentials = aws_sdk_s3::config::Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local");
-    let config = aws_config::defaults(countersign::aws::behavior_version())
-        .region(aws_config::Region::new(REGION))
-        .credentials_provider(credentials)
-        .timeout_config(countersign::aws::timeouts())
-        .load()
-        .await;
+    let config = config().await;
     let dynamodb = config.to_builder().endpoint_url(dynamodb).build();
     let s3 = config.to_builder().endpoint_url(s3).build();
     let aws = Aws::new(&dynamodb, true);
     Aws { s3: Aws::new(&s3, true).s3, ..aws }
+}
+
+async fn config() -> aws_config::SdkConfig {
+    let credentials = aws_sdk_s3::config::Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local");
+    aws_config::defaults(countersign::aws::behavior_version())
+        .region(aws_config::Region::new(REGION))
+        .credentials_provider(credentials)
+        .timeout_config(countersign::aws::timeouts())
+        .load()
+        .await
 }

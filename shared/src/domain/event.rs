@@ -195,7 +195,8 @@ impl Identity {
 pub struct Parts(Box<[u8]>);
 
 impl Parts {
-    fn of(parts: &[&str]) -> Self {
+    /// These parts, in this order.
+    pub(crate) fn of(parts: &[&str]) -> Self {
         let length = |part: &str| (part.len() as u64).to_be_bytes();
         let mut bytes = Vec::with_capacity(parts.iter().map(|part| length(part).len() + part.len()).sum());
         for part in parts {
@@ -203,6 +204,11 @@ impl Parts {
             bytes.extend_from_slice(part.as_bytes());
         }
         Self(bytes.into())
+    }
+
+    /// The bytes to hash.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -142,8 +142,9 @@ impl Ledger {
     /// Brings a request's status up to its file's.
     async fn pass_status_on(&self, request: &Subject, of_file: &Item) -> Result<(), LedgerError> {
         let partition = request.partition();
-        if let Some(terminals) = of_file.attribute(attribute::TERMINALS).cloned() {
-            self.table.update(&partition, keys::STATE).add(attribute::TERMINALS, Value(terminals)).send().await?;
+        let reports = status::reports_of(of_file);
+        if reports != Item::default() {
+            self.table.remember(&partition, of_file.set(attribute::TERMINALS).to_vec(), reports).await?;
         }
         let Some(progress) = of_file.text(attribute::PROGRESS) else { return Ok(()) };
         let status = [

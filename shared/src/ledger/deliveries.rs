@@ -77,7 +77,7 @@ impl Ledger {
             .with(attribute::PROVIDER, delivery.route().provider().as_str())
             .with(attribute::ROUTE, delivery.route().path())
             .with(attribute::RECEIVED_AT, delivery.received_at())
-            .with("outcome", Outcome::Accepted.as_str())
+            .with(attribute::OUTCOME, Outcome::Accepted.as_str())
             .with(attribute::HEADERS, &envelope.headers)
             .with_some(attribute::EVENT, envelope.event.as_deref())
             .with(attribute::TRUST, delivery.trust().as_str())
@@ -108,7 +108,7 @@ impl Ledger {
         let entries: Vec<String> = unreadable.iter().take(MAX_NAMED_ENTRIES).map(name_entry).collect();
         self.table
             .update(&keys::delivery(delivery.id()), keys::DELIVERY)
-            .set("outcome", outcome.as_str())
+            .set(attribute::OUTCOME, outcome.as_str())
             .set(attribute::REASON, reason)
             .set("events", events)
             .set("unreadable", unreadable.len())
@@ -165,7 +165,7 @@ fn record(id: &DeliveryId, item: &Item) -> Result<DeliveryRecord, LedgerError> {
         provider: item.parse(attribute::PROVIDER, |name| name.parse().ok())?,
         route: item.parse(attribute::ROUTE, Route::from_path)?.path(),
         received_at: item.time(attribute::RECEIVED_AT)?,
-        outcome: item.parse("outcome", Outcome::parse)?,
+        outcome: item.parse(attribute::OUTCOME, Outcome::parse)?,
         reason: item.text(attribute::REASON).unwrap_or_default().to_owned(),
         events: item.number("events").unwrap_or_default(),
         size: item.number(attribute::SIZE).unwrap_or_default(),

@@ -112,7 +112,7 @@ impl Ledger {
         subject: &Subject,
         events: &[Placed<'_>],
     ) -> Result<(), LedgerError> {
-        self.advance(recording.origin, subject, events).await?;
+        self.advance(recording, subject, events).await?;
         self.enqueue(recording.origin, recording.reading, subject, events).await
     }
 

@@ -17,12 +17,13 @@
 //! | Cursor of reconciliation | `CURSOR#<name>` | `CURSOR` | `cursors` | |
 //!
 //! Attributes by item (index entries aside):
-//! - `STATE`: `progress`, `status`, `trust`, `occurred_at`, `time_source`, `updated_at`, `terminals` (set); the API's
-//!   report: `confirmed_status`, `confirmed_at`, `missing_status`, `missing_since`; aliases: `signed_file`, `request`,
-//!   `signed_files` (set); `forgotten_at`.
+//! - `STATE`: `progress`, `status`, `trust`, `occurred_at`, `time_source`, `updated_at`, `terminals` (set),
+//!   `reported:<status>#<trust>` (one for each status that was reported); the API's report: `confirmed_status`,
+//!   `confirmed_at`, `missing_status`, `missing_since`; aliases: `signed_file`, `request`, `signed_files` (set);
+//!   `forgotten_at`.
 //! - `ARCHIVE`: `state`, `reason`, `attempts`, `not_before`, `due_since`, `settled_at`, `blocked_host`, `second_look`,
 //!   `revision`, `claim` (end of the lease), `requests` (set), `source_event`, `complete`, `groups` (list),
-//!   `version:<document>#<role>` (one for each current PDF), `forgotten_at`.
+//!   `version:<document>#<role>` (one for each current PDF), `new_pdfs`, `forgotten_at`.
 //! - `EVENT#…`: `id`, `kind`, `name`, `value`, `occurred_at`, `time_source`, `received_at`, `trust`, `source`,
 //!   `delivery`, `deliveries` (set), `position`, `foreign`, `note`, `payload`, `forgotten_at`.
 //! - `PDF#…`: `document`, `role`, `key`, `size`, `sha256`, `archived_at`, `version`, `source_event`, `signatures` (JSON),
@@ -45,7 +46,7 @@ use jiff::Timestamp;
 
 use super::{ArchiveState, table::Item};
 use crate::{
-    domain::{CorrelationKey, DeliveryId, Kind, LedgerError, Provider, Role, Subject, SubjectId},
+    domain::{CorrelationKey, DeliveryId, Kind, LedgerError, Provider, Role, Subject, SubjectId, Trust},
     proof::signature::Fingerprint,
     time,
 };
@@ -90,6 +91,8 @@ pub(super) const PDF_PREFIX: &str = "PDF#";
 pub(super) const SIGNER_PREFIX: &str = "SIGNER#";
 /// Prefix of the attributes of an archive job that hold the version of a current PDF, by slot.
 pub(super) const VERSION_PREFIX: &str = "version:";
+/// Prefix of the attributes of a status that hold the time of a reported status, by status and trust.
+pub(super) const REPORTED_PREFIX: &str = "reported:";
 
 /// Attributes that more than one file uses.
 pub(super) mod attribute {
@@ -113,9 +116,11 @@ pub(super) mod attribute {
     pub(in crate::ledger) const KIND: &str = "kind";
     pub(in crate::ledger) const KNOWN_SINCE: &str = "known_since";
     pub(in crate::ledger) const NAME: &str = "name";
+    pub(in crate::ledger) const NEW_PDFS: &str = "new_pdfs";
     pub(in crate::ledger) const NOT_BEFORE: &str = "not_before";
     pub(in crate::ledger) const NOTE: &str = "note";
     pub(in crate::ledger) const OCCURRED_AT: &str = "occurred_at";
+    pub(in crate::ledger) const OUTCOME: &str = "outcome";
     pub(in crate::ledger) const PAYLOAD: &str = "payload";
     pub(in crate::ledger) const POSITION: &str = "position";
     pub(in crate::ledger) const PROGRESS: &str = "progress";
@@ -228,6 +233,11 @@ pub(super) fn pdf(document: &str, role: Role, sha256: &str) -> String {
 /// The attribute of an archive job that holds the version of the current PDF in a slot.
 pub(super) fn version(slot: &str) -> String {
     format!("{VERSION_PREFIX}{slot}")
+}
+
+/// The attribute of a status that holds when a status was reached, by the first report with this trust.
+pub(super) fn reported(status: Kind, trust: Trust) -> String {
+    format!("{REPORTED_PREFIX}{}#{}", status.as_str(), trust.as_str())
 }
 
 /// Number of index partitions of a list. A partition takes 1,000 writes a second, so a list takes this many thousands.

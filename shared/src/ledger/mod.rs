@@ -24,6 +24,7 @@ mod reported;
 mod signers;
 mod spool;
 mod status;
+mod stream;
 mod table;
 mod views;
 mod webhooks;
@@ -41,6 +42,7 @@ pub use quarantine::{QUARANTINED_FOR, QuarantineRecord, Quarantined, RejectedEnt
 pub use reported::{KnownStatus, ReportedStatus};
 pub use signers::SignerView;
 pub use spool::Spooled;
+pub use stream::{Change, Report, StatusImage, change};
 pub use table::Item;
 pub use views::{ArchiveView, DocumentPage, DocumentView, EventView, SubjectView, Timeline};
 

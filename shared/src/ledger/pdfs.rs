@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Item, Ledger,
+    ArchiveJob, Item, Ledger,
     keys::{self, attribute},
 };
 use crate::domain::{LedgerError, PdfSignatures, Provider, Role, Subject, SubjectId};
@@ -76,6 +76,19 @@ impl Ledger {
         let items = self.table.partition(&subject.partition(), &keys::pdfs_of(slot)).await?;
         let item = items.iter().find(|item| item.text("version").unwrap_or_default() == version);
         item.map(|item| item.need(attribute::SHA256).map(str::to_owned)).transpose()
+    }
+
+    /// The current PDFs of a job's subject, without erased ones.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn current_pdfs(&self, job: &ArchiveJob) -> Result<Vec<Pdf>, LedgerError> {
+        let items = self.table.partition(&job.subject.partition(), keys::PDF_PREFIX).await?;
+        let pdfs = items.iter().filter(|item| item.text(attribute::FORGOTTEN_AT).is_none());
+        let mut pdfs: Vec<Pdf> = pdfs.map(|item| pdf(&job.subject, item)).collect::<Result<_, _>>()?;
+        pdfs.iter_mut().for_each(|pdf| pdf.current = job.is_current(pdf));
+        pdfs.retain(|pdf| pdf.current);
+        Ok(pdfs)
     }
 }
 

@@ -168,7 +168,7 @@ impl Ledger {
         let (event, reading) = (reported.event(at), Reading::default());
         let recording = Recording { origin: Origin::Api { at }, reading: &reading };
         let placed = self.put_reported(recording, &event).await?;
-        self.advance(recording.origin, &reported.subject, &[placed]).await?;
+        self.advance(recording, &reported.subject, &[placed]).await?;
         self.confirm(reported, at).await?;
         Ok(placed.is_new)
     }

@@ -3,17 +3,20 @@
 //! The three are stored as one text, `progress`, that sorts like them. One conditional update stores the greater one, so
 //! the order in which events arrive can't matter. An event without a rank sorts below every event with one. It gives no
 //! status, only the place in the list and the trust of a subject that has no other events.
+//!
+//! Beside the greatest, every status that was reported is remembered, once for each trust. So the publisher finds out about
+//! a status that never became the subject's, because a greater one was recorded before or by the same write.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
 use super::{
     Item, Ledger,
-    events::Placed,
+    events::{Placed, Recording},
     keys::{self, attribute},
     origin::Origin,
-    table::{Updated, set},
+    table::{Table, Updated, Value, set},
 };
 use crate::{
     domain::{Kind, LedgerError, Subject, Trust},
@@ -54,6 +57,12 @@ impl fmt::Display for Progress {
     }
 }
 
+/// The reported statuses in a subject's `STATE` item.
+pub(super) fn reports_of(state: &Item) -> Item {
+    let reports = state.attributes().filter(|(name, _)| name.starts_with(keys::REPORTED_PREFIX));
+    reports.fold(Item::default(), |item, (name, at)| item.with(name, Value(at.clone())))
+}
+
 /// The status in a subject's `STATE` item.
 pub(super) fn status_of(state: &Item) -> Option<Kind> {
     state.text(attribute::STATUS).and_then(Kind::parse)
@@ -63,10 +72,11 @@ impl Ledger {
     /// Brings a subject's status up to `events`, all of which are about it.
     pub(super) async fn advance(
         &self,
-        origin: Origin<'_>,
+        recording: Recording<'_>,
         subject: &Subject,
         events: &[Placed<'_>],
     ) -> Result<(), LedgerError> {
+        let origin = recording.origin;
         let trust = origin.trust();
         let partition = subject.partition();
         let greatest = events
@@ -80,12 +90,14 @@ impl Ledger {
             .filter(|kind| kind.is_terminal() && events.iter().any(|placed| placed.event.kind == *kind))
             .map(|kind| kind.as_str().to_owned())
             .collect();
+        let reports = recording.reports(events);
         let mut update = self
             .table
             .update(&partition, keys::STATE)
             .set(attribute::PROGRESS, progress.as_str())
             .set(attribute::TRUST, trust.as_str())
-            .set(attribute::UPDATED_AT, origin.received_at());
+            .set(attribute::UPDATED_AT, origin.received_at())
+            .set_all_if_absent(reports.clone());
         if let Some(status) = status {
             update = update
                 .set(attribute::STATUS, status.as_str())
@@ -103,12 +115,44 @@ impl Ledger {
             .send()
             .await?;
         if let Updated::ConditionFailed(state) = advanced
-            && !terminals.iter().all(|terminal| state.set_has(attribute::TERMINALS, terminal))
+            && !(terminals.iter().all(|terminal| state.set_has(attribute::TERMINALS, terminal))
+                && reports.attributes().all(|(name, _)| state.attribute(name).is_some()))
         {
             // The status stays, but a second terminal kind is a conflict.
-            self.table.update(&partition, keys::STATE).add(attribute::TERMINALS, set(terminals)).send().await?;
+            self.table.remember(&partition, terminals, reports).await?;
         }
         Ok(())
+    }
+}
+
+impl Table {
+    /// Adds reported statuses to a subject's `STATE`, whose own status stays.
+    pub(super) async fn remember(
+        &self,
+        partition: &str,
+        terminals: Vec<String>,
+        reports: Item,
+    ) -> Result<(), LedgerError> {
+        let mut update = self.update(partition, keys::STATE).set_all_if_absent(reports);
+        if !terminals.is_empty() {
+            update = update.add(attribute::TERMINALS, set(terminals));
+        }
+        update.send().await.map(drop)
+    }
+}
+
+impl Recording<'_> {
+    /// The statuses that `events` report, as attributes of `STATE`: for each, the time of the earliest event. Nothing is
+    /// published of documents that aren't wanted.
+    fn reports(self, events: &[Placed<'_>]) -> Item {
+        let mut earliest: BTreeMap<String, Timestamp> = BTreeMap::new();
+        for Placed { event, occurred_at, .. } in events.iter().filter(|_| !self.reading.foreign) {
+            if event.kind.rank().is_some() {
+                let at = earliest.entry(keys::reported(event.kind, self.origin.trust())).or_insert(*occurred_at);
+                *at = (*at).min(*occurred_at);
+            }
+        }
+        earliest.into_iter().fold(Item::default(), |item, (name, at)| item.with(&name, at))
     }
 }
 

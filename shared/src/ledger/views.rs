@@ -278,10 +278,7 @@ fn timeline(subject: &Subject, items: &[Item]) -> Result<Option<Timeline>, Ledge
     let Some(state) = state else { return Ok(None) };
     events.sort_by(in_order);
     if let Some(job) = &job {
-        for pdf in &mut pdfs {
-            let current = job.versions.get(&Pdf::slot(&pdf.document, pdf.role));
-            pdf.current = current.is_some_and(|current| current.sha256 == pdf.sha256);
-        }
+        pdfs.iter_mut().for_each(|pdf| pdf.current = job.is_current(pdf));
     }
     let archive = job.map(|job| ArchiveView {
         state: job.state,

@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Kind, Provider, Role, SubjectKind, Trust};
+use crate::domain::{DeliveryId, Kind, PdfVerdict, Provider, Role, Subject, SubjectKind, Trust};
 
 /// The source of every event, by which rules of the bus select them.
 pub const SOURCE: &str = "countersign";
@@ -176,7 +176,8 @@ pub struct Detail {
     pub previous_trust: Option<Trust>,
     /// When the service's API last confirmed `status`.
     pub confirmed_at: Option<Timestamp>,
-    /// When it happened, as the service says; `None` if no service said so.
+    /// When the status was reached, for the types that name a status: the service's time, or the time of arrival if the
+    /// service gives none.
     pub occurred_at: Option<Timestamp>,
     /// When Countersign recorded it, in whole seconds.
     pub recorded_at: Timestamp,
@@ -209,6 +210,18 @@ pub enum EventSubjectKind {
     Delivery,
 }
 
+impl From<&Subject> for EventSubject {
+    fn from(subject: &Subject) -> Self {
+        Self { kind: subject.kind.into(), id: subject.id.to_string() }
+    }
+}
+
+impl From<&DeliveryId> for EventSubject {
+    fn from(id: &DeliveryId) -> Self {
+        Self { kind: EventSubjectKind::Delivery, id: id.to_string() }
+    }
+}
+
 impl From<SubjectKind> for EventSubjectKind {
     fn from(kind: SubjectKind) -> Self {
         match kind {
@@ -234,9 +247,8 @@ pub struct PublishedPdf {
     pub sha256: String,
     /// Its size in bytes.
     pub size: u64,
-    /// The state of the signatures inside the file: `none`, `intact`, `broken` or `not_supported`; `None` if they weren't
-    /// verified.
-    pub signatures: Option<String>,
+    /// The verdict on the signatures within the file; `None` if they weren't verified.
+    pub signatures: Option<PdfVerdict>,
 }
 
 #[cfg(test)]
@@ -314,7 +326,7 @@ mod tests {
             key: "quicklysign/P-1/D-1/ab.pdf".to_owned(),
             sha256: "ab".to_owned(),
             size: 1234,
-            signatures: Some("intact".to_owned()),
+            signatures: Some(PdfVerdict::Intact),
         });
         let expected = json!([{
             "document": "D-1",

@@ -47,7 +47,7 @@ const fn count(name: &'static str) -> Metric {
 }
 
 /// Every metric. `template.yaml` has an alarm for each one that requires an operator's action.
-pub const METRICS: [Metric; 18] = [
+pub const METRICS: [Metric; 20] = [
     // Outcomes of callbacks.
     count("Recorded"),
     count("Duplicates"),
@@ -67,6 +67,9 @@ pub const METRICS: [Metric; 18] = [
     count("ArchivesFailed"),
     count("ArchivesBlocked"),
     count("ArchivesForeign"),
+    // Events that were put on the bus, and changes that can't be turned into events.
+    count("Published"),
+    count("ChangesUnreadable"),
     // Measured by the sweep: values at a point in time, not sums.
     Metric { name: "OldestDueArchive", unit: Unit::Seconds },
     count("UnfinishedDeliveries"),

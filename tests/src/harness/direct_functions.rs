@@ -2,10 +2,12 @@
 
 use std::ops::Deref;
 
+use aws_lambda_events::event::dynamodb::Event;
 use countersign::{
     aws::Aws,
     domain::{Provider, Subject},
     ledger::{ArchiveJob, ArchiveState},
+    publish::PublishedEvent,
     settings::{Problems, Settings},
     sweep::{Sweep, Swept},
 };
@@ -14,6 +16,7 @@ use serde_json::json;
 
 use super::{
     Embedded, PATH_TOKEN, Stored,
+    published::published,
     requests::{failed_messages, queue_message},
     throw_away_secrets, unreachable_aws,
 };
@@ -24,6 +27,7 @@ pub struct DirectFunctions {
     settings: Settings,
     /// One for all archive jobs: reading the trusted certificates for a new one takes a while.
     final_document: final_document::Function,
+    publish: publish::Function,
 }
 
 impl DirectFunctions {
@@ -34,7 +38,9 @@ impl DirectFunctions {
         let embedded = Embedded::start(secrets).await;
         let settings = embedded.settings(&embedded.simulator_url, &[]).expect("settings");
         let final_document = final_document::Function::start(Ok(settings.clone()), &embedded.aws);
-        Self { embedded, settings, final_document }
+        let eventbridge = embedded.eventbridge().await;
+        let publish = publish::Function::start(Ok(settings.clone()), &embedded.aws, eventbridge);
+        Self { embedded, settings, final_document, publish }
     }
 
     /// The functions' settings.
@@ -71,6 +77,15 @@ impl DirectFunctions {
     pub async fn archive_with(&self, function: &final_document::Function, subject: &Subject) {
         let response = function.handle(queue_message(subject)).await;
         assert_eq!(failed_messages(&response), [""; 0], "the job's result could not be stored");
+    }
+
+    /// Calls `publish` with the records of the table's stream since the last call. Returns all events on the bus.
+    pub async fn publish(&self) -> Vec<PublishedEvent> {
+        let mut event = Event::default();
+        event.records = self.stream_records();
+        let response = self.publish.handle(event).await;
+        assert!(response.batch_item_failures.is_empty(), "{response:?}");
+        published(&self.bus).await
     }
 
     /// Runs the sweep as if it were `now`.

@@ -1,14 +1,22 @@
 //! The core of the entry points without a local stack: embedded DynamoDB and S3, simulated services, settings.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
 
+use aws_lambda_events::event::dynamodb::EventRecord;
 use countersign::{
     aws::Aws,
     settings::{Problems, Settings},
 };
 use countersign_cli::{
+    bus,
     simulator::Simulator,
-    stack::{self, Options, Secrets, Storage},
+    stack::{
+        self, Options, Secrets, Storage,
+        stream::{Reader, Start},
+    },
 };
 use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinSet};
@@ -29,12 +37,17 @@ pub struct Embedded {
     pub dynamodb_url: String,
     /// S3's URL.
     pub s3_url: String,
+    /// The event bus's URL.
+    pub eventbridge_url: String,
+    /// The events on the bus.
+    pub bus: bus::Log,
     /// The simulated services.
     pub simulator: Simulator,
     /// The URL of the simulated services.
     pub simulator_url: String,
     /// The secrets of services and functions.
     pub secrets: Secrets,
+    stream: Mutex<Reader>,
     folder: TempDir,
     _parts: JoinSet<()>,
     _stop: watch::Sender<bool>,
@@ -48,11 +61,15 @@ impl Embedded {
         let mut parts = JoinSet::new();
         let storage = Storage::open(folder.path(), &mut parts, &stopping).await.expect("the embedded services");
         let (simulator, simulator_url) = stack::simulate(&secrets, &mut parts, &stopping).await.expect("a simulator");
-        let Storage { aws, dynamodb, s3, .. } = storage;
+        let stream = storage.stream(Start::First).expect("a stream").into();
+        let Storage { aws, dynamodb, s3, eventbridge, bus, .. } = storage;
         Self {
             aws,
             dynamodb_url: dynamodb,
             s3_url: s3,
+            eventbridge_url: eventbridge,
+            bus,
+            stream,
             simulator,
             simulator_url,
             secrets,
@@ -60,6 +77,20 @@ impl Embedded {
             _parts: parts,
             _stop: stop,
         }
+    }
+
+    /// A client of the event bus.
+    pub async fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
+        stack::eventbridge_client(&self.eventbridge_url).await
+    }
+
+    /// The records of the table's stream since the last call.
+    #[must_use]
+    pub fn stream_records(&self) -> Vec<EventRecord> {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| Some(stream.read(1000).expect("the stream")).filter(|records| !records.is_empty()))
+            .flatten()
+            .collect()
     }
 
     /// Ends them, and returns the folder with everything that was stored.

@@ -1,6 +1,6 @@
-//! Proxies for DynamoDB, S3 and the services that let a chosen call fail in a chosen way.
+//! Proxies for DynamoDB, S3, the event bus and the services that let a chosen call fail in a chosen way.
 //!
-//! One connection carries one call, so that a call can be cut off at any byte. Calls are numbered over all three proxies,
+//! One connection carries one call, so that a call can be cut off at any byte. Calls are numbered over all proxies,
 //! in the order in which they arrive: a run without faults counts them, and then each of them is made to fail.
 
 use std::{
@@ -29,6 +29,8 @@ pub enum Upstream {
     DynamoDb,
     /// The bucket.
     S3,
+    /// The event bus.
+    EventBridge,
     /// The services' APIs.
     Services,
 }
@@ -295,10 +297,11 @@ impl Message {
         Ok(Some(Self { bytes: whole, head }))
     }
 
-    /// DynamoDB's operation, or method and path.
+    /// The operation of DynamoDB or EventBridge, or method and path.
     fn name(&self) -> String {
         let mut lines = self.head.lines();
-        let target = lines.clone().find_map(|line| line.strip_prefix("x-amz-target: DynamoDB_20120810."));
+        let target = lines.clone().find_map(|line| line.strip_prefix("x-amz-target: ")?.split_once('.'));
+        let target = target.map(|(_, operation)| operation);
         let request_line = lines.next().unwrap_or_default();
         let method_and_path = request_line.rsplit_once(' ').map_or(request_line, |(line, _)| line);
         target.unwrap_or(method_and_path).to_owned()
@@ -322,6 +325,7 @@ fn throttled(upstream: Upstream) -> String {
     match upstream {
         Upstream::DynamoDb => dynamodb("ProvisionedThroughputExceededException"),
         Upstream::S3 => s3("503 Slow Down", "SlowDown"),
+        Upstream::EventBridge => eventbridge("400 Bad Request", "ThrottlingException"),
         Upstream::Services => {
             response("429 Too Many Requests", "text/plain", "retry-after: 1\r\n", "too many requests")
         }
@@ -337,6 +341,7 @@ fn server_error(upstream: Upstream) -> String {
             r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"fault"}"#,
         ),
         Upstream::S3 => s3("500 Internal Server Error", "InternalError"),
+        Upstream::EventBridge => eventbridge("500 Internal Server Error", "InternalException"),
         Upstream::Services => response("500 Internal Server Error", "text/html", "", "<html>an error page</html>"),
     }
 }
@@ -350,6 +355,7 @@ fn clock_skew(upstream: Upstream) -> String {
             r#"{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"Signature expired"}"#,
         ),
         Upstream::S3 => s3("403 Forbidden", "RequestTimeTooSkewed"),
+        Upstream::EventBridge => eventbridge("400 Bad Request", "InvalidSignatureException"),
         Upstream::Services => response("401 Unauthorized", "text/plain", "", "the token isn't valid yet"),
     }
 }
@@ -357,6 +363,11 @@ fn clock_skew(upstream: Upstream) -> String {
 fn dynamodb(code: &str) -> String {
     let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"fault"}}"#);
     response("400 Bad Request", "application/x-amz-json-1.0", "", &body)
+}
+
+fn eventbridge(status: &str, code: &str) -> String {
+    let body = format!(r#"{{"__type":"{code}","message":"fault"}}"#);
+    response(status, "application/x-amz-json-1.1", "date: Thu, 01 Jan 2026 00:00:00 GMT\r\n", &body)
 }
 
 fn s3(status: &str, code: &str) -> String {

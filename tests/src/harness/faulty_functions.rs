@@ -5,6 +5,7 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
+use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_sdk_dynamodb::{
     config::{retry::RetryConfig, timeout::TimeoutConfig},
     types::AttributeValue,
@@ -18,8 +19,9 @@ use countersign::{
     settings::Settings,
     sweep::{Sweep, Swept},
 };
-use countersign_cli::stack::{Functions, TABLE, clients};
+use countersign_cli::stack::{Functions, TABLE, clients, eventbridge_client};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
 
 use super::{
     Answer, Embedded, Stored,
@@ -44,6 +46,8 @@ pub struct FaultyFunctions {
     /// The functions' settings, with the services' APIs behind their proxy.
     pub settings: Settings,
     functions: Arc<Functions>,
+    /// Records of the table's stream whose events aren't on the bus yet.
+    unpublished: Mutex<Vec<EventRecord>>,
     embedded: Embedded,
 }
 
@@ -58,9 +62,11 @@ impl FaultyFunctions {
         let services = faults.proxy(Upstream::Services, &address(&embedded.simulator_url)).await;
         let proxied_aws = with_short_timeouts(&clients(&dynamodb, &s3).await, attempts);
         let settings = embedded.settings(&services, &[]).expect("settings");
-        let functions = Arc::new(Functions::start(&settings, &proxied_aws).await);
+        let eventbridge = faults.proxy(Upstream::EventBridge, &address(&embedded.eventbridge_url)).await;
+        let eventbridge = eventbridge_with_short_timeouts(&eventbridge_client(&eventbridge).await, attempts);
+        let functions = Arc::new(Functions::start(&settings, &proxied_aws, eventbridge).await);
         faults.clear();
-        Self { faults, proxied_aws, settings, functions, embedded }
+        Self { faults, proxied_aws, settings, functions, unpublished: Mutex::default(), embedded }
     }
 
     /// Posts a callback; `None` if the function's process died, so that its sender got no answer.
@@ -95,6 +101,26 @@ impl FaultyFunctions {
     pub async fn reconcile(&self, now: Timestamp) -> Option<Reconciled> {
         let reconcile = Reconcile::new(&self.settings, &self.proxied_aws);
         self.faults.process(async move { reconcile.run(now).await.ok() }).await.flatten()
+    }
+
+    /// Calls `publish` with the records of the table's stream, as Lambda does: those that weren't published before, and
+    /// what was written since. Whether all are published.
+    pub async fn publish(&self) -> bool {
+        let mut records = self.unpublished.lock().await;
+        records.extend(self.stream_records());
+        let mut event = Event::default();
+        event.records = records.clone();
+        let functions = Arc::clone(&self.functions);
+        let Some(response) = self.faults.process(async move { functions.publish.handle(event).await }).await else {
+            return false;
+        };
+        let failed = response.batch_item_failures.into_iter().find_map(|failure| failure.item_identifier);
+        let done = failed.map_or(records.len(), |failed| {
+            let is_failed = |record: &EventRecord| record.change.sequence_number.as_ref() == Some(&failed);
+            records.iter().position(is_failed).expect("a record of the batch")
+        });
+        records.drain(..done);
+        records.is_empty()
     }
 
     /// Subscribes to a pack; `None` if that failed or died.
@@ -147,10 +173,24 @@ impl Deref for FaultyFunctions {
     }
 }
 
+fn retries(attempts: u32) -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(Duration::from_millis(1))
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build()
+}
+
+/// The same client of the event bus with short timeouts and this number of attempts.
+fn eventbridge_with_short_timeouts(client: &aws_sdk_eventbridge::Client, attempts: u32) -> aws_sdk_eventbridge::Client {
+    let config = client.config().to_builder();
+    let config = config.retry_config(retries(attempts)).timeout_config(timeouts()).build();
+    aws_sdk_eventbridge::Client::from_conf(config)
+}
+
 /// The same clients with short timeouts and this number of attempts.
 fn with_short_timeouts(aws: &Aws, attempts: u32) -> Aws {
-    let retries = RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(Duration::from_millis(1));
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build();
+    let (retries, timeouts) = (retries(attempts), timeouts());
     let dynamodb = aws.dynamodb.config().to_builder();
     let dynamodb = dynamodb.retry_config(retries.clone()).timeout_config(timeouts.clone()).build();
     let s3 = aws.s3.config().to_builder().retry_config(retries).timeout_config(timeouts).build();

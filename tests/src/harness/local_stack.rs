@@ -1,6 +1,7 @@
 //! The entry point over HTTP.
 
 use std::{
+    collections::BTreeSet,
     ops::Deref,
     time::{Duration, Instant},
 };
@@ -9,12 +10,17 @@ use bytes::Bytes;
 use countersign::{
     domain::{Route, Subject},
     ledger::{ArchiveState, Timeline},
+    publish::DetailType,
 };
 use countersign_cli::stack::{Folder, Options, Stack};
 use http::{Method, Request};
 use tempfile::TempDir;
 
-use super::{Answer, Stored, client_of, options, throw_away_secrets};
+use super::{
+    Answer, Stored, client_of, options,
+    published::{published, types_of},
+    throw_away_secrets,
+};
 use crate::PATIENCE;
 
 /// Interval between two checks of a condition that is waited for.
@@ -95,6 +101,23 @@ impl LocalStack {
                 return timeline;
             }
             assert!(Instant::now() < until, "not as expected in time: {timeline:#?}");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until exactly these types of events are published about a subject. Events of its archive job may be missing
+    /// in `expected`.
+    pub async fn wait_for_events(&self, subject: &Subject, expected: &BTreeSet<DetailType>) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let is_of_job = |detail_type: &DetailType| detail_type.as_str().starts_with("document.archive");
+            let types = types_of(&published(&self.bus).await, subject).into_keys();
+            let types: BTreeSet<_> = types.filter(|each| expected.contains(each) || !is_of_job(each)).collect();
+            if types == *expected {
+                return;
+            }
+            let wrong = types.difference(expected).next().is_some() || Instant::now() > until;
+            assert!(!wrong, "{}: {types:?} are published, not {expected:?}", subject.partition());
             tokio::time::sleep(POLL).await;
         }
     }

@@ -67,7 +67,7 @@ fn every_folder_of_events_is_tested() {
     let entries = fs::read_dir(folder()).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir());
     let folders: BTreeSet<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
     let tested = CALLBACKS.iter().map(|(_, function)| *function);
-    let tested = tested.chain(["final-document", "quicklysign-subscribe", "reconcile"]).map(str::to_owned);
+    let tested = tested.chain(["final-document", "publish", "quicklysign-subscribe", "reconcile"]).map(str::to_owned);
     assert_eq!(folders, tested.collect());
 }
 
@@ -78,7 +78,7 @@ async fn stored(functions: &DirectFunctions) -> (usize, usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_callback_event_is_stored_unchanged_and_recognised_when_sent_again() {
     let functions = DirectFunctions::start().await;
-    let callbacks = Functions::start(&settings(&functions), &functions.aws).await;
+    let callbacks = Functions::start(&settings(&functions), &functions.aws, functions.eventbridge().await).await;
     let (answers, ledger) = (read_json("answers.json"), functions.ledger());
     for (route, function) in CALLBACKS {
         for (case, event) in cases(function) {

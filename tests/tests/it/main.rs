@@ -13,5 +13,6 @@ mod faults;
 mod ledger;
 mod legalesign;
 mod operators;
+mod publish;
 mod quicklysign;
 mod signeasy;

@@ -10,6 +10,7 @@ use countersign::{
     settings::{Problems, Settings},
 };
 use countersign_cli::{
+    bus,
     simulator::legalesign::posts,
     stack::{BUCKET, Secrets, TABLE, clients},
 };
@@ -52,6 +53,7 @@ impl Deployed {
             match value.as_str() {
                 "Table" => *value = TABLE.to_owned(),
                 "ArchiveBucket" => *value = BUCKET.to_owned(),
+                "EventBus.Arn" => *value = bus::NAME.to_owned(),
                 other => *value = other.replace("Api.ApiEndpoint", "https://api.example"),
             }
         }

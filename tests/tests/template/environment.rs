@@ -82,7 +82,7 @@ async fn variables_for_sam_local_are_passed_to_local_functions_and_not_to_deploy
     let template = Template::read();
     let written = written_for_sam().await;
     let mut local = for_local_use();
-    local.extend(["DYNAMODB", "S3"].map(|service| format!("AWS_ENDPOINT_URL_{service}")));
+    local.extend(["DYNAMODB", "EVENTBRIDGE", "S3"].map(|service| format!("AWS_ENDPOINT_URL_{service}")));
     local.insert("AWS_S3_FORCE_PATH_STYLE".to_owned());
     let written_names: BTreeSet<String> = written.keys().cloned().collect();
     assert!(local.is_subset(&written_names), "{local:?}");

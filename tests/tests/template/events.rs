@@ -52,7 +52,12 @@ async fn callback_events_get_the_answers_in_answers_json() {
         let id = routes::function(route);
         // Another test checks that there is a folder for each.
         let Some(folder) = folders.get(id) else { continue };
-        let functions = Functions::start(&deployed.settings(&template, id).expect("settings"), &deployed.aws).await;
+        let functions = Functions::start(
+            &deployed.settings(&template, id).expect("settings"),
+            &deployed.aws,
+            deployed.eventbridge().await,
+        )
+        .await;
         for (case, event) in of(folder) {
             let request = lambda_http::request::from_str(&event).expect("an event");
             let response = functions.call(route, request).await;

@@ -8,6 +8,7 @@ mod functions;
 mod operators;
 mod permissions;
 mod pipe;
+mod publish;
 mod routes;
 mod table;
 mod template;

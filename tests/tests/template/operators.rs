@@ -86,7 +86,8 @@ fn without_token() -> String {
 
 /// Stores deliveries, documents and quarantined requests.
 async fn fill(template: &Template, deployed: &Deployed) {
-    let functions = Functions::start(&settings(template, deployed, "required"), &deployed.aws).await;
+    let functions =
+        Functions::start(&settings(template, deployed, "required"), &deployed.aws, deployed.eventbridge().await).await;
     let routes = [
         (Route::LegalesignBatch, "v1-batch"),
         (Route::LegalesignRealtime, "v1-realtime"),

@@ -44,8 +44,17 @@ use super::{
     template::{Parameters, Template, root},
 };
 
-/// Services that AWS itself calls with a function's role: for logs, traces, reading the queue, encryption.
-const DONE_BY_AWS: [&str; 4] = ["logs:", "xray:", "sqs:", "kms:"];
+/// Calls that AWS itself makes with a function's role: for logs, traces, reading the queue or the stream, encryption.
+const DONE_BY_AWS: [&str; 8] = [
+    "logs:",
+    "xray:",
+    "sqs:",
+    "kms:",
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+];
 
 /// An operation that no function calls: `countersign forget` lists every version of an object to delete it.
 const BY_OPERATORS: &str = "ListObjectVersions";
@@ -72,6 +81,10 @@ impl Recorder {
             )
             .into(),
         }
+    }
+
+    fn eventbridge(&self, client: &aws_sdk_eventbridge::Client) -> aws_sdk_eventbridge::Client {
+        aws_sdk_eventbridge::Client::from_conf(client.config().to_builder().interceptor(self.clone()).build())
     }
 
     pub fn calls(&self) -> BTreeSet<Call> {
@@ -103,6 +116,7 @@ impl Intercept for Recorder {
                 let key = path.strip_prefix(BUCKET).expect("the bucket").split('?').next().unwrap_or_default();
                 (format!("s3:{operation}"), format!("ArchiveBucket.Arn{key}").into())
             }
+            "PutEvents" => ("events:PutEvents".to_owned(), "EventBus.Arn".into()),
             operation => {
                 let index =
                     body(request)["IndexName"].as_str().map_or_else(String::new, |name| format!("/index/{name}"));
@@ -125,7 +139,8 @@ async fn record_calls(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
     let recorders: BTreeMap<String, Recorder> = folders.keys().map(|id| (id.clone(), Recorder::default())).collect();
     let start = async |id: &str| {
         let settings = deployed.settings(template, id).expect("settings");
-        Functions::start(&settings, &recorders[id].clients(&deployed.aws)).await
+        let eventbridge = recorders[id].eventbridge(&deployed.eventbridge().await);
+        Functions::start(&settings, &recorders[id].clients(&deployed.aws), eventbridge).await
     };
     for route in Route::ALL {
         let id = routes::function(route);
@@ -167,6 +182,11 @@ async fn record_calls(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
     let reconcile = start("Reconcile").await.reconcile;
     for (_, event) in events::of("reconcile") {
         reconcile.handle(serde_json::from_str(&event).expect("an event")).await.expect("done");
+    }
+    let publish = start("Publish").await.publish;
+    for (case, event) in events::of("publish") {
+        let response = publish.handle(serde_json::from_str(&event).expect("an event")).await;
+        assert!(response.batch_item_failures.is_empty(), "{case}");
     }
     recorders.into_iter().map(|(id, recorder)| (id, recorder.calls())).collect()
 }
@@ -248,7 +268,7 @@ fn statements(template: &Template, function: &str) -> Vec<Statement> {
                 actions: texts(&statement["Action"]),
                 resources: texts(&statement["Resource"]),
             };
-            let by_aws = |action: &String| DONE_BY_AWS.iter().any(|service| action.starts_with(service));
+            let by_aws = |action: &String| DONE_BY_AWS.iter().any(|call| action.starts_with(call));
             if !statement.actions.iter().all(by_aws) {
                 assert!(!statement.actions.iter().any(|action| action.contains('*')), "{function}: {}", statement.sid);
                 statements.push(statement);

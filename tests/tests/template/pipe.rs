@@ -103,12 +103,13 @@ fn the_pipes_message_has_the_format_that_the_worker_reads() {
 /// Whether an event matches a pattern as EventBridge interprets it: all members of an object must match, and one of an
 /// array's values.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html>
-fn matches(pattern: &Value, event: Option<&Value>) -> bool {
+pub fn matches(pattern: &Value, event: Option<&Value>) -> bool {
     match pattern {
         Value::Object(members) => {
             members.iter().all(|(name, inner)| matches(inner, event.and_then(|event| event.get(name))))
         }
         Value::Array(allowed) => allowed.iter().any(|allowed| match allowed {
+            // A literal null matches a null, not a field that is missing.
             Value::Object(operator) => {
                 assert!(operator.len() == 1 && operator.contains_key("exists"), "{operator:?} isn't supported here");
                 operator["exists"].as_bool() == Some(event.is_some())
@@ -120,7 +121,7 @@ fn matches(pattern: &Value, event: Option<&Value>) -> bool {
 }
 
 /// An attribute as streams write it. The filter only reads texts.
-fn wire(value: &aws_sdk_dynamodb::types::AttributeValue) -> Value {
+pub fn wire(value: &aws_sdk_dynamodb::types::AttributeValue) -> Value {
     use aws_sdk_dynamodb::types::AttributeValue as A;
     match value {
         A::S(text) => json!({"S": text}),

@@ -4,7 +4,10 @@ use countersign::ledger::{EXPIRES_AT, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY
 use countersign_cli::stack::TABLE;
 use serde_json::{Value, json};
 
-use super::{deployed::Deployed, template::Template};
+use super::{
+    deployed::Deployed,
+    template::{Template, root},
+};
 
 fn keys(partition: &str, sort: &str) -> Value {
     json!([{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}])
@@ -56,7 +59,8 @@ async fn the_local_stack_creates_the_same_table() {
 #[test]
 fn resources_with_data_are_retained_when_the_stack_is_deleted() {
     let template = Template::read();
-    for id in ["Table", "ArchiveBucket", "ArchiveBucketPolicy", "ArchiveDeadLetters", "PipeDeadLetters"] {
+    let queues = ["ArchiveDeadLetters", "PipeDeadLetters", "PublishDeadLetters"];
+    for id in ["Table", "ArchiveBucket", "ArchiveBucketPolicy"].into_iter().chain(queues) {
         let resource = template.resource(id).value;
         assert_eq!(
             (&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]),
@@ -66,5 +70,25 @@ fn resources_with_data_are_retained_when_the_stack_is_deleted() {
     for secret in template.resources("AWS::SecretsManager::Secret") {
         assert_eq!(secret.value["DeletionPolicy"], "Retain", "{}", secret.id);
         assert_eq!(secret.value["UpdateReplacePolicy"], "Retain", "{}", secret.id);
+    }
+}
+
+/// The names in backquotes of a Markdown table's row.
+fn names(row: &str) -> impl Iterator<Item = &str> {
+    row.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn docs_for_readers_of_the_table_name_only_items_and_attributes_that_exist() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).expect("a file");
+    let (docs, code) = (read("docs/table.md"), read("shared/src/ledger/keys.rs"));
+    let chart: String = code.lines().filter(|line| line.starts_with("//!")).collect();
+    let rows: Vec<&str> = docs.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `sk`")).collect();
+    assert!(rows.len() > 5);
+    for row in rows {
+        for name in names(row) {
+            let name = name.split('#').next().unwrap_or_default();
+            assert!(chart.contains(&format!("`{name}`")) || chart.contains(&format!("`{name}#")), "{name} in {row}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{LedgerError, Subject},
     ledger::{
-        Item,
+        Item, Pdf,
         keys::{VERSION_PREFIX, attribute},
     },
 };
@@ -88,6 +88,8 @@ pub struct ArchiveJob {
     pub forgotten: bool,
     /// Whether it waited because the API didn't know the subject, so that the next look at the API decides.
     pub second_look: bool,
+    /// Whether PDFs were archived since all of them last were.
+    pub new_pdfs: bool,
 }
 
 /// What is archived for one document in one role.
@@ -97,6 +99,37 @@ pub struct CurrentVersion {
     pub version: String,
     /// The archived file's hash, in hex.
     pub sha256: String,
+}
+
+impl ArchiveJob {
+    /// A job in this state, about which nothing else is known.
+    #[cfg(test)]
+    pub(crate) fn new(subject: Subject, state: ArchiveState) -> Self {
+        Self {
+            subject,
+            state,
+            attempts: 0,
+            not_before: None,
+            due_since: None,
+            reason: None,
+            requests: 0,
+            source_event: None,
+            complete: false,
+            groups: Vec::new(),
+            versions: BTreeMap::new(),
+            revision: 0,
+            blocked_host: None,
+            forgotten: false,
+            second_look: false,
+            new_pdfs: false,
+        }
+    }
+
+    /// Whether a PDF of its subject is the latest of its document and role.
+    pub(in crate::ledger) fn is_current(&self, pdf: &Pdf) -> bool {
+        let current = self.versions.get(&Pdf::slot(&pdf.document, pdf.role));
+        current.is_some_and(|current| current.sha256 == pdf.sha256)
+    }
 }
 
 /// Reads the archive job of `subject` from its item.
@@ -123,5 +156,6 @@ pub(in crate::ledger) fn job(subject: Subject, item: &Item) -> Result<ArchiveJob
         blocked_host: item.text(attribute::BLOCKED_HOST).map(str::to_owned),
         forgotten: item.text(attribute::FORGOTTEN_AT).is_some(),
         second_look: item.flag(attribute::SECOND_LOOK),
+        new_pdfs: item.flag(attribute::NEW_PDFS),
     })
 }

@@ -121,6 +121,9 @@ impl Ledger {
         if let JobOutcome::Blocked { host } = outcome {
             update = update.set(attribute::BLOCKED_HOST, host.as_str());
         }
+        if matches!(outcome, JobOutcome::Archived) {
+            update = update.remove(attribute::NEW_PDFS);
+        }
         update = match outcome {
             JobOutcome::Waiting { second_look: true, .. } => update.set(attribute::SECOND_LOOK, true),
             _ => update.remove(attribute::SECOND_LOOK),

@@ -64,6 +64,7 @@ impl Ledger {
         self.table
             .update(&subject.partition(), keys::ARCHIVE)
             .set(&keys::version(slot), format!("{} {}", current.sha256, current.version))
+            .set(attribute::NEW_PDFS, true)
             .send()
             .await
             .map(drop)

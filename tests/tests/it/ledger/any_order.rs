@@ -1,5 +1,5 @@
 //! Deliveries recorded in any order, with their events split, repeated, interrupted or recorded concurrently: documents,
-//! statuses and archive jobs are those of an oracle that doesn't know the order.
+//! statuses, archive jobs and published events are those of an oracle that doesn't know the order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,8 +10,16 @@ use std::{
 use countersign::{
     domain::{Event, Identity, Kind, Proven, Provider, Reading, Route, Subject, SubjectKind, TimeSource, Trust},
     ledger::{ArchiveState, DocumentView, Ledger},
+    publish::{DetailType, PublishedEvent},
 };
-use end_to_end::{DirectFunctions, Stored, harness::deliveries, subject};
+use end_to_end::{
+    DirectFunctions, Stored,
+    harness::{
+        deliveries,
+        published::{type_of_status, types_of},
+    },
+    subject,
+};
 use futures::future::join_all;
 use jiff::Timestamp;
 use proptest::{
@@ -104,10 +112,13 @@ struct Expected {
     requests: Option<usize>,
     /// The number of deliveries of each event, by its name and trust.
     events: BTreeMap<(String, Trust), usize>,
+    /// The types of the published events; those that name a status with their trust.
+    published: BTreeMap<DetailType, Option<Trust>>,
 }
 
 /// The oracle: the state of a subject after these deliveries, in any order.
-fn expected(subject: usize, has_documents: bool, facts: &[Fact], reports: &[Report]) -> Option<Expected> {
+fn expected(subject: usize, kind: SubjectKind, facts: &[Fact], reports: &[Report]) -> Option<Expected> {
+    let has_documents = kind.has_documents();
     let mut events: BTreeMap<(usize, Trust), BTreeSet<usize>> = BTreeMap::new();
     for (number, report) in reports.iter().enumerate() {
         let trust = if report.signed { Trust::Signature } else { Trust::Token };
@@ -122,6 +133,16 @@ fn expected(subject: usize, has_documents: bool, facts: &[Fact], reports: &[Repo
     let is_status = last.0.kind.rank().is_some();
     let terminal: BTreeSet<Kind> = all().map(|(fact, _)| fact.kind).filter(|kind| kind.is_terminal()).collect();
     let completed = all().filter(|(fact, _)| fact.kind == Kind::Completed).count();
+    let mut published: BTreeMap<DetailType, Option<Trust>> = BTreeMap::new();
+    for (fact, trust) in all() {
+        if let Some(detail_type) = type_of_status(kind, fact.kind) {
+            let greatest = published.entry(detail_type).or_default();
+            *greatest = (*greatest).max(Some(trust));
+        }
+    }
+    if has_documents && terminal.len() > 1 {
+        published.insert(DetailType::DocumentConflict, None);
+    }
     Some(Expected {
         status: is_status.then_some(last.0.kind),
         occurred_at: is_status.then(|| at(last.0.second)),
@@ -129,11 +150,12 @@ fn expected(subject: usize, has_documents: bool, facts: &[Fact], reports: &[Repo
         conflict: terminal.len() > 1,
         requests: (has_documents && completed > 0).then_some(completed),
         events: events.iter().map(|((fact, trust), by)| ((format!("fact {fact}"), *trust), by.len())).collect(),
+        published,
     })
 }
 
-/// The state of a subject in the ledger.
-async fn recorded(ledger: &Ledger, subject: &Subject) -> Option<Expected> {
+/// The state of a subject in the ledger and on the bus.
+async fn recorded(ledger: &Ledger, published: &[PublishedEvent], subject: &Subject) -> Option<Expected> {
     let timeline = ledger.timeline(subject).await.unwrap()?;
     let DocumentView { status, occurred_at, trust, conflict, events, archive, .. } = timeline.document;
     assert_eq!(events, timeline.events.len());
@@ -143,7 +165,8 @@ async fn recorded(ledger: &Ledger, subject: &Subject) -> Option<Expected> {
     let requests = archive.map(|archive| archive.requests);
     let events = timeline.events.into_iter();
     let events = events.map(|event| ((event.name, event.trust), event.deliveries)).collect();
-    Some(Expected { status, occurred_at, trust, conflict, requests, events })
+    let published = types_of(published, subject);
+    Some(Expected { status, occurred_at, trust, conflict, requests, events, published })
 }
 
 /// Records a delivery, or is interrupted while doing so.
@@ -196,10 +219,11 @@ fn the_result_does_not_depend_on_order_splitting_repetition_interruption_or_conc
                     record(index, None).await;
                 }
             }
+            let published = functions.publish().await;
             let exactly = deliveries.iter().all(|(_, reading)| reading.events.len() <= COUNTED_EXACTLY);
             for (number, subject) in subjects.iter().enumerate() {
-                let mut expected = expected(number, subject.kind.has_documents(), &facts, &reports);
-                let recorded = recorded(&ledger, subject).await;
+                let mut expected = expected(number, subject.kind, &facts, &reports);
+                let recorded = recorded(&ledger, &published, subject).await;
                 if let (false, Some(expected), Some(recorded)) = (exactly, &mut expected, &recorded) {
                     // Many events are written in batches, so a concurrent delivery may not be counted.
                     for (event, deliveries) in &mut expected.events {
@@ -264,15 +288,19 @@ async fn a_large_batch_sent_twice_split_and_concurrently_is_recorded_once() {
     let deliveries: Vec<(Proven, Reading)> =
         [0..240, 0..240, 100..180, 0..3].map(|numbers| (deliveries::signed_delivery(), reading(numbers))).into();
     join_all(deliveries.iter().map(|(delivery, reading)| record(&ledger, delivery, reading, None))).await;
-    let before: Vec<_> = join_all(subjects.iter().map(|subject| recorded(&ledger, subject))).await;
+    let published = functions.publish().await;
+    let before: Vec<_> = join_all(subjects.iter().map(|subject| recorded(&ledger, &published, subject))).await;
     assert_eq!(before.iter().flatten().map(|subject| subject.events.len()).sum::<usize>(), 240);
     let again = ledger.record(&deliveries[1].0, &deliveries[1].1).await.unwrap();
     assert_eq!(again.new + again.known, 240);
+    let published_again = functions.publish().await;
+    assert_eq!(published_again, published);
     for (before, subject) in before.iter().zip(&subjects) {
-        let after = recorded(&ledger, subject).await;
+        let after = recorded(&ledger, &published_again, subject).await;
         let without_counts = |expected: &Option<Expected>| {
             let Some(expected) = expected else { panic!("{} is unknown", subject.partition()) };
-            (expected.status, expected.occurred_at, expected.trust, expected.conflict, expected.requests)
+            let published = expected.published.clone();
+            (expected.status, expected.occurred_at, expected.trust, expected.conflict, expected.requests, published)
         };
         assert_eq!(without_counts(before), without_counts(&after));
     }

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign::{
     domain::{Kind, Provider, Route, Subject, SubjectId, SubjectKind},
     ledger::ArchiveState,
+    publish::DetailType,
 };
 use countersign_cli::simulator::{
     callbacks::{self, Payload},
     legalesign::posts,
 };
-use end_to_end::{LocalStack, Stored, pack, sha256, subject};
+use end_to_end::{LocalStack, Stored, harness::published::type_of_status, pack, sha256, subject};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use proptest::{
@@ -98,6 +99,8 @@ async fn quicklysign_callbacks_in_any_order_repeated_and_concurrent_give_the_sam
             assert_eq!(events, expected, "{context}");
             assert!(timeline.events.iter().all(|event| event.deliveries == 1), "{context}");
             assert_eq!(timeline.pdfs.is_empty(), requests == 0, "{context}");
+            let published = [DetailType::DocumentCompleted, DetailType::DocumentArchived];
+            stack.wait_for_events(&subject, &published.into_iter().filter(|_| requests > 0).collect()).await;
             for (position, pdf) in timeline.pdfs.iter().enumerate() {
                 let earlier = timeline.pdfs[..position].iter().any(|other| other.document == pdf.document);
                 assert!(!earlier && pdf.current, "{context}: {:?}", timeline.pdfs);
@@ -127,6 +130,9 @@ async fn assert_recorded(stack: &LocalStack, subject: &Subject, expected: Option
     assert_eq!((timeline.document.status, timeline.document.conflict), (status, ends.len() > 1), "{context}");
     let completed = ends.contains(Kind::Completed.as_str());
     assert_eq!(timeline.document.archive.is_some(), completed, "{context}");
+    let mut published: BTreeSet<DetailType> = kinds().filter_map(|kind| type_of_status(subject.kind, kind)).collect();
+    published.extend((ends.len() > 1).then_some(DetailType::DocumentConflict));
+    stack.wait_for_events(subject, &published).await;
 }
 
 /// A change of a document: the document's number, the index of the code, and the minute.
