@@ -5,12 +5,22 @@ use serde_json::value::RawValue;
 
 use crate::domain::Unreadable;
 
-/// Parses the JSON object `text` as a `T`.
+/// A body without the byte order marks before its JSON. None is allowed there, but a parser may ignore one (RFC 8259,
+/// 8.1), and a proxy that adds one to a body that has one already was seen.
+pub fn without_byte_order_marks(mut body: &[u8]) -> &[u8] {
+    while let Some(rest) = body.strip_prefix("\u{feff}".as_bytes()) {
+        body = rest;
+    }
+    body
+}
+
+/// Parses the JSON object `text` as a `T`. Byte order marks before it are ignored.
 ///
 /// # Errors
 /// `not_json` if the text is not JSON; `unexpected_shape`, with the path of the first missing or mistyped field, if it
 /// is not a `T`.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
+    let text = text.trim_start_matches('\u{feff}');
     // serde also accepts an array as a struct, with the fields in declaration order. No service sends that.
     if !text.trim_ascii_start().starts_with('{') {
         let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
@@ -29,11 +39,12 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
 }
 
 /// Splits the JSON array `text` into the texts of its elements, so that an unreadable element doesn't affect the rest.
+/// Byte order marks before it are ignored.
 ///
 /// # Errors
 /// `not_json` if the text is not JSON; `unexpected_shape` if it is not an array.
 pub fn array(text: &str) -> Result<Vec<&RawValue>, Unreadable> {
-    serde_json::from_str(text).map_err(|error| {
+    serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
         let code = if error.is_data() { "unexpected_shape" } else { "not_json" };
         Unreadable::new(code, ".")
     })

@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::{
     domain::{Provider, Unavailable},
+    json::without_byte_order_marks,
     outbound::{Client, Credential, HostPatterns, OutboundError},
     secrets::{Cached, NotConfigured, Secret},
 };
@@ -74,7 +75,8 @@ impl<S: ApiSecret> HttpApi<S> {
     /// Gets a JSON object.
     pub(super) async fn get_object(&self, client: &Client, path: &str) -> Result<Value, Failure> {
         let body = self.get(client, path, MAX_RESPONSE).await?;
-        let object: Value = serde_json::from_slice(&body).map_err(|_| Unavailable::failed("api_not_json"))?;
+        let object: Value =
+            serde_json::from_slice(without_byte_order_marks(&body)).map_err(|_| Unavailable::failed("api_not_json"))?;
         if object.is_object() { Ok(object) } else { Err(Unavailable::failed("api_unexpected_answer").into()) }
     }
 

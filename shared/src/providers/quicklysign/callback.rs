@@ -11,6 +11,7 @@ use crate::{
         Addressed, Event, Identity, Kind, OwnProof, Policy, Proven, Provider, Reading, Rejection, Route, Subject,
         SubjectId, SubjectKind, Subscription, SubscriptionPolicy, TimeSource, Unreadable,
     },
+    json::{self, without_byte_order_marks},
     proof::token::Tokens,
     providers::verify::Scheme,
     secrets::Secret,
@@ -79,7 +80,8 @@ impl Scheme for Callback {
 /// use as well.
 fn subscription(body: &[u8]) -> Subscription {
     // The event is read even if the key is unusable.
-    let Keys { webhook_key, subscription_key } = serde_json::from_slice(body).unwrap_or_default();
+    let Keys { webhook_key, subscription_key } =
+        serde_json::from_slice(without_byte_order_marks(body)).unwrap_or_default();
     let of = |field, key: Option<Value>| {
         let key = SubjectId::parse(key?.as_str()?).ok();
         Some(Subscription { field, key })
@@ -111,7 +113,7 @@ pub(super) fn kind(name: &str) -> Kind {
 /// Reads a delivery: one event, about a pack. `entity_type` is ignored, because it is `"Document"` for packs too.
 pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     let text = std::str::from_utf8(delivery.body()).map_err(|_| Unreadable::new("not_utf8", "."))?;
-    let body: Body = crate::json::parse(text)?;
+    let body: Body = json::parse(text)?;
     let subscription = Some(subscription(delivery.body()));
     let id = SubjectId::parse(body.entity_key).map_err(|_| Unreadable::new("invalid_id", "entity_key"))?;
     if body.callback_event.is_empty() || body.callback_event.len() > MAX_NAME {

@@ -9,6 +9,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::json::without_byte_order_marks;
+
 /// Documented bodies nest 4 deep.
 const MAX_DEPTH: usize = 64;
 
@@ -199,10 +201,9 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// A body as text, without a leading byte order mark; `None` if it isn't UTF-8.
+/// A body as text, without leading byte order marks; `None` if it isn't UTF-8.
 pub(super) fn text_of(body: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(body).ok()?;
-    Some(text.strip_prefix('\u{feff}').unwrap_or(text))
+    std::str::from_utf8(without_byte_order_marks(body)).ok()
 }
 
 #[cfg(test)]

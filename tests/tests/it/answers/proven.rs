@@ -32,7 +32,7 @@ fn unreadable() -> Vec<(Vec<u8>, &'static str)> {
         (b"{".to_vec(), "not_json"),
         (b"entity_key=a&callback_event=document_updated".to_vec(), "not_json"),
         ([&named("document_updated")[..], b"}"].concat(), "not_json"),
-        ([&b"\xef\xbb\xbf"[..], &named("document_updated")].concat(), "not_json"),
+        ([&b" \xef\xbb\xbf"[..], &named("document_updated")].concat(), "not_json"),
         (b"\xff\xfe{\0}\0".to_vec(), "not_utf8 at ."),
         (b"{\"entity_key\": \"a\", \"callback_event\": \"\xe4\"}".to_vec(), "not_utf8 at ."),
         (b"null".to_vec(), "unexpected_shape at ."),

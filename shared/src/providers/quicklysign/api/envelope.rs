@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::{ApiError, ErrorResponse, presentable};
-use crate::providers::http::retry_after;
+use crate::{json::without_byte_order_marks, providers::http::retry_after};
 
 /// A response's data, and where the list goes on.
 #[derive(Debug, Default, PartialEq)]
@@ -47,7 +47,8 @@ pub(super) fn open(response: &Response<Bytes>, secrets: &[&str]) -> Result<Page,
         // The response to DELETE is not documented.
         return Ok(Page::default());
     }
-    let Ok(Envelope { status, data, pagination }) = serde_json::from_slice::<Envelope>(body) else {
+    let Ok(Envelope { status, data, pagination }) = serde_json::from_slice::<Envelope>(without_byte_order_marks(body))
+    else {
         // A proxy's page instead of an envelope.
         return Err(match http.is_success() {
             true => ApiError::NotAnEnvelope,
