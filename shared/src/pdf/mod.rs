@@ -19,7 +19,7 @@
 //! *What is a whole PDF* is decided as readers do without repairing anything: the header is within the first 1,024 bytes;
 //! the last `startxref` leads to a cross-reference table or stream; the chain of older ones ends; every object is where
 //! they say; the trailer leads to the catalog. Bytes before the header and behind the last `%%EOF` don't matter, unless
-//! they are the header of a message, or the beginning of an incremental update. What every reader tolerates, this one
+//! they are the beginning of a message, of a zip, or of an incremental update. What every reader tolerates, this one
 //! tolerates as well; each such case is commented where it is handled.
 //!
 //! *Offsets.* Offsets in a file count from its header, or from its first byte if they only fit there
@@ -48,13 +48,12 @@ mod strings;
 mod syntax;
 mod tail;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod xref;
 
 use std::io::{Read, Seek};
 
 pub use fault::NotAPdf;
-pub use header::has_header;
 pub use object::{Dictionary, Object, ObjectId, PdfString, Stream};
 pub use revisions::Revision;
 

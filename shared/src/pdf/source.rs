@@ -33,7 +33,11 @@ impl<R: Read + Seek> Source<R> {
 
     /// Up to `length` bytes at `offset`: fewer at the end of the file, none behind it.
     pub(super) fn window(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
-        let end = offset.saturating_add(length as u64).min(self.length).max(offset);
+        if offset >= self.length {
+            // An operating system may refuse to seek so far.
+            return Ok(&[]);
+        }
+        let end = offset.saturating_add(length as u64).min(self.length);
         if offset < self.start || end > self.start + self.buffer.len() as u64 {
             let wanted = self.length.saturating_sub(offset).min(length.max(PAGE) as u64);
             self.buffer.clear();

@@ -10,7 +10,7 @@ use std::io::Cursor;
 use super::{Document, NotAPdf};
 
 /// A small, whole PDF.
-const PLAIN: &str = "%PDF-1.7
+pub(crate) const PLAIN: &str = "%PDF-1.7
 1 0 obj
 <</Type/Catalog/Pages 2 0 R>>
 endobj

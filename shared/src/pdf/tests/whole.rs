@@ -122,13 +122,15 @@ fn a_middle_overwritten_with_nuls_is_refused_wherever_it_is() {
 }
 
 #[test]
-fn changed_line_ends_and_messages_around_a_pdf_are_refused() {
+fn changed_line_ends_and_containers_around_a_pdf_are_refused() {
     assert!(fault(PLAIN.replace('\n', "\r\n").as_bytes()).is_some());
     let head = "Content-Type: application/pdf\r\nContent-Transfer-Encoding: binary\r\n\r\n";
     for before in [head.to_owned(), format!("--boundary\r\n{head}"), format!("HTTP/1.1 200 OK\r\n{head}")] {
         let bytes = format!("{before}{PLAIN}\r\n--boundary--\r\n").into_bytes();
         assert_eq!(fault(&bytes), Some(NotAPdf::Message), "{before}");
     }
+    let stored = format!("PK\x03\x04a.pdf{PLAIN}PK\x01\x02");
+    assert_eq!(fault(stored.as_bytes()), Some(NotAPdf::Zip));
 }
 
 #[test]

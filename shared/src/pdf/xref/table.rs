@@ -43,9 +43,9 @@ pub(super) fn read<R: Read + Seek>(
                     number = 0;
                 }
                 is_first = false;
+                let object = u32::try_from(number).map_err(|_| NotAPdf::TooComplex)?;
                 if let Some(entries) = &mut entries {
-                    let number = u32::try_from(number).map_err(|_| NotAPdf::TooComplex)?;
-                    entries.add(number, if in_use { Entry::At(at) } else { Entry::Free })?;
+                    entries.add(object, if in_use { Entry::At(at) } else { Entry::Free })?;
                 }
                 number += 1;
                 left -= 1;
