@@ -3,14 +3,16 @@
 //! cargo-fuzz runs them with generated inputs, and `shared/tests/library/fuzz_corpus.rs` with the inputs of the corpus. So
 //! this file depends on neither of them.
 
-use std::sync::LazyLock;
+use std::{io::Cursor, sync::LazyLock};
 
 use bytes::Bytes;
 use countersign::{
+    archive,
     aws::Aws,
     domain::{Envelope, Proven, Provider, Reading, Route, Trust, Unproven, Unreadable},
     form::Form,
-    outbound::{HostPatterns, UrlPolicy},
+    outbound::{Coding, HostPatterns, UrlPolicy},
+    pdf::{Document, Object, ObjectId},
     proof::signature::Signers,
     providers::{self, NotVerified, Services, legalesign},
 };
@@ -23,7 +25,7 @@ const TOKEN: &str = "a-path-token-for-fuzzing";
 const SENT: &str = "a-body-token-for-fuzzing";
 
 /// Every target, by the name of its folder in the corpus.
-pub const ALL: [(&str, fn(&[u8])); 8] = [
+pub const ALL: [(&str, fn(&[u8])); 10] = [
     ("legalesign_batch", legalesign_batch),
     ("legalesign_realtime", legalesign_realtime),
     ("quicklysign", quicklysign),
@@ -32,6 +34,8 @@ pub const ALL: [(&str, fn(&[u8])); 8] = [
     ("signature", signature),
     ("certificate", certificate),
     ("url_policy", url_policy),
+    ("pdf", pdf),
+    ("download", download),
 ];
 
 /// Splits the input into its first line and the rest.
@@ -214,5 +218,47 @@ pub fn url_policy(data: &[u8]) {
         if let Ok(uri) = url.as_str().parse::<http::Uri>() {
             assert_eq!((uri.host(), uri.port_u16()), (url.host_str(), None));
         }
+    }
+}
+
+/// Opens a PDF and reads everything that a reader of signatures needs: its revisions, and its objects with their streams.
+pub fn pdf(data: &[u8]) {
+    let Ok(mut document) = Document::open(Cursor::new(data)) else { return };
+    assert!(document.leading() + document.trailing() <= document.size());
+    assert_eq!(document.size(), data.len() as u64);
+    let revisions = document.revisions().expect("memory can be read");
+    assert!(revisions.is_sorted_by_key(|revision| revision.end));
+    for revision in revisions.iter().take(4) {
+        assert!(revision.end <= document.size());
+        drop(Document::open_up_to(Cursor::new(data), revision.end));
+    }
+    for number in 0..32 {
+        let object = document.object(ObjectId { number, generation: 0 }).expect("memory can be read");
+        if let Object::Stream(stream) = document.resolve(&object).expect("memory can be read") {
+            let decoded = document.decode(&stream, 1 << 20).expect("memory can be read");
+            assert!(decoded.is_none_or(|decoded| decoded.len() <= 1 << 20));
+        }
+    }
+    drop(document.catalog());
+}
+
+/// Takes a downloaded file apart. The first byte chooses its content coding.
+pub fn download(data: &[u8]) {
+    let Some((first, file)) = data.split_first() else { return };
+    let codings: &[Coding] = match first {
+        b'g' => &[Coding::Gzip],
+        b'd' => &[Coding::Deflate],
+        b'b' => &[Coding::Deflate, Coding::Gzip],
+        _ => &[],
+    };
+    let Ok(pdfs) = archive::find_pdfs(file, codings) else { return };
+    assert!(!pdfs.is_empty());
+    for pdf in &pdfs {
+        assert!(pdf.trailing_bytes <= pdf.size);
+        let name = pdf.name.as_deref().unwrap_or("name");
+        assert!(!name.is_empty() && !name.contains(['/', '\\']) && !name.contains(char::is_control), "{name:?}");
+        // A zip is unpacked, and not archived as a PDF.
+        let is_whole_file = codings.is_empty() && pdf.size == file.len() as u64;
+        assert!(!(is_whole_file && file.starts_with(b"PK\x03\x04")));
     }
 }
