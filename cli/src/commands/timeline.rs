@@ -104,12 +104,13 @@ fn text(timeline: &View) -> String {
 /// PDFs as a table.
 pub fn pdfs_table(pdfs: &[Pdf]) -> String {
     table(
-        ["document", "role", "bytes", "sha256", "signatures", "current"],
+        ["document", "role", "bytes", "sha256", "signatures", "current", "name in the zip"],
         pdfs.iter().map(|pdf| {
             let current = if pdf.current { "yes" } else { "no" };
             let (size, role) = (pdf.size.to_string(), pdf.role.as_str().to_owned());
             let signatures = or_dash(pdf.signatures.as_ref().map(|found| found.verdict.as_str()));
-            [pdf.document.clone(), role, size, pdf.sha256.clone(), signatures, current.to_owned()]
+            let (current, name) = (current.to_owned(), or_dash(pdf.name.as_ref()));
+            [pdf.document.clone(), role, size, pdf.sha256.clone(), signatures, current, name]
         }),
     )
 }

@@ -62,6 +62,13 @@ pub enum Download {
     ContentType(String),
     /// These bytes, declared as a PDF.
     Bytes(Bytes),
+    /// These bytes, declared as a PDF with this `Content-Encoding`, whatever the request accepts.
+    Coded {
+        /// The header's value, which need not be valid.
+        coding: String,
+        /// The body as it is sent.
+        bytes: Bytes,
+    },
     /// A sign-in page with HTTP 200.
     Html,
     /// An empty body, declared as a PDF.

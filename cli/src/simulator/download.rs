@@ -50,6 +50,13 @@ pub(super) fn respond(simulator: &Simulator, download: Download, paper: Paper) -
             response
         }
         Download::Bytes(bytes) => ([(header::CONTENT_TYPE, PDF)], bytes).into_response(),
+        Download::Coded { coding, bytes } => {
+            let mut response = ([(header::CONTENT_TYPE, PDF)], bytes).into_response();
+            if let Ok(value) = header::HeaderValue::from_bytes(coding.as_bytes()) {
+                response.headers_mut().insert(header::CONTENT_ENCODING, value);
+            }
+            response
+        }
         Download::Empty => ([(header::CONTENT_TYPE, PDF)], Bytes::new()).into_response(),
         Download::Html => {
             let page =

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Size limit of a download, in bytes. A Lambda function's disk has 512 MB by default, and may hold another document.
-const MAX_PDF: u64 = 300 * 1024 * 1024;
+pub(super) const MAX_DOWNLOAD: u64 = 300 * 1024 * 1024;
 
 /// A downloaded file.
 pub(super) struct DownloadedFile {
@@ -27,7 +27,7 @@ pub(super) async fn download(client: &Client, document: &FinalDocument) -> Resul
     let disk = |_| Unavailable::failed("disk");
     let file = NamedTempFile::new().map_err(disk)?;
     let mut writer = tokio::fs::File::from_std(file.reopen().map_err(disk)?);
-    let mut download = Download::new(document.url.as_str(), MAX_PDF);
+    let mut download = Download::new(document.url.as_str(), MAX_DOWNLOAD);
     if let Some(credential) = &document.credential {
         download = download.with_credential(credential.clone());
     }

@@ -4,24 +4,29 @@
 //! in their version yet, complete the job. Each archived document is noted at once, so a run that ends early is
 //! continued and not repeated.
 
-mod file;
+mod coding;
+mod contents;
+mod download;
+mod member_name;
+mod members;
 mod outcome;
-mod pdf;
+mod pdf_file;
 mod signatures;
+mod spool;
 mod store;
-mod unpack;
+mod zip;
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use pdf::PdfFault;
+pub use contents::{FoundPdf, find_pdfs};
 
-use self::{file::PdfFile, outcome::outcome, signatures::Signatures};
+use self::{contents::Contents, members::Candidate, outcome::outcome, pdf_file::PdfFile, signatures::Signatures};
 use crate::{
     aws::Aws,
     domain::{FinalDocument, Inspection, Kind, LedgerError, Stop, Subject, Unavailable},
-    ledger::{CurrentVersion, FORGOTTEN, JobOutcome, Lease, Ledger, OTHER_GROUP, Pdf, ReportedStatus},
+    ledger::{CurrentVersion, FORGOTTEN, HashedBytes, JobOutcome, Lease, Ledger, OTHER_GROUP, Pdf, ReportedStatus},
     outbound::{Client, Timeouts, UrlPolicy},
     providers::Services,
     settings::Settings,
@@ -147,22 +152,35 @@ impl Archiver {
 
     /// Downloads a document, checks it and keeps it. Returns its hash.
     async fn archive(&self, lease: &Lease, document: &FinalDocument) -> Result<String, Stop> {
-        let files = file::download(&self.client, document).await?;
-        if let [only] = files.pdfs.as_slice() {
-            return self.keep(lease, document, &document.document, only).await;
+        let downloaded = download::download(&self.client, document).await?;
+        let opened = tokio::task::spawn_blocking(move || Contents::open(downloaded.file, &downloaded.codings)).await;
+        let contents = opened.unwrap_or_else(|_| Err(Unavailable::failed("check_failed")))?;
+        let hashed = document.sha256.as_deref().map(|expected| contents.compare(expected)).transpose()?;
+        if let [only] = contents.pdfs.as_slice() {
+            return self.keep(lease, document, &document.document, only, hashed).await;
         }
-        // Several PDFs came in a zip. Each is a document of its own, named by its position.
-        for (position, file) in files.pdfs.iter().enumerate() {
-            let id = format!("{}-{}", document.document, position + 1);
-            let sha256 = self.keep(lease, document, &id, file).await?;
+        let subject = &lease.job.subject;
+        let known = self.ledger.members(subject, &document.document, document.role).await?;
+        let candidates = contents.pdfs.iter().map(|pdf| Candidate { sha256: &pdf.sha256, name: pdf.name.as_deref() });
+        let numbers = members::numbers(&known, &candidates.collect::<Vec<_>>());
+        for (number, file) in numbers.into_iter().zip(&contents.pdfs) {
+            let id = Pdf::member(&document.document, number);
+            let sha256 = self.keep(lease, document, &id, file, hashed).await?;
             let current = CurrentVersion { version: document.version.clone(), sha256 };
-            self.ledger.note_version(&lease.job.subject, &Pdf::slot(&id, document.role), &current).await?;
+            self.ledger.note_version(subject, &Pdf::slot(&id, document.role), &current).await?;
         }
-        Ok(files.sha256)
+        Ok(contents.sha256)
     }
 
     /// Puts a checked PDF into the bucket and enters it into the manifest. Returns its hash.
-    async fn keep(&self, lease: &Lease, document: &FinalDocument, id: &str, file: &PdfFile) -> Result<String, Stop> {
+    async fn keep(
+        &self,
+        lease: &Lease,
+        document: &FinalDocument,
+        id: &str,
+        file: &PdfFile,
+        hashed: Option<HashedBytes>,
+    ) -> Result<String, Stop> {
         let subject = &lease.job.subject;
         let key = format!("{}/{}/{id}/{}.pdf", subject.provider, subject.id, file.sha256);
         self.store.put(&key, file).await?;
@@ -179,6 +197,9 @@ impl Archiver {
             archived_at: time::now(),
             version: Some(document.version.clone()).filter(|version| !version.is_empty()),
             source_event: lease.job.source_event.clone(),
+            name: file.name.clone(),
+            trailing_bytes: file.trailing_bytes,
+            service_hash: hashed,
             signatures: Some(signatures),
             current: true,
         };
@@ -191,6 +212,8 @@ impl Archiver {
             role = pdf.role.as_str(),
             size = pdf.size,
             sha256 = pdf.sha256,
+            trailing_bytes = pdf.trailing_bytes,
+            service_hash = hashed.map(HashedBytes::as_str),
             metric.ArchivedDocuments = 1,
         );
         Ok(pdf.sha256)

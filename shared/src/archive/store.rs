@@ -2,16 +2,29 @@
 //! exists, the same content is already stored.
 
 use aws_sdk_s3::{
+    config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
     primitives::{ByteStream, Length},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::file::PdfFile;
+use super::pdf_file::PdfFile;
 use crate::{
     aws::{Lazy, upload_timeouts},
     domain::Unavailable,
 };
+
+/// How often a put is tried while S3 answers with a conflict.
+const CONFLICTING_ATTEMPTS: u32 = 5;
+
+/// What S3 did with a put.
+enum Put {
+    /// The object is there.
+    Stored,
+    /// 409 `ConditionalRequestConflict`: another request for the key was under way. S3's documentation says to upload
+    /// again, which the SDK doesn't do by itself.
+    Conflict,
+}
 
 pub(super) struct Store {
     s3: Lazy<aws_sdk_s3::Client>,
@@ -28,6 +41,19 @@ impl Store {
     /// # Errors
     /// If the file can't be read, or S3 fails or refuses the request.
     pub(super) async fn put(&self, key: &str, pdf: &PdfFile) -> Result<(), Unavailable> {
+        for _ in 1..CONFLICTING_ATTEMPTS {
+            match self.put_once(key, pdf).await? {
+                Put::Stored => return Ok(()),
+                Put::Conflict => tracing::info!(event = "put_conflict"),
+            }
+        }
+        match self.put_once(key, pdf).await? {
+            Put::Stored => Ok(()),
+            Put::Conflict => Err(Unavailable::failed("s3_ConditionalRequestConflict")),
+        }
+    }
+
+    async fn put_once(&self, key: &str, pdf: &PdfFile) -> Result<Put, Unavailable> {
         let body = ByteStream::read_from()
             .path(pdf.file.path())
             .length(Length::Exact(pdf.size))
@@ -47,10 +73,13 @@ impl Store {
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(upload_timeouts()))
             .send()
             .await;
+        let status =
+            |error: &SdkError<_, HttpResponse>| error.raw_response().map(|response| response.status().as_u16());
         match put {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Put::Stored),
             // Precondition failed: the key exists. It contains the hash, so the same bytes are already stored.
-            Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 412 => Ok(()),
+            Err(error) if status(&error) == Some(412) => Ok(Put::Stored),
+            Err(error) if status(&error) == Some(409) => Ok(Put::Conflict),
             Err(error) => Err(Unavailable::failed(format!("s3_{}", error.code().unwrap_or("no_answer")))),
         }
     }
@@ -84,7 +113,7 @@ mod tests {
     fn pdf() -> PdfFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"content").unwrap();
-        PdfFile { file, size: 7, sha256: String::new(), digest: [0; 32] }
+        PdfFile { file, size: 7, sha256: String::new(), digest: [0; 32], trailing_bytes: 0, name: None }
     }
 
     #[tokio::test]

@@ -225,6 +225,22 @@ pub(super) fn pdfs_of(slot: &str) -> String {
     format!("{PDF_PREFIX}{slot}#")
 }
 
+/// The id of one of the documents that came in a zip in place of one: `<document>-<number>`.
+pub(super) fn member(document: &str, number: u32) -> String {
+    format!("{document}-{number}")
+}
+
+/// The number of a [`member`]. Another document may have such an id as well, but not with leading zeros or a sign.
+pub(super) fn member_number(document: &str, id: &str) -> Option<u32> {
+    let number = id.strip_prefix(document)?.strip_prefix('-')?.parse().ok()?;
+    (member(document, number) == id).then_some(number)
+}
+
+/// Prefix of the sort keys of the PDFs of a document's members.
+pub(super) fn pdfs_of_members(document: &str) -> String {
+    format!("{PDF_PREFIX}{document}-")
+}
+
 /// Sort key of an archived PDF.
 pub(super) fn pdf(document: &str, role: Role, sha256: &str) -> String {
     format!("{}{sha256}", pdfs_of(&slot(document, role)))
@@ -363,5 +379,10 @@ mod tests {
     fn a_pdf_is_found_by_its_slot() {
         assert_eq!(pdf("d", Role::AuditLog, "00"), "PDF#d#audit_log#00");
         assert!(pdf("d", Role::AuditLog, "00").starts_with(&pdfs_of("d#audit_log")));
+        assert!(pdf(&member("d", 12), Role::Document, "00").starts_with(&pdfs_of_members("d")));
+        assert_eq!(member_number("d", &member("d", 12)), Some(12));
+        for other in ["d", "d-", "d-x", "d-+1", "d-01", "e-1", "d-1-1"] {
+            assert_eq!(member_number("d", other), None, "{other}");
+        }
     }
 }

@@ -37,7 +37,7 @@ pub use delivery_lists::{DeliveryFilter, DeliveryPage};
 pub use erasure::{Erased, FORGOTTEN, Forgetting};
 pub use events::Recorded;
 pub use keys::{EXPIRES_AT, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, PARTITION_KEY, SORT_KEY};
-pub use pdfs::Pdf;
+pub use pdfs::{HashedBytes, Member, Pdf};
 pub use quarantine::{QUARANTINED_FOR, QuarantineRecord, Quarantined, RejectedEntry};
 pub use reported::{KnownStatus, ReportedStatus};
 pub use signers::SignerView;

@@ -32,13 +32,65 @@ pub struct Pdf {
     pub version: Option<String>,
     /// The event that requested it.
     pub source_event: Option<String>,
+    /// Its name in the zip that it came in, without folders and deceptive characters. `None` if it came in none, or was
+    /// forgotten.
+    pub name: Option<String>,
+    /// The number of bytes behind the PDF's end, which were served with it.
+    pub trailing_bytes: u64,
+    /// What the service's own hash was found to be the hash of; `None` if the service reports none.
+    pub service_hash: Option<HashedBytes>,
     /// The signatures within it; `None` if they weren't verified, because it was archived by an older version.
     pub signatures: Option<PdfSignatures>,
     /// Whether it is the latest of its document and role.
     pub current: bool,
 }
 
+/// Which bytes a service's own hash is the hash of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HashedBytes {
+    /// The archived PDF.
+    Pdf,
+    /// The zip that it came in.
+    Zip,
+    /// The file with the content coding that it was sent with.
+    Coded,
+}
+
+impl HashedBytes {
+    /// The name in the manifest.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pdf => "pdf",
+            Self::Zip => "zip",
+            Self::Coded => "coded",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Pdf, Self::Zip, Self::Coded].into_iter().find(|bytes| bytes.as_str() == name)
+    }
+}
+
+/// An archived PDF that came in a zip with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its number, from 1: it is the document `<document>-<number>`.
+    pub number: u32,
+    /// Its hash, in hex.
+    pub sha256: String,
+    /// Its name in the zip.
+    pub name: Option<String>,
+}
+
 impl Pdf {
+    /// The id of one of the documents that came in a zip: `<document>-<number>`.
+    #[must_use]
+    pub fn member(document: &str, number: u32) -> String {
+        keys::member(document, number)
+    }
+
     /// The slot that the versions of one document in one role share: `<document>#<role>`.
     #[must_use]
     pub fn slot(document: &str, role: Role) -> String {
@@ -62,6 +114,9 @@ impl Ledger {
             .with("archived_at", pdf.archived_at)
             .with_some("version", pdf.version.as_deref())
             .with_some(attribute::SOURCE_EVENT, pdf.source_event.as_deref())
+            .with_some(attribute::NAME, pdf.name.as_deref())
+            .with("trailing_bytes", pdf.trailing_bytes)
+            .with_some("service_hash", pdf.service_hash.map(HashedBytes::as_str))
             .with_some(attribute::SIGNATURES, pdf.signatures.as_ref().map(signatures_text));
         self.table.update(&subject.partition(), &sort).set_all_if_absent(item).send().await.map(drop)
     }
@@ -92,6 +147,26 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// All versions of the PDFs that came in a zip in place of this document.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn members(&self, subject: &Subject, document: &str, role: Role) -> Result<Vec<Member>, LedgerError> {
+        let items = self.table.partition(&subject.partition(), &keys::pdfs_of_members(document)).await?;
+        let mut members = Vec::new();
+        for item in &items {
+            if let Some(number) = keys::member_number(document, item.need("document")?)
+                && item.text("role") == Some(role.as_str())
+            {
+                let name = item.text(attribute::NAME).map(str::to_owned);
+                members.push(Member { number, sha256: item.need(attribute::SHA256)?.to_owned(), name });
+            }
+        }
+        Ok(members)
+    }
+}
+
 /// Reads a manifest item. Whether it is current is known from the archive job.
 pub(super) fn pdf(subject: &Subject, item: &Item) -> Result<Pdf, LedgerError> {
     Ok(Pdf {
@@ -105,6 +180,9 @@ pub(super) fn pdf(subject: &Subject, item: &Item) -> Result<Pdf, LedgerError> {
         archived_at: item.time("archived_at")?,
         version: item.text("version").map(str::to_owned),
         source_event: item.text(attribute::SOURCE_EVENT).map(str::to_owned),
+        name: item.text(attribute::NAME).map(str::to_owned),
+        trailing_bytes: item.number("trailing_bytes").unwrap_or_default(),
+        service_hash: item.text("service_hash").and_then(HashedBytes::parse),
         signatures: signatures(item),
         current: false,
     })

@@ -4,8 +4,8 @@ use super::classify::body_failure;
 use super::error::{OutboundError, Phase};
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -25,8 +25,7 @@ impl BoundedBody {
     /// Checks the headers before any of the body is read. `limit` is in bytes; `stall` is the longest wait for a chunk.
     ///
     /// # Errors
-    /// [`OutboundError::Encoded`] for any `Content-Encoding` but `identity`, [`OutboundError::TooLarge`] if the
-    /// announced length exceeds `limit`.
+    /// [`OutboundError::TooLarge`] if the announced length exceeds `limit`.
     pub(super) fn new(
         host: String,
         headers: &HeaderMap,
@@ -34,11 +33,6 @@ impl BoundedBody {
         limit: u64,
         stall: Duration,
     ) -> Result<Self, OutboundError> {
-        let plain =
-            |encoding: &HeaderValue| encoding.is_empty() || encoding.as_bytes().eq_ignore_ascii_case(b"identity");
-        if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
-            return Err(OutboundError::Encoded { host });
-        }
         // hyper has already refused lengths that are not numbers or that contradict each other.
         let announced = headers
             .get(CONTENT_LENGTH)

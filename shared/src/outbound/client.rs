@@ -2,6 +2,7 @@
 
 use super::body::BoundedBody;
 use super::classify::exchange_failure;
+use super::coding::codings;
 use super::error::{OutboundError, Phase};
 use super::hosts::HostPatterns;
 use super::policy::{Refused, UrlPolicy};
@@ -108,6 +109,9 @@ impl Client {
         self.within_total(&url, async {
             let response = self.exchange(head.method, &url, head.headers, body).await?;
             let (head, body) = response.into_parts();
+            if !codings(&head.headers).is_empty() {
+                return Err(OutboundError::Encoded { host: host_of(&url) });
+            }
             let mut body = self.bounded(&url, &head.headers, body, limit as u64)?;
             let mut whole = BytesMut::new();
             while let Some(chunk) = body.next().await? {

@@ -7,6 +7,7 @@
 //! any redirect: Legalesign redirects to "a short lived location for download, do not use Legalesign authentication".
 
 use super::client::{Client, host_of};
+use super::coding::{Coding, codings};
 use super::error::OutboundError;
 use aws_lc_rs::digest;
 use aws_smithy_types::body::SdkBody;
@@ -22,14 +23,6 @@ use url::{Origin, Url};
 
 /// Maximum number of redirects that are followed. Services use one or two; more are a loop or an attack.
 pub const MAX_REDIRECTS: usize = 5;
-
-/// How many bytes of a document's start are kept to recognize its format. PDF readers look for `%PDF-` within the first
-/// 1024 bytes (ISO 32000-1, Annex H, note 13).
-pub const HEAD_BYTES: usize = 1024;
-
-/// How many bytes of a document's end are kept. PDF readers look for `%%EOF` within the last 1024 bytes (ISO 32000-1,
-/// Annex H, note 18).
-pub const TAIL_BYTES: usize = 1024;
 
 /// One document to fetch. `Debug` shows neither URL nor credential.
 #[derive(Clone)]
@@ -119,10 +112,9 @@ pub struct Downloaded {
     pub size: u64,
     /// Hash of the bytes written.
     pub sha256: Sha256,
-    /// The first bytes, up to [`HEAD_BYTES`].
-    pub head: Vec<u8>,
-    /// The last bytes, up to [`TAIL_BYTES`].
-    pub tail: Vec<u8>,
+    /// The content codings that the response announced, although the request accepts `identity` only. They have not been
+    /// undone.
+    pub codings: Vec<Coding>,
     /// `Content-Type` as it was sent, if it is ASCII and at most 200 characters long. Only a hint: a service was seen
     /// sending PDFs as `application/zip`.
     pub content_type: Option<String>,
@@ -138,6 +130,7 @@ impl fmt::Debug for Downloaded {
         f.debug_struct("Downloaded")
             .field("size", &self.size)
             .field("sha256", &self.sha256)
+            .field("codings", &self.codings)
             .field("content_type", &self.content_type)
             .field("host", &self.host)
             .field("length_known", &self.length_known)
@@ -228,10 +221,8 @@ impl Client {
         file.rewind().await.map_err(disk)?;
         file.set_len(0).await.map_err(disk)?;
         let mut hash = digest::Context::new(&digest::SHA256);
-        let mut ends = Ends::default();
         while let Some(chunk) = body.next().await? {
             hash.update(&chunk);
-            ends.add(&chunk);
             file.write_all(&chunk).await.map_err(disk)?;
         }
         // tokio writes in the background: only a flush reports whether the last write succeeded.
@@ -242,30 +233,11 @@ impl Client {
         Ok(Downloaded {
             size: body.size(),
             sha256: Sha256(sha256),
-            head: ends.head,
-            tail: ends.tail,
+            codings: codings(&head.headers),
             content_type: readable(head.headers.get(CONTENT_TYPE)).filter(|text| text.len() <= 200),
             host: host_of(url),
             length_known: body.length_known(),
         })
-    }
-}
-
-/// Collects the first and last bytes of a stream.
-#[derive(Default)]
-struct Ends {
-    head: Vec<u8>,
-    tail: Vec<u8>,
-}
-
-impl Ends {
-    fn add(&mut self, chunk: &[u8]) {
-        let missing = HEAD_BYTES.saturating_sub(self.head.len()).min(chunk.len());
-        self.head.extend_from_slice(&chunk[..missing]);
-        let fresh = chunk.len().min(TAIL_BYTES);
-        let surplus = (self.tail.len() + fresh).saturating_sub(TAIL_BYTES);
-        self.tail.drain(..surplus);
-        self.tail.extend_from_slice(&chunk[chunk.len() - fresh..]);
     }
 }
 

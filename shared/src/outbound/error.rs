@@ -61,7 +61,7 @@ pub enum OutboundError {
         /// The URL's host.
         host: String,
     },
-    /// The body has a content coding (compression), although the request accepts `identity` only.
+    /// The body of an API's response has a content coding (compression), although the request accepts `identity` only.
     #[error("the body from {host} has a content coding")]
     Encoded {
         /// The URL's host.

@@ -22,6 +22,7 @@ mod address;
 mod body;
 mod classify;
 mod client;
+mod coding;
 mod download;
 mod error;
 mod hosts;
@@ -30,9 +31,8 @@ mod resolver;
 
 pub use address::AddressRule;
 pub use client::{Client, Timeouts};
-pub use download::{
-    Answer, Credential, Download, Downloaded, Fetched, HEAD_BYTES, InvalidCredential, MAX_REDIRECTS, Sha256, TAIL_BYTES,
-};
+pub use coding::Coding;
+pub use download::{Answer, Credential, Download, Downloaded, Fetched, InvalidCredential, MAX_REDIRECTS, Sha256};
 pub use error::{OutboundError, Phase};
 pub use hosts::{HostPatterns, InvalidHostPattern};
 pub use policy::{Refused, UrlPolicy};

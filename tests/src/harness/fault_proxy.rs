@@ -46,6 +46,9 @@ pub enum Fault {
     ServerErrorAfterEffect,
     /// Rejected because the caller's clock is off. The call took no effect.
     ClockSkew,
+    /// 409, as S3 answers a conditional put while another request for the key is under way. The call took no effect. Not
+    /// among [`Fault::ALL`], because only that call can fail so.
+    Conflict,
     /// The connection is closed without a response. The call took no effect.
     CutBefore,
     /// The connection is closed without a response, though the call took effect.
@@ -67,7 +70,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All faults.
+    /// All faults that any call can have.
     pub const ALL: [Self; 13] = [
         Self::Throttled,
         Self::ServerError,
@@ -111,6 +114,8 @@ struct Plan {
     calls: Vec<Call>,
     /// The number of the first call that fails, how many fail, and how.
     fault: Option<(usize, usize, Fault)>,
+    /// Only calls whose names begin so are numbered and fail.
+    prefix: &'static str,
 }
 
 /// The faults of all proxies of one test.
@@ -129,7 +134,13 @@ impl Default for Faults {
 impl Faults {
     /// Numbers calls from 0 again; from number `from` on, `times` calls fail.
     pub fn plan(&self, from: usize, times: usize, fault: Fault) {
-        *self.lock() = Plan { calls: Vec::new(), fault: Some((from, times, fault)) };
+        *self.lock() = Plan { fault: Some((from, times, fault)), ..Plan::default() };
+        self.crashed.send_replace(false);
+    }
+
+    /// Lets the first `times` calls fail whose names begin with `prefix`. Only these are numbered.
+    pub fn plan_for(&self, prefix: &'static str, times: usize, fault: Fault) {
+        *self.lock() = Plan { fault: Some((0, times, fault)), prefix, ..Plan::default() };
         self.crashed.send_replace(false);
     }
 
@@ -178,6 +189,9 @@ impl Faults {
 
     fn next(&self, call: Call) -> Option<Fault> {
         let mut plan = self.lock();
+        if !call.name.starts_with(plan.prefix) {
+            return None;
+        }
         let number = plan.calls.len();
         plan.calls.push(call);
         plan.fault.filter(|(from, times, _)| (*from..*from + *times).contains(&number)).map(|(_, _, fault)| fault)
@@ -199,6 +213,9 @@ impl Faults {
             }
             Some(Fault::Throttled) => client.write_all(throttled(upstream).as_bytes()).await,
             Some(Fault::ServerError) => client.write_all(server_error(upstream).as_bytes()).await,
+            Some(Fault::Conflict) => {
+                client.write_all(s3("409 Conflict", "ConditionalRequestConflict").as_bytes()).await
+            }
             Some(Fault::ClockSkew) => client.write_all(clock_skew(upstream).as_bytes()).await,
             Some(Fault::ServerErrorAfterEffect) => {
                 forward().await?;

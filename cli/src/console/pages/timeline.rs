@@ -89,9 +89,15 @@ fn pdfs(subject: &Subject, pdfs: &[Pdf]) -> Markup {
                 tbody {
                     @for pdf in pdfs {
                         tr id=(format!("pdf-{}-{}-{}", pdf.document, pdf.role.as_str(), pdf.sha256)) {
-                            td data-label="Document" { bdi { (pdf.document) } }
+                            td data-label="Document" {
+                                bdi { (pdf.document) }
+                                @if let Some(name) = &pdf.name { " " span.quiet { bdi { (name) } } }
+                            }
                             td data-label="Role" { (pdf.role.as_str().replace('_', " ")) }
-                            td.number data-label="Size" { (size(pdf.size)) }
+                            td.number data-label="Size" {
+                                (size(pdf.size))
+                                @if pdf.trailing_bytes > 0 { br; span.quiet { (pdf.trailing_bytes) " bytes behind the PDF’s end" } }
+                            }
                             td data-label="SHA-256" { (hash(&pdf.sha256)) }
                             td data-label="Archived" { (moment(pdf.archived_at)) }
                             td data-label="Version" { @if pdf.current { "current" } @else { span.quiet { "earlier" } } }

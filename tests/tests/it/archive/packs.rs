@@ -83,8 +83,8 @@ async fn a_regenerated_document_is_archived_beside_the_old_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn identical_bytes_are_stored_once_across_versions() {
     let functions = DirectFunctions::start().await;
-    let whole = Bytes::from_static(b"%PDF-1.7\n1 0 obj\nendobj\nstartxref\n9\n%%EOF\n");
-    let other = Bytes::from_static(b"%PDF-1.7\n2 0 obj\nendobj\nstartxref\n9\n%%EOF\n");
+    let whole = Bytes::from_static(include_bytes!("../../../data/field-cases/plain.bin"));
+    let other = Bytes::from_static(include_bytes!("../../../data/field-cases/pad_1024_nul.bin"));
     let script = functions.simulator.pack("same");
     script.documents(1).download(Download::Bytes(whole.clone()));
     let subject = record_completion(&functions, "same").await;
