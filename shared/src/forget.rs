@@ -1,7 +1,7 @@
 //! Forgetting: erases the personal data of one subject on request (GDPR).
 //!
-//! Erased are the payloads of its events, the bodies of deliveries about nothing else, every version of its PDFs, and the
-//! names of those who signed within them. A
+//! Erased are the payloads of its events, the bodies of deliveries about nothing else, every version of its PDFs, their file
+//! names, and the names of those who signed within them. A
 //! tombstone remains: that the subject existed, its statuses with their times, and the size, hash and proof of each body
 //! and PDF, so that a holder of the bytes can still show that they are the original ones. A delivery that is also about
 //! other subjects is kept, because it is their evidence, and is named in the result. So are objects that Object Lock keeps.

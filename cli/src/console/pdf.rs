@@ -65,11 +65,7 @@ async fn open(console: &Console, pdf: &Pdf, download: bool) -> Result<Response, 
     // A stalled client must not delay the shutdown.
     let body = Body::from_stream(Box::pin(pieces.take_until(Box::pin(stopped))));
     let disposition = if download { "attachment" } else { "inline" };
-    let name: String = format!("{}-{}", pdf.document, pdf.role.as_str())
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-        .collect();
-    let disposition = HeaderValue::from_str(&format!("{disposition}; filename=\"{name}.pdf\""))
+    let disposition = HeaderValue::from_str(&format!("{disposition}; {}", file_name(pdf)))
         .map_err(|_| Problem::Failed("the PDF has no valid file name".to_owned()))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/pdf")),
@@ -84,4 +80,18 @@ async fn open(console: &Console, pdf: &Pdf, download: bool) -> Result<Response, 
         ),
     ];
     Ok((headers, body).into_response())
+}
+
+/// The file name in the header `Content-Disposition`: an ASCII one for every browser, and the readable one, encoded as RFC
+/// 8187 says.
+fn file_name(pdf: &Pdf) -> String {
+    let plain: String = format!("{}-{}", pdf.document, pdf.role.as_str())
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        .collect();
+    let readable = pdf.file_name.as_ref().map(|name| {
+        let encoded = percent_encoding::utf8_percent_encode(name.as_str(), percent_encoding::NON_ALPHANUMERIC);
+        format!("; filename*=UTF-8''{encoded}")
+    });
+    format!("filename=\"{plain}.pdf\"{}", readable.unwrap_or_default())
 }

@@ -25,7 +25,7 @@ pub use contents::{FoundPdf, find_pdfs};
 use self::{contents::Contents, members::Candidate, outcome::outcome, pdf_file::PdfFile, signatures::Signatures};
 use crate::{
     aws::Aws,
-    domain::{FinalDocument, Inspection, Kind, LedgerError, Stop, Subject, Unavailable},
+    domain::{FileName, FinalDocument, Inspection, Kind, LedgerError, Stop, Subject, Unavailable},
     ledger::{CurrentVersion, FORGOTTEN, HashedBytes, JobOutcome, Lease, Ledger, OTHER_GROUP, Pdf, ReportedStatus},
     outbound::{Client, Timeouts, UrlPolicy},
     providers::Services,
@@ -157,7 +157,7 @@ impl Archiver {
         let contents = opened.unwrap_or_else(|_| Err(Unavailable::failed("check_failed")))?;
         let hashed = document.sha256.as_deref().map(|expected| contents.compare(expected)).transpose()?;
         if let [only] = contents.pdfs.as_slice() {
-            return self.keep(lease, document, &document.document, only, hashed).await;
+            return self.keep(lease, document, &document.document, document.file_name.clone(), only, hashed).await;
         }
         let subject = &lease.job.subject;
         let known = self.ledger.members(subject, &document.document, document.role).await?;
@@ -165,7 +165,8 @@ impl Archiver {
         let numbers = members::numbers(&known, &candidates.collect::<Vec<_>>());
         for (number, file) in numbers.into_iter().zip(&contents.pdfs) {
             let id = Pdf::member(&document.document, number);
-            let sha256 = self.keep(lease, document, &id, file, hashed).await?;
+            let file_name = document.file_name.as_ref().map(|name| name.numbered(number));
+            let sha256 = self.keep(lease, document, &id, file_name, file, hashed).await?;
             let current = CurrentVersion { version: document.version.clone(), sha256 };
             self.ledger.note_version(subject, &Pdf::slot(&id, document.role), &current).await?;
         }
@@ -178,6 +179,7 @@ impl Archiver {
         lease: &Lease,
         document: &FinalDocument,
         id: &str,
+        file_name: Option<FileName>,
         file: &PdfFile,
         hashed: Option<HashedBytes>,
     ) -> Result<String, Stop> {
@@ -191,6 +193,7 @@ impl Archiver {
             subject: subject.id.clone(),
             document: id.to_owned(),
             role: document.role,
+            file_name,
             key,
             size: file.size,
             sha256: file.sha256.clone(),

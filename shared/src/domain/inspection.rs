@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Link, SubjectId, TimeSource};
+use super::{FileName, Kind, Link, SubjectId, TimeSource};
 use crate::outbound::{Credential, OutboundError, Refused};
 
 /// What a provider's API reports about a subject.
@@ -30,6 +30,8 @@ pub struct Inspection {
 pub struct FinalDocument {
     /// The document's id.
     pub document: String,
+    /// A file name, if the service reports a name for the document.
+    pub file_name: Option<FileName>,
     /// What it is.
     pub role: Role,
     /// The service's marker of its version; empty if the service has none.

@@ -62,8 +62,8 @@ impl Ledger {
                 update.set(attribute::FORGOTTEN_AT, at).send().await?;
                 found.events += 1;
             } else if sort.starts_with(keys::PDF_PREFIX) {
-                // A file's name often has a person's name in it.
-                let mut update = self.table.update(&partition, sort).remove(attribute::NAME);
+                // File names often have a person's name in them.
+                let mut update = self.table.update(&partition, sort).remove(attribute::NAME).remove(attribute::FILE_NAME);
                 if let Some(signatures) = pdfs::signatures(item) {
                     update = update.set(attribute::SIGNATURES, pdfs::signatures_text(&signatures.without_names()));
                 }

@@ -109,6 +109,7 @@ pub(super) mod attribute {
     pub(in crate::ledger) const DUE_SINCE: &str = "due_since";
     pub(in crate::ledger) const EVENT: &str = "event";
     pub(in crate::ledger) const FOREIGN: &str = "foreign";
+    pub(in crate::ledger) const FILE_NAME: &str = "file_name";
     pub(in crate::ledger) const FORGOTTEN_AT: &str = "forgotten_at";
     pub(in crate::ledger) const GROUPS: &str = "groups";
     pub(in crate::ledger) const HEADERS: &str = "headers";

@@ -7,7 +7,7 @@ use super::{
     ArchiveJob, Item, Ledger,
     keys::{self, attribute},
 };
-use crate::domain::{LedgerError, PdfSignatures, Provider, Role, Subject, SubjectId};
+use crate::domain::{FileName, LedgerError, PdfSignatures, Provider, Role, Subject, SubjectId};
 
 /// An archived PDF.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +20,8 @@ pub struct Pdf {
     pub document: String,
     /// What it is.
     pub role: Role,
+    /// A readable file name, if the service reports a name for the document.
+    pub file_name: Option<FileName>,
     /// Its key in the bucket.
     pub key: String,
     /// Its size in bytes.
@@ -108,6 +110,7 @@ impl Ledger {
         let item = Item::default()
             .with("document", pdf.document.as_str())
             .with("role", pdf.role.as_str())
+            .with_some(attribute::FILE_NAME, pdf.file_name.as_ref().map(FileName::as_str))
             .with("key", pdf.key.as_str())
             .with(attribute::SIZE, pdf.size)
             .with(attribute::SHA256, pdf.sha256.as_str())
@@ -174,6 +177,7 @@ pub(super) fn pdf(subject: &Subject, item: &Item) -> Result<Pdf, LedgerError> {
         subject: subject.id.clone(),
         document: item.need("document")?.to_owned(),
         role: item.parse("role", Role::parse)?,
+        file_name: item.text(attribute::FILE_NAME).map(|name| FileName::stored(name.to_owned())),
         key: item.need("key")?.to_owned(),
         size: item.number(attribute::SIZE).unwrap_or_default(),
         sha256: item.need(attribute::SHA256)?.to_owned(),

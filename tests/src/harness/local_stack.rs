@@ -8,11 +8,14 @@ use std::{
 
 use bytes::Bytes;
 use countersign::{
-    domain::{Route, Subject},
+    domain::{Provider, Route, Subject, SubjectId},
     ledger::{ArchiveState, Timeline},
     publish::DetailType,
 };
-use countersign_cli::stack::{Folder, Options, Stack};
+use countersign_cli::{
+    simulator::callbacks::{self, Payload},
+    stack::{Folder, Options, Stack},
+};
 use http::{Method, Request};
 use tempfile::TempDir;
 
@@ -90,6 +93,16 @@ impl LocalStack {
         let response = client_of(url).call(request, 1 << 20).await.expect("an answer");
         let body = serde_json::from_slice(response.body()).unwrap_or_default();
         Answer::new(response.status(), response.headers(), body)
+    }
+
+    /// Sends a documented callback about this id, as `countersign trigger` does. It must be recorded.
+    pub async fn trigger(&self, provider: Provider, event: &str, id: &str) {
+        let id = SubjectId::parse(id).expect("an id");
+        let proof = self.secrets.callback_proof();
+        let callback = callbacks::callback(provider, event, Payload::default(), &id, &proof).expect("a callback");
+        let url = self.callback_url(callback.route).expect("a path token");
+        let (status, answer) = callback.send(&url).await.expect("an answer");
+        assert_eq!((status.as_u16(), answer["outcome"].as_str()), (200, Some("recorded")), "{answer}");
     }
 
     /// Waits until a subject's timeline is as expected, and returns it. The subject must be known.

@@ -92,6 +92,7 @@ fn pdfs(subject: &Subject, pdfs: &[Pdf]) -> Markup {
                             td data-label="Document" {
                                 bdi { (pdf.document) }
                                 @if let Some(name) = &pdf.name { " " span.quiet { bdi { (name) } } }
+                                @if let Some(name) = &pdf.file_name { " " bdi.quiet { (name.as_str()) } }
                             }
                             td data-label="Role" { (pdf.role.as_str().replace('_', " ")) }
                             td.number data-label="Size" {

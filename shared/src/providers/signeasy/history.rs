@@ -20,6 +20,8 @@ pub(super) enum Completed {
         checksum: Option<String>,
         /// The marker of its version.
         version: String,
+        /// What the user called it.
+        name: Option<String>,
     },
 }
 
@@ -59,7 +61,8 @@ impl Completion {
         let completed = if payload.event_type().is_ok_and(|name| name == SIGNED_ALONE) {
             let checksum = payload.checksum();
             let modified = payload.last_modified().map(|time| time.as_second().to_string());
-            Completed::SignedAlone { version: checksum.clone().or(modified).unwrap_or_default(), checksum }
+            let version = checksum.clone().or(modified).unwrap_or_default();
+            Completed::SignedAlone { checksum, version, name: payload.name() }
         } else {
             Completed::Request { file: payload.signed_file() }
         };
@@ -137,9 +140,10 @@ mod tests {
         let body = |data| json!({"data": data, "metadata": {"event_type": SIGNED_ALONE}}).to_string();
         let checksum = "ea".repeat(32);
         let of = |data| Completion::of(&History::default(), &body(data)).completed;
-        let expected = Completed::SignedAlone { checksum: Some(checksum.clone()), version: checksum.clone() };
-        assert_eq!(of(json!({"id": 7, "checksum": checksum})), expected);
-        let expected = Completed::SignedAlone { checksum: None, version: "1504619243".to_owned() };
+        let name = Some("Contract.pdf".to_owned());
+        let expected = Completed::SignedAlone { checksum: Some(checksum.clone()), version: checksum.clone(), name };
+        assert_eq!(of(json!({"id": 7, "checksum": checksum, "name": "Contract.pdf"})), expected);
+        let expected = Completed::SignedAlone { checksum: None, version: "1504619243".to_owned(), name: None };
         assert_eq!(of(json!({"id": 7, "last_modified_time": 1_504_619_243})), expected);
     }
 

@@ -31,6 +31,8 @@ struct Data {
     #[serde(default)]
     signed_file_id: Value,
     #[serde(default)]
+    name: Value,
+    #[serde(default)]
     checksum: Value,
     #[serde(default)]
     last_modified_time: Value,
@@ -115,6 +117,11 @@ impl Payload {
     /// The id of the signed file, if the body has a valid one.
     pub(super) fn signed_file(&self) -> Option<SubjectId> {
         SubjectId::parse(id(&self.data()?.signed_file_id)?).ok()
+    }
+
+    /// What the sender called the document.
+    pub(super) fn name(&self) -> Option<String> {
+        self.data()?.name.as_str().map(str::to_owned)
     }
 
     /// The hash of a self-signed document in lower-case hex, if it is a SHA-256.

@@ -1,6 +1,7 @@
 //! Archive jobs, and every way in which the service's API and its downloads can fail.
 
 mod field_cases;
+mod file_names;
 mod hosts;
 mod once;
 mod packs;

@@ -16,6 +16,8 @@ const MAX_SIGNERS: usize = 500;
 
 /// A document as the API describes it.
 pub(super) struct Document {
+    /// What the sender called it.
+    pub(super) name: Option<String>,
     /// Its status code.
     status: Option<String>,
     /// Whether the final PDF is ready.
@@ -33,6 +35,7 @@ impl Document {
     pub(super) fn read(object: &Value) -> Self {
         let text = |name: &str| object[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         Self {
+            name: text("name"),
             status: code(&object["status"]),
             download_final: matches!(&object["download_final"], Value::Bool(true)),
             hash_value: text("hash_value"),

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use self::document::Document;
 use crate::{
     aws::Aws,
-    domain::{Deferral, FinalDocument, Inspection, Provider, Role, Subject, SubjectKind, Unavailable},
+    domain::{Deferral, FileName, FinalDocument, Inspection, Provider, Role, Subject, SubjectKind, Unavailable},
     outbound::Client,
     providers::http::{ApiSecret, HttpApi},
     secrets::{Cached, Secret},
@@ -87,6 +87,7 @@ impl Api {
         let credential = self.http.credential().await?.only_first();
         let final_document = |role, path: String, sha256| FinalDocument {
             document: subject.id.to_string(),
+            file_name: document.name.as_deref().and_then(|name| FileName::new(name, role)),
             role,
             // The audit log is rendered anew at each download, so the PDF's hash marks the version of both.
             version: document.hash_value.clone().unwrap_or_default(),

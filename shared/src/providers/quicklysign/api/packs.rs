@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::{
-    domain::{FinalDocument, Inspection, Kind, Role, SubjectId, TimeSource, Unavailable},
+    domain::{FileName, FinalDocument, Inspection, Kind, Role, SubjectId, TimeSource, Unavailable},
     outbound::Credential,
 };
 
@@ -30,6 +30,7 @@ pub(super) struct Pack<'a> {
 #[derive(Debug, PartialEq)]
 struct Document {
     key: Option<SubjectId>,
+    name: Option<String>,
     status: Option<String>,
     url: Option<String>,
     version: String,
@@ -68,7 +69,9 @@ impl<'a> Pack<'a> {
             _ => String::new(),
         };
         let url = text(object, "serve_pdf_url").filter(|url| !url.is_empty()).map(str::to_owned);
-        self.documents.push(Document { key, status: text(object, "status").map(str::to_owned), url, version });
+        let name = text(object, "document_name").or_else(|| text(object, "filename")).map(str::to_owned);
+        let status = text(object, "status").map(str::to_owned);
+        self.documents.push(Document { key, name, status, url, version });
     }
 
     /// The pack's status and final documents. `credential` is for documents on the API's own host.
@@ -105,6 +108,7 @@ impl<'a> Pack<'a> {
             let id = document.key.map_or_else(|| format!("{pack}-{}", position + 1), |key| key.to_string());
             Some(FinalDocument {
                 document: id,
+                file_name: document.name.and_then(|name| FileName::new(&name, Role::Document)),
                 role: Role::Document,
                 version: document.version,
                 url: document.url?,

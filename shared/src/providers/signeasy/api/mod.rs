@@ -29,7 +29,7 @@ use super::history::{Completed, Completion};
 use crate::{
     aws::Aws,
     domain::{
-        FinalDocument, Inspection, Kind, Known, LedgerError, Provider, Role, Subject, SubjectId, SubjectKind,
+        FileName, FinalDocument, Inspection, Kind, Known, LedgerError, Provider, Role, Subject, SubjectId, SubjectKind,
         Unavailable,
     },
     outbound::{Client, OutboundError},
@@ -123,7 +123,9 @@ impl Api {
     ) -> Result<Inspection, Unavailable> {
         let query = Query { http: &self.http, client, subject, completion, known };
         let inspection = match &completion.completed {
-            Completed::SignedAlone { checksum, version } => query.signed_alone(checksum.as_ref(), version).await,
+            Completed::SignedAlone { checksum, version, name } => {
+                query.signed_alone(checksum.as_ref(), version, name.as_deref()).await
+            }
             Completed::Request { file } => query.request(file.as_ref()).await,
         };
         inspection.map_err(|miss| match miss {
@@ -145,13 +147,18 @@ struct Query<'a> {
 
 impl Query<'_> {
     /// A document that a user signed alone. No endpoint reports its status; only its PDF can be probed.
-    async fn signed_alone(&self, checksum: Option<&String>, version: &str) -> Result<Inspection, Miss> {
+    async fn signed_alone(
+        &self,
+        checksum: Option<&String>,
+        version: &str,
+        name: Option<&str>,
+    ) -> Result<Inspection, Miss> {
         let pdf = format!("me/signed/{}/download", self.subject.id);
         let certificate = format!("me/signed/{}/certificate", self.subject.id);
         self.probe(&pdf).await?;
         let documents = vec![
-            self.final_document(Role::Document, version, &pdf, checksum.cloned()).await?,
-            self.final_document(Role::Certificate, version, &certificate, None).await?,
+            self.final_document(Role::Document, name, version, &pdf, checksum.cloned()).await?,
+            self.final_document(Role::Certificate, name, version, &certificate, None).await?,
         ];
         Ok(Inspection { status: Some(Kind::Completed), documents, ..Inspection::default() })
     }
@@ -177,7 +184,7 @@ impl Query<'_> {
         let mut inspection = Inspection { status, signers, request, ..Inspection::default() };
         inspection.unavailable = match (status, found.file_id().as_ref().or(file)) {
             (Some(Kind::Completed) | None, Some(file)) => {
-                inspection.documents = self.pdfs(file).await?;
+                inspection.documents = self.pdfs(file, found.name()).await?;
                 None
             }
             (Some(Kind::Completed) | None, None) => {
@@ -189,12 +196,12 @@ impl Query<'_> {
         Ok(inspection)
     }
 
-    async fn pdfs(&self, file: &SubjectId) -> Result<Vec<FinalDocument>, Unavailable> {
+    async fn pdfs(&self, file: &SubjectId, name: Option<&str>) -> Result<Vec<FinalDocument>, Unavailable> {
         let merged = format!("signed/{file}/download?type=merged&include_certificate=false");
         let certificate = format!("rs/envelope/signed/{file}/certificate");
         Ok(vec![
-            self.final_document(Role::Document, file.as_str(), &merged, None).await?,
-            self.final_document(Role::Certificate, file.as_str(), &certificate, None).await?,
+            self.final_document(Role::Document, name, file.as_str(), &merged, None).await?,
+            self.final_document(Role::Certificate, name, file.as_str(), &certificate, None).await?,
         ])
     }
 
@@ -228,12 +235,14 @@ impl Query<'_> {
     async fn final_document(
         &self,
         role: Role,
+        name: Option<&str>,
         version: &str,
         path: &str,
         sha256: Option<String>,
     ) -> Result<FinalDocument, Unavailable> {
         Ok(FinalDocument {
             document: self.subject.id.to_string(),
+            file_name: name.and_then(|name| FileName::new(name, role)),
             role,
             version: version.to_owned(),
             url: self.http.url(path),

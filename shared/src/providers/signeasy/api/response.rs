@@ -62,6 +62,11 @@ impl Responses {
         self.all().find_map(status)
     }
 
+    /// What the sender called the document.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.all().find_map(|response| response["name"].as_str())
+    }
+
     /// The request's recipients, with the status of each.
     pub(super) fn signers(&self, document: &Subject) -> Vec<(Link, Option<Kind>)> {
         let recipients = self.all().find_map(|response| response["recipients"].as_array());

@@ -118,7 +118,7 @@ fn request(file: Option<&str>) -> Completion {
 fn signed_alone(checksum: Option<&str>) -> Completion {
     let checksum = checksum.map(str::to_owned);
     let version = checksum.clone().unwrap_or_else(|| "1504619243".to_owned());
-    Completion { completed: Completed::SignedAlone { version, checksum }, ..request(None) }
+    Completion { completed: Completed::SignedAlone { version, checksum, name: None }, ..request(None) }
 }
 
 fn complete() -> Value {
