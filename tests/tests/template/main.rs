@@ -9,6 +9,7 @@ mod operators;
 mod permissions;
 mod pipe;
 mod publish;
+mod recipes;
 mod routes;
 mod table;
 mod template;

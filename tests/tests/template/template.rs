@@ -1,7 +1,10 @@
 //! Reads `template.yaml`, with CloudFormation's short tags as long forms, and resolves values as CloudFormation does for
 //! given parameters.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
@@ -31,7 +34,12 @@ impl<'a> Resource<'a> {
 
 impl Template {
     pub fn read() -> Self {
-        let text = std::fs::read_to_string(root().join("template.yaml")).expect("template.yaml");
+        Self::read_from(&root().join("template.yaml"))
+    }
+
+    /// Another template.
+    pub fn read_from(file: &Path) -> Self {
+        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let documents = Yaml::load_from_str(&text).expect("YAML");
         let [document] = documents.as_slice() else { panic!("one document") };
         Self(json(document))
