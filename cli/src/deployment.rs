@@ -21,10 +21,11 @@ const OUTPUTS: [(&str, &str); 10] = [
 ];
 
 /// Variables that are parameters of `template.yaml`.
-const PARAMETERS: [(&str, &str); 12] = [
+const PARAMETERS: [(&str, &str); 13] = [
     ("MAX_BODY_BYTES", "MaxBodyBytes"),
     ("DOWNLOAD_HOSTS", "DownloadHosts"),
     ("PDF_TRUST_ROOTS", "PdfTrustRoots"),
+    ("EVENT_FILE_NAMES", "EventFileNames"),
     ("LEGALESIGN_API_URL", "LegalesignApiUrl"),
     ("LEGALESIGN_REALTIME_PROOF", "LegalesignRealtimeProof"),
     ("QUICKLYSIGN_API_URL", "QuicklysignApiUrl"),

@@ -87,6 +87,8 @@ pub struct Settings {
     pub bucket: String,
     /// `EVENT_BUS`: name or ARN of the event bus that `publish` puts events on.
     pub event_bus: Option<String>,
+    /// `EVENT_FILE_NAMES`: whether events name their PDFs' files. Such a name may be personal data.
+    pub event_file_names: bool,
     /// `MAX_BODY_BYTES`: the largest accepted body, decoded.
     pub max_body_bytes: usize,
     /// `DOWNLOAD_HOSTS`: hosts that final documents may be downloaded from.
@@ -114,6 +116,7 @@ impl Settings {
         let table = reader.required("TABLE_NAME");
         let bucket = reader.required("ARCHIVE_BUCKET");
         let event_bus = (reader.lookup)("EVENT_BUS");
+        let event_file_names = reader.parsed("EVENT_FILE_NAMES", "true or false", false, |text| text.parse().ok());
         let max_body_bytes =
             reader.parsed("MAX_BODY_BYTES", "a number of bytes", MAX_BODY_BYTES, |text| text.parse().ok());
         let allow_insecure = reader.parsed(
@@ -146,6 +149,7 @@ impl Settings {
             table,
             bucket,
             event_bus,
+            event_file_names,
             max_body_bytes,
             download_hosts,
             pdf_trust_roots,
@@ -162,6 +166,7 @@ impl Settings {
             table: String::new(),
             bucket: String::new(),
             event_bus: None,
+            event_file_names: false,
             max_body_bytes: MAX_BODY_BYTES,
             download_hosts: HostPatterns::default(),
             pdf_trust_roots: None,

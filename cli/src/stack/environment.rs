@@ -27,6 +27,7 @@ const OPEN_SETTINGS: [&str; 10] = [
     "SIGNEASY_API_PATH",
     "MAX_BODY_BYTES",
     "EVENT_BUS",
+    "EVENT_FILE_NAMES",
 ];
 
 /// The settings in `environment` that may be written to a file.

@@ -1,7 +1,8 @@
 //! The events that Countersign publishes, as other systems receive them.
 //!
 //! `docs/events.md` describes them for the people who build on them. Every field of [`Detail`] is always there, `null` if
-//! it doesn't apply, so that rules and typed languages can rely on the shape. No field holds personal data.
+//! it doesn't apply, so that rules and typed languages can rely on the shape. No field holds personal data, except for file names, which
+//! are left out unless the stack is set to publish them.
 
 use std::{fmt, str::FromStr};
 
@@ -249,6 +250,9 @@ pub struct PublishedPdf {
     pub size: u64,
     /// The verdict on the signatures within the file; `None` if they weren't verified.
     pub signatures: Option<PdfVerdict>,
+    /// A readable name for the file, if the stack is set to publish them (`EVENT_FILE_NAMES`). It may be personal data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
 }
 
 #[cfg(test)]
@@ -327,6 +331,7 @@ mod tests {
             sha256: "ab".to_owned(),
             size: 1234,
             signatures: Some(PdfVerdict::Intact),
+            file_name: None,
         });
         let expected = json!([{
             "document": "D-1",

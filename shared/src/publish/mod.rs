@@ -50,6 +50,8 @@ pub struct Publisher {
     ledger: Ledger,
     bus: Bus,
     bucket: String,
+    /// Whether events name their PDFs' files.
+    file_names: bool,
 }
 
 impl Publisher {
@@ -63,6 +65,7 @@ impl Publisher {
             ledger: Ledger::new(aws, &settings.table, &settings.bucket),
             bus: Bus::new(client, bus),
             bucket: settings.bucket.clone(),
+            file_names: settings.event_file_names,
         })
     }
 
@@ -139,7 +142,8 @@ impl Publisher {
     fn published(&self, pdf: Pdf) -> PublishedPdf {
         let Pdf { document, role, key, sha256, size, signatures, .. } = pdf;
         let signatures = signatures.map(|signatures| signatures.verdict);
-        PublishedPdf { document, role, bucket: self.bucket.clone(), key, sha256, size, signatures }
+        let file_name = pdf.file_name.filter(|_| self.file_names).map(|name| name.as_str().to_owned());
+        PublishedPdf { document, role, bucket: self.bucket.clone(), key, sha256, size, signatures, file_name }
     }
 }
 
