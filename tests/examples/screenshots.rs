@@ -71,6 +71,7 @@ async fn main() {
         ("console-deliveries-dark", "/", 1280, 600, true),
         ("console-timeline-light", timeline.as_str(), 1200, 800, false),
         ("console-archive-dark", "/archive", 1200, 320, true),
+        ("console-events-light", "/events", 1200, 640, false),
         ("console-quarantine-light", "/quarantine", 1200, 480, false),
         ("console-documents-light", "/documents", 1200, 400, false),
         ("console-trigger-light", "/trigger", 1200, 520, false),

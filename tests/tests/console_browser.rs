@@ -65,6 +65,26 @@ async fn a_new_callback_appears_live_and_keeps_focus_and_open_details() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_published_event_appears_live_and_links_to_its_timeline() {
+    let Some((stack, browser)) = start().await else { return };
+    let url = &stack.endpoints.http;
+    browser.open(&format!("{url}/events?type=document.archived")).await;
+    browser.wait_for(IS_LIVE).await;
+    assert_eq!(browser.run("return document.querySelector('.empty').innerText", &[]).await, json!("No events."));
+    stack.post_quicklysign("final_document_generated", "p").await;
+    let row = "document.querySelector('#rows tr')";
+    let text = browser.wait_for(&format!("{row}?.innerText")).await;
+    let text = text.as_str().expect("text");
+    assert!(text.contains("document.archived") && text.contains("completed"), "{text}");
+    browser.click("#rows summary").await;
+    browser.wait_for(&format!("{row}.querySelector('pre').innerText.includes('sha256')")).await;
+    browser.click("#rows a.id").await;
+    browser.wait_for("location.pathname === '/documents/quicklysign/document_pack/p'").await;
+    browser.wait_for("document.querySelectorAll('[id^=pdf-]').length > 1").await;
+    end(stack, browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_button_sends_a_callback_without_leaving_the_page() {
     let Some((stack, browser)) = start().await else { return };
     let url = &stack.endpoints.http;

@@ -1,6 +1,9 @@
 //! Events on the bus.
 
-use countersign::domain::{Provider, Subject, SubjectId};
+use countersign::{
+    domain::{Provider, Subject, SubjectId},
+    publish::DetailType,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -64,10 +67,10 @@ impl Event {
 }
 
 /// Which events to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only events of this service.
     pub provider: Option<Provider>,
     /// Only events of this type.
-    pub detail_type: Option<String>,
+    pub detail_type: Option<DetailType>,
 }

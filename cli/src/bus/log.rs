@@ -155,15 +155,6 @@ impl Log {
         self.read(move |connection| connection.query_row(last, [], |row| row.get(0))).await
     }
 
-    /// The types of the stored events, sorted.
-    ///
-    /// # Errors
-    /// When SQLite can't read them.
-    pub async fn detail_types(&self) -> Result<Vec<String>, BusError> {
-        let types = "SELECT DISTINCT detail_type FROM events ORDER BY detail_type";
-        self.read(move |connection| connection.prepare_cached(types)?.query_map([], |row| row.get(0))?.collect()).await
-    }
-
     /// How often events with this id were put.
     ///
     /// # Errors
@@ -191,7 +182,7 @@ impl Log {
             let parameters = named_params! {
                 ":position": position,
                 ":provider": filter.provider.map(countersign::domain::Provider::as_str),
-                ":detail_type": filter.detail_type,
+                ":detail_type": filter.detail_type.map(countersign::publish::DetailType::as_str),
                 ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
             };
             connection.prepare_cached(&query)?.query_map(parameters, event)?.collect()

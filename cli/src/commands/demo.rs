@@ -1,7 +1,7 @@
 //! `countersign demo`: the whole workflow once, on a fresh stack: sends every documented callback, and archives the PDFs.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
     time::{Duration, Instant},
@@ -13,6 +13,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use countersign::{
     domain::{Provider, Route, Subject, SubjectId, SubjectKind},
     ledger::{ArchiveState, DocumentView, Pdf},
+    publish::DetailType,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ use super::{
     timeline::pdfs_table,
 };
 use crate::{
+    bus::{Event, Filter},
     secrets::Secrets,
     simulator::callbacks::Post,
     stack::{Folder, Options, Stack},
@@ -30,6 +32,9 @@ use crate::{
 
 /// Timeout for the archive. A job takes less than a second, but a busy machine may need far longer.
 const ARCHIVED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Timeout for the events of archived documents. They take a fraction of a second.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A case of `events/`: its name, its route, and the event that API Gateway makes of the callback.
 macro_rules! case {
@@ -89,6 +94,8 @@ pub struct Demo {
     pub documents: Vec<DocumentView>,
     /// The archived PDFs.
     pub pdfs: Vec<ExportedPdf>,
+    /// The events that were published on the bus, in order.
+    pub published: Vec<Event>,
     /// What went wrong, one message each.
     pub failures: Vec<String>,
     /// Duration of the demo.
@@ -182,6 +189,7 @@ async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Dem
         deliveries.push(exchange);
     }
     wait_for_archive(stack, &mut failures).await?;
+    let published = published(stack, &mut failures).await?;
     let ledger = stack.ledger();
     let documents = ledger.documents(None, None, None, 1000).await?.documents;
     let mut pdfs = Vec::new();
@@ -210,7 +218,7 @@ async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Dem
         }
     }
     let seconds = (started.elapsed().as_secs_f64() * 100.0).round() / 100.0;
-    Ok(Demo { ok: failures.is_empty(), deliveries, events, documents, pdfs, failures, seconds })
+    Ok(Demo { ok: failures.is_empty(), deliveries, events, documents, pdfs, published, failures, seconds })
 }
 
 async fn send(stack: &Stack, case: &str, route: Route, event: &str) -> Result<Exchange, Failure> {
@@ -262,6 +270,26 @@ async fn wait_for_archive(stack: &Stack, failures: &mut Vec<String>) -> Result<(
     }
 }
 
+/// Waits until the bus has the event of each archived document, and returns all events.
+async fn published(stack: &Stack, failures: &mut Vec<String>) -> Result<Vec<Event>, Failure> {
+    let until = Instant::now() + PUBLISHED_WITHIN;
+    let documents = stack.ledger().documents(None, None, None, 1000).await?.documents;
+    let archived = documents.iter().filter(|document| document.archive.is_some() && document.pdfs > 0).count();
+    loop {
+        let events = stack.bus.after(0, Filter::default(), usize::MAX).await?;
+        let is_archived = |event: &&Event| event.detail_type == DetailType::DocumentArchived.as_str();
+        let found = events.iter().filter(is_archived).count();
+        if found >= archived {
+            return Ok(events);
+        }
+        if Instant::now() > until {
+            failures.push(format!("{found} of {archived} document.archived events were published in time"));
+            return Ok(events);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Copies a PDF from the bucket to a file, after comparing it with the recorded hash. Returns the file's path.
 async fn export(stack: &Stack, pdf: &Pdf, folder: &Path) -> Result<String> {
     let object = stack.aws.s3.get_object().bucket(&stack.endpoints.bucket).key(&pdf.key).send().await;
@@ -291,6 +319,7 @@ fn text(demo: &Demo) -> String {
         table(["provider", "callback", "answer", "outcome", "events"], rows),
         documents_table(&demo.documents),
         pdfs_table(&pdfs),
+        published_table(&demo.published),
     ]
     .join("\n");
     for exported in &demo.pdfs {
@@ -300,7 +329,23 @@ fn text(demo: &Demo) -> String {
         text.push_str(&format!("FAILED: {failure}\n"));
     }
     let (count, events, seconds) = (demo.pdfs.len(), demo.events, demo.seconds);
+    let published = demo.published.len();
     let verdict = if demo.ok { "ok" } else { "not ok" };
-    text.push_str(&format!("{verdict}: {events} events recorded, {count} PDFs archived, {seconds} s\n"));
+    text.push_str(&format!(
+        "{verdict}: {events} events recorded, {count} PDFs archived, {published} events published, {seconds} s\n"
+    ));
     text
+}
+
+/// The published events by type: how many there are, and what they are about.
+fn published_table(events: &[Event]) -> String {
+    let mut by_type: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for event in events {
+        let subject = or_dash(event.detail["subject"]["id"].as_str());
+        by_type.entry(&event.detail_type).or_default().push(subject);
+    }
+    let rows = by_type
+        .into_iter()
+        .map(|(detail_type, subjects)| [detail_type.to_owned(), subjects.len().to_string(), subjects.join(" ")]);
+    table(["published event", "number", "about"], rows)
 }

@@ -4,7 +4,10 @@ mod follow;
 
 use anyhow::Context;
 use clap::Args;
-use countersign::domain::Provider;
+use countersign::{
+    domain::Provider,
+    publish::{DetailType, UnknownDetailType},
+};
 use serde::Serialize;
 
 use super::{
@@ -25,8 +28,8 @@ pub struct Events {
     provider: Option<Provider>,
 
     /// Only events of this type, such as document.completed
-    #[arg(long = "type", value_name = "TYPE")]
-    detail_type: Option<String>,
+    #[arg(long = "type", value_name = "TYPE", value_parser = detail_type)]
+    detail_type: Option<DetailType>,
 
     /// Maximum number of events; with --follow, of those before the new ones
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -42,6 +45,10 @@ pub struct Events {
 
     #[command(flatten)]
     deployed: Deployed,
+}
+
+fn detail_type(name: &str) -> Result<DetailType, String> {
+    name.parse().map_err(|error: UnknownDetailType| error.to_string())
 }
 
 /// The events, and the URLs that they are forwarded to.

@@ -135,7 +135,10 @@ impl View {
                 .ok_or(Problem::NotFound("Document, pack or signer not found.")),
             ["archive"] => Ok(Self::Archive(read(&query, "state", ArchiveState::parse)?)),
             ["events"] => Ok(Self::Events {
-                filter: bus::Filter { provider: provider()?, detail_type: text("type")? },
+                filter: bus::Filter {
+                    provider: provider()?,
+                    detail_type: read(&query, "type", |name| name.parse().ok())?,
+                },
                 before: read(&query, "after", |position| position.parse().ok())?,
             }),
             ["quarantine"] => Ok(Self::Quarantine(provider()?)),
@@ -164,7 +167,7 @@ impl View {
             Self::Events { filter, before } => {
                 let bus = console.options.bus.as_ref();
                 let bus = bus.ok_or(Problem::NotFound("A deployed stack's events are on its EventBridge bus."))?;
-                pages::events::render(bus, filter, *before).await
+                pages::events::render(bus, *filter, *before).await
             }
             Self::Quarantine(provider) => pages::quarantine::render(console, *provider).await,
             Self::Quarantined(id) => pages::quarantined::render(console, id).await,

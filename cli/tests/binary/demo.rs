@@ -22,7 +22,7 @@ fn array<'a>(value: &'a Value, name: &str) -> &'a Vec<Value> {
 fn the_result_lists_every_callback_document_and_pdf() {
     let data = Data::new();
     let demo = data.json(&["demo"]);
-    assert_keys(&demo, &["ok", "deliveries", "events", "documents", "pdfs", "failures", "seconds"]);
+    assert_keys(&demo, &["ok", "deliveries", "events", "documents", "pdfs", "published", "failures", "seconds"]);
     assert_eq!((&demo["ok"], array(&demo, "failures").len()), (&Value::Bool(true), 0), "{demo:#}");
     assert!(demo["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
     let mut events = 0;
@@ -58,6 +58,14 @@ fn the_result_lists_every_callback_document_and_pdf() {
         );
         pdf::assert_opens(&bytes);
     }
+    let published = array(&demo, "published");
+    for event in published {
+        assert_keys(event, &["source", "detail-type", "time", "detail"]);
+    }
+    let archived = published.iter().filter(|event| event["detail-type"] == "document.archived");
+    let named = archived.flat_map(|event| array(&event["detail"], "pdfs")).map(|pdf| pdf["sha256"].as_str().unwrap());
+    let expected: BTreeSet<&str> = pdfs.iter().map(|pdf| pdf["sha256"].as_str().unwrap()).collect();
+    assert_eq!(named.collect::<BTreeSet<_>>(), expected, "events name every archived PDF");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::process::Data;
 
-const MISTAKES: [&[&str]; 29] = [
+const MISTAKES: [&[&str]; 30] = [
     &["unheard-of"],
     &["--unheard-of"],
     &["timeline"],
@@ -19,6 +19,7 @@ const MISTAKES: [&[&str]; 29] = [
     &["serve", "--forward-to", "ftp://example.com"],
     &["events", "--provider", "another-service"],
     &["events", "--follow", "--after", "1"],
+    &["events", "--type", "document.unknown"],
     &["archive"],
     &["archive", "list", "--state", "lost"],
     &["quarantine"],

@@ -20,7 +20,7 @@ const BATCH: usize = 100;
 pub async fn run(log: &Log, filter: Filter, limit: usize, json: bool) -> Result<Output, Failure> {
     let interrupted = interrupted()?;
     let follow = async {
-        let mut events = log.page(filter.clone(), None, limit).await?.events;
+        let mut events = log.page(filter, None, limit).await?.events;
         events.reverse();
         // Without a matching event, everything that follows is new.
         let mut position = events.last().map_or(0, |event| event.position);
@@ -34,7 +34,7 @@ pub async fn run(log: &Log, filter: Filter, limit: usize, json: bool) -> Result<
             if events.is_empty() {
                 tokio::time::sleep(POLL).await;
             }
-            events = log.after(position, filter.clone(), BATCH).await?;
+            events = log.after(position, filter, BATCH).await?;
         }
     };
     tokio::select! {

@@ -1,6 +1,9 @@
 //! The events on the local stack's bus, latest first, and the URLs that they are forwarded to.
 
-use countersign::domain::{Kind, Provider};
+use countersign::{
+    domain::{Kind, Provider},
+    publish::DetailType,
+};
 use maud::{Markup, html};
 
 use super::{
@@ -14,17 +17,16 @@ use crate::{
     console::view::{Page, Problem},
 };
 
-pub async fn render(bus: &Log, filter: &Filter, before: Option<i64>) -> Result<Page, Problem> {
-    let (provider, detail_type) = (filter.provider.map(Provider::as_str), filter.detail_type.as_deref());
-    let types = bus.detail_types().await?;
+pub async fn render(bus: &Log, filter: Filter, before: Option<i64>) -> Result<Page, Problem> {
+    let (provider, detail_type) = (filter.provider.map(Provider::as_str), filter.detail_type.map(DetailType::as_str));
     let head = html! {
         form.filters method="get" action="/events" {
             (choice("Service", "provider", "all services", Provider::ALL.map(Provider::as_str), provider))
-            (choice("Type", "type", "all types", types.iter().map(String::as_str), detail_type))
+            (choice("Type", "type", "all types", DetailType::ALL.map(DetailType::as_str), detail_type))
             button type="submit" { "Show" }
         }
     };
-    let page = bus.page(filter.clone(), before, ROWS).await?;
+    let page = bus.page(filter, before, ROWS).await?;
     let forwards = bus.forwards().await?;
     let live = html! {
         @if !forwards.is_empty() { (self::forwards(&forwards)) }

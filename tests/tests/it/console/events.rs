@@ -37,6 +37,7 @@ async fn events_are_listed_latest_first_with_links_to_timelines() {
     assert!(filtered.contains("id=\"event-1\"") && !filtered.contains("id=\"event-2\""), "{filtered}");
     assert!(get(&stack, "/events?provider=legalesign").await.text().contains("No events."));
     assert_eq!(get(&stack, "/events?provider=other").await.status, 400);
+    assert_eq!(get(&stack, "/events?type=other").await.status, 400);
     assert!(!get(&stack, "/events?after=2").await.text().contains("id=\"event-2\""));
 }
 
