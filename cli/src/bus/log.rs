@@ -13,8 +13,9 @@ use std::{
     time::Duration,
 };
 
+use countersign::publish::DetailType;
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, TransactionBehavior, named_params};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, named_params};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -99,7 +100,8 @@ impl Log {
         self.changed.subscribe()
     }
 
-    /// Appends the events that aren't known yet, all of them or none.
+    /// Appends the events that aren't known yet, all of them or none. A `document.forgotten` erases the file names in earlier
+    /// events, as every consumer should.
     ///
     /// # Errors
     /// When SQLite can't store them.
@@ -121,6 +123,9 @@ impl Log {
                         ":detail": event.detail.to_string(),
                     },
                 )?;
+                if event.detail_type == DetailType::DocumentForgotten.as_str() {
+                    erase_file_names(&transaction, &event.detail)?;
+                }
             }
             transaction.commit()
         })
@@ -182,7 +187,7 @@ impl Log {
             let parameters = named_params! {
                 ":position": position,
                 ":provider": filter.provider.map(countersign::domain::Provider::as_str),
-                ":detail_type": filter.detail_type.map(countersign::publish::DetailType::as_str),
+                ":detail_type": filter.detail_type.map(DetailType::as_str),
                 ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
             };
             connection.prepare_cached(&query)?.query_map(parameters, event)?.collect()
@@ -212,6 +217,21 @@ impl Log {
         self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
         Ok(changed)
     }
+}
+
+/// Erases the file names in the events of a subject that was forgotten.
+fn erase_file_names(transaction: &Transaction, forgotten: &Value) -> rusqlite::Result<()> {
+    let pdfs = "SELECT json_group_array(json(json_remove(value, '$.file_name'))) FROM json_each(detail, '$.pdfs')";
+    let update = format!(
+        "UPDATE events SET detail = json_set(detail, '$.pdfs', json(({pdfs})))
+         WHERE detail_type = :detail_type AND provider = :provider AND json_extract(detail, '$.subject.id') = :id"
+    );
+    let parameters = named_params! {
+        ":detail_type": DetailType::DocumentArchived.as_str(),
+        ":provider": forgotten["provider"].as_str(),
+        ":id": forgotten["subject"]["id"].as_str(),
+    };
+    transaction.execute(&update, parameters).map(drop)
 }
 
 /// Reads a row with [`COLUMNS`].
