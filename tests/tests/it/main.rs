@@ -8,6 +8,7 @@ mod answers;
 mod archive;
 mod bus;
 mod console;
+mod consumers;
 mod events;
 mod faults;
 mod ledger;
