@@ -68,7 +68,7 @@ impl Batch {
             })
             .collect();
         let data = json!(entries).to_string();
-        let post = posts::batch(&key, &data);
+        let post = posts::batch(&key, &data).expect("a signature");
         let form = Form::read(None, &post.body).expect("a form");
         let signature = form.one("signed").expect("a signature").clone();
         let (signers, _) = Signers::parse(&[key.certificate()]);

@@ -40,7 +40,7 @@ impl LocalStack {
 
     /// Posts a signed batch whose `data` is this text.
     pub async fn post_batch_text(&self, data: &str) -> Answer {
-        self.post_legalesign(posts::batch(&signing_key(&self.secrets), data)).await
+        self.post_legalesign(posts::batch(&signing_key(&self.secrets), data).expect("a signature")).await
     }
 }
 

@@ -227,7 +227,7 @@ pub fn large_batch() -> Proven {
     };
     let entries: Vec<Value> = (0..100).map(entry).collect();
     let key = SigningKey::generate().expect("a key");
-    let post = posts::batch(&key, &Value::from(entries).to_string());
+    let post = posts::batch(&key, &Value::from(entries).to_string()).expect("a signature");
     deliveries::signed_batch(from_now(-HOUR), post.body, &key.certificate())
 }
 

@@ -18,9 +18,9 @@ pub fn callback(event: &str, document: &SubjectId, key: Option<&SigningKey>) -> 
     let document = document.as_str();
     let now = Timestamp::now();
     let post = match (event, key) {
-        ("batch", Some(key)) => posts::batch(key, &batch(document, now)),
+        ("batch", Some(key)) => posts::batch(key, &batch(document, now))?,
         ("batch", None) => return Err(CallbackError::NoSigningKey),
-        ("signed" | "sent" | "rejected", Some(key)) => posts::signed_form(key, document, GROUP).upon(event),
+        ("signed" | "sent" | "rejected", Some(key)) => posts::signed_form(key, document, GROUP)?.upon(event),
         // Legalesign's own page has the form without its signature too.
         ("signed" | "sent" | "rejected", None) => posts::form(document, GROUP).upon(event),
         ("realtime", _) => {

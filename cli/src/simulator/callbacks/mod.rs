@@ -55,6 +55,9 @@ pub enum CallbackError {
     /// [`Proof::signing_key`] is missing.
     #[error("a batch must be signed, and only a stack with throw-away secrets has a key for that")]
     NoSigningKey,
+    /// The callback can't be signed.
+    #[error(transparent)]
+    Signing(#[from] openssl::error::ErrorStack),
     /// The URL can't be posted to.
     #[error("the callback URL is not a URL that can be posted to")]
     BadUrl,
@@ -74,7 +77,7 @@ impl CallbackError {
             Self::UnknownEvent { .. } => "unknown_event",
             Self::NoSigningKey => "no_signing_key",
             Self::BadUrl => "bad_url",
-            Self::Request(_) => "failed",
+            Self::Signing(_) | Self::Request(_) => "failed",
             Self::Outbound(error) => error.code(),
         }
     }

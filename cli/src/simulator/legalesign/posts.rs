@@ -2,6 +2,7 @@
 
 use countersign::domain::Route;
 use jiff::Timestamp;
+use openssl::error::ErrorStack;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
@@ -28,9 +29,11 @@ pub fn status(kind: &str, id: &str, code: u32, at: Timestamp) -> Value {
 }
 
 /// A batch with this text as its `data`.
-#[must_use]
-pub fn batch(key: &SigningKey, data: &str) -> Post {
-    form_post(Route::LegalesignBatch, &[("data", data), ("signed", &key.sign(data.as_bytes()))])
+///
+/// # Errors
+/// When it can't be signed.
+pub fn batch(key: &SigningKey, data: &str) -> Result<Post, ErrorStack> {
+    Ok(form_post(Route::LegalesignBatch, &[("data", data), ("signed", &key.sign(data.as_bytes())?)]))
 }
 
 /// The realtime form about a document, unsigned.
@@ -42,15 +45,17 @@ pub fn form(document: &str, group: &str) -> Post {
 }
 
 /// The realtime form about a document, with its fields repeated in the signed `json_signed`.
-#[must_use]
-pub fn signed_form(key: &SigningKey, document: &str, group: &str) -> Post {
+///
+/// # Errors
+/// When it can't be signed.
+pub fn signed_form(key: &SigningKey, document: &str, group: &str) -> Result<Post, ErrorStack> {
     let [uri, group, name] = fields(document, group);
     let signed = json!({"resource_uri": uri, "group": group, "name": name, "uuid": document}).to_string();
     let fields =
         [("resource_uri", &*uri), ("group", &group), ("name", &name), ("uuid", document), ("json_signed", &signed)];
     let mut post = form_post(Route::LegalesignRealtime, &fields);
-    post.headers.push(("x-signed", key.sign(signed.as_bytes())));
-    post
+    post.headers.push(("x-signed", key.sign(signed.as_bytes())?));
+    Ok(post)
 }
 
 fn fields(document: &str, group: &str) -> [String; 3] {

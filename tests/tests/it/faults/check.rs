@@ -106,7 +106,7 @@ impl Scenario {
     pub fn legalesign_batch(functions: &FaultyFunctions, id: &str) -> Self {
         let batch = |code, padding: usize| {
             let changes = json!([posts::status("document", id, code, Timestamp::now())]);
-            let mut post = posts::batch(&legalesign::signing_key(&functions.secrets), &changes.to_string());
+            let mut post = posts::batch(&legalesign::signing_key(&functions.secrets), &changes.to_string()).unwrap();
             post.body = [&post.body, b"&padding=".as_slice(), &vec![b'x'; padding]].concat().into();
             post
         };
@@ -116,8 +116,9 @@ impl Scenario {
 
     /// A Legalesign document, by the signed form.
     pub fn legalesign_realtime(functions: &FaultyFunctions, id: &str) -> Self {
-        let form =
-            |event| posts::signed_form(&legalesign::signing_key(&functions.secrets), id, posts::GROUP).upon(event);
+        let form = |event| {
+            posts::signed_form(&legalesign::signing_key(&functions.secrets), id, posts::GROUP).unwrap().upon(event)
+        };
         let callbacks = vec![Callback::new(form("sent"), Kind::Sent), Callback::new(form("signed"), Kind::Completed)];
         Self { subject: document(Provider::Legalesign, id), callbacks, identified: true, verbatim: true }
     }

@@ -169,7 +169,7 @@ async fn legalesign_changes_are_recorded_once_however_they_are_batched() {
                 let (number, code, minute) = entries[*position];
                 posts::status("document", &id(number), CODES[code].0, first + SignedDuration::from_mins(minute))
             };
-            posts::batch(&key, &serde_json::Value::Array(batch.iter().map(entry).collect()).to_string())
+            posts::batch(&key, &serde_json::Value::Array(batch.iter().map(entry).collect()).to_string()).unwrap()
         });
         let posted = bodies.map(|post| {
             let stack = &stack;

@@ -69,7 +69,7 @@ async fn every_check_of_a_batch_can_reject_it() {
     let stack = LocalStack::start().await;
     let key = legalesign::signing_key(&stack.secrets);
     let data = json!(example("d", "s")).to_string();
-    let good = posts::batch(&key, &data);
+    let good = posts::batch(&key, &data).unwrap();
     let url = stack.callback_url(Route::LegalesignBatch).unwrap();
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let escaped = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -81,7 +81,7 @@ async fn every_check_of_a_batch_can_reject_it() {
         "not a form".to_owned(),
         data.clone(),
         format!("data={}", escaped(&data)),
-        format!("signed={}", escaped(&key.sign(data.as_bytes()))),
+        format!("signed={}", escaped(&key.sign(data.as_bytes()).unwrap())),
         format!("{}&data=%5B%5D", String::from_utf8_lossy(&good.body)),
         format!("{}&signed=AAAA", String::from_utf8_lossy(&good.body)),
     ] {
@@ -93,7 +93,7 @@ async fn every_check_of_a_batch_can_reject_it() {
     }
     let other_key = SigningKey::generate().unwrap();
     for post in [
-        posts::batch(&other_key, &data),
+        posts::batch(&other_key, &data).unwrap(),
         posts::Post { body: String::from_utf8_lossy(&good.body).replace("40", "60").into(), ..good.clone() },
     ] {
         assert_eq!(stack.post_legalesign(post).await.verdict(), (401, "rejected", "unproven"));
@@ -127,7 +127,7 @@ async fn batches_without_a_usable_certificate_are_answered_not_configured() {
     }
     // An expired certificate doesn't count as missing, but proves nothing now.
     let stack = start(&[EXPIRED]).await;
-    let answer = stack.post_legalesign(posts::batch(&SigningKey::from_pem(EXPIRED_KEY).unwrap(), "[]")).await;
+    let answer = stack.post_legalesign(posts::batch(&SigningKey::from_pem(EXPIRED_KEY).unwrap(), "[]").unwrap()).await;
     assert_eq!(answer.verdict(), (401, "rejected", "unproven"));
 }
 

@@ -84,7 +84,7 @@ async fn entries_in_one_batch(count: usize) {
         .collect();
     // With the spaces of the documentation's samples.
     let data = json!(entries).to_string().replace("\",\"", "\", \"").replace("\":\"", "\": \"").replace("},{", "}, {");
-    let post = posts::batch(&legalesign::signing_key(&stack.secrets), &data);
+    let post = posts::batch(&legalesign::signing_key(&stack.secrets), &data).unwrap();
     assert!((205..225).contains(&(post.body.len() / count)), "4.1 to 4.5 MB at 20,000: {} bytes", post.body.len());
     for redelivered in [false, true] {
         let (status, answer) = handle(&stack, &aws, &BATCH, post.clone()).await;
@@ -113,7 +113,7 @@ async fn overlapping_batches_of_hundreds_count_every_delivery() {
     let entries = entries(300);
     let post = |range: std::ops::Range<usize>| {
         let entries = [&entries[range.clone()], &entries[range]].concat();
-        posts::batch(&legalesign::signing_key(&stack.secrets), &json!(entries).to_string())
+        posts::batch(&legalesign::signing_key(&stack.secrets), &json!(entries).to_string()).unwrap()
     };
     for (range, outcome) in [(0..200, "recorded"), (100..300, "recorded"), (0..300, "duplicate")] {
         let expected = 2 * range.len();
@@ -195,7 +195,7 @@ fn entries(number: usize) -> Vec<Value> {
 }
 
 fn batch(stack: &LocalStack, number: usize) -> Post {
-    posts::batch(&legalesign::signing_key(&stack.secrets), &json!(entries(number)).to_string())
+    posts::batch(&legalesign::signing_key(&stack.secrets), &json!(entries(number)).to_string()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,7 @@ async fn a_form_is_recorded_as_the_event_in_its_url_signed_or_not() {
             let id = format!("{event}-{}", trust.as_str());
             let post = match trust {
                 Trust::Token => posts::form(&id, GROUP),
-                Trust::Signature => posts::signed_form(&key, &id, GROUP),
+                Trust::Signature => posts::signed_form(&key, &id, GROUP).unwrap(),
             };
             let post = post.upon(event);
             let answer = stack.post_legalesign(post).await;
@@ -50,11 +50,12 @@ async fn a_form_is_recorded_as_the_event_in_its_url_signed_or_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_must_be_valid_if_present_and_only_the_signed_part_is_recorded() {
     let stack = LocalStack::start().await;
-    let good = posts::signed_form(&legalesign::signing_key(&stack.secrets), "real", GROUP).upon("signed");
+    let good = posts::signed_form(&legalesign::signing_key(&stack.secrets), "real", GROUP).unwrap().upon("signed");
     let text = String::from_utf8(good.body.to_vec()).unwrap();
     let (beside, signed) = text.split_once("&json_signed=").unwrap();
     let changed = |body: String| Post { body: body.into(), ..good.clone() };
-    let signed_by_other_key = posts::signed_form(&SigningKey::generate().unwrap(), "real", GROUP).upon("signed");
+    let signed_by_other_key =
+        posts::signed_form(&SigningKey::generate().unwrap(), "real", GROUP).unwrap().upon("signed");
     for post in [changed(text.replace("json_signed=%7B", "json_signed=%20%7B")), signed_by_other_key] {
         assert_eq!(stack.post_legalesign(post).await.verdict(), (401, "rejected", "unproven"));
     }
@@ -75,7 +76,7 @@ async fn unsigned_posts_are_rejected_if_signatures_are_required() {
     for post in [posts::form("d", GROUP).upon("signed"), webhook] {
         assert_eq!(stack.post_legalesign(post).await.verdict(), (401, "rejected", "unproven"));
     }
-    let signed = posts::signed_form(&legalesign::signing_key(&stack.secrets), "d", GROUP).upon("signed");
+    let signed = posts::signed_form(&legalesign::signing_key(&stack.secrets), "d", GROUP).unwrap().upon("signed");
     assert_eq!(stack.post_legalesign(signed).await.verdict(), (200, "recorded", "ok"));
 }
 
@@ -84,7 +85,7 @@ async fn an_event_proven_by_token_and_the_same_event_signed_are_recorded_separat
     let stack = LocalStack::start().await;
     let key = legalesign::signing_key(&stack.secrets);
     assert_eq!(stack.post_legalesign(posts::form("d", GROUP).upon("sent")).await.verdict(), (200, "recorded", "ok"));
-    let signed = || posts::signed_form(&key, "d", GROUP).upon("sent");
+    let signed = || posts::signed_form(&key, "d", GROUP).unwrap().upon("sent");
     assert_eq!(
         stack.post_legalesign(signed()).await.verdict(),
         (200, "recorded", "ok"),

@@ -85,7 +85,7 @@ async fn signed_batches_can_be_verified_again_after_the_certificate_was_replaced
 async fn a_signed_form_can_be_verified_again_and_an_unsigned_one_cannot() {
     let stack = LocalStack::start().await;
     let signed = stack
-        .post_legalesign(posts::signed_form(&legalesign::signing_key(&stack.secrets), "d", GROUP).upon("sent"))
+        .post_legalesign(posts::signed_form(&legalesign::signing_key(&stack.secrets), "d", GROUP).unwrap().upon("sent"))
         .await;
     let id = signed.delivery().parse().unwrap();
     assert!(verify(&stack.ledger(), &deliveries::services(), &id).await.is_ok());
@@ -164,7 +164,7 @@ async fn each_certificate_is_stored_once_and_old_and_new_are_both_valid() {
     .await;
     for _ in 0..2 {
         post_batch(&stack, &[]).await;
-        assert_eq!(stack.post_legalesign(posts::batch(&new, "[]")).await.verdict(), (200, "recorded", "ok"));
+        assert_eq!(stack.post_legalesign(posts::batch(&new, "[]").unwrap()).await.verdict(), (200, "recorded", "ok"));
     }
     let is_certificate = |item: &&Item| item.text("pk").is_some_and(|key| key.starts_with("CERT#"));
     assert_eq!(stack.items().await.iter().filter(is_certificate).count(), 2);

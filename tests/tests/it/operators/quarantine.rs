@@ -243,7 +243,7 @@ async fn without_any_storage_or_if_it_is_resent_a_callback_is_answered_503() {
 /// A batch about one document, signed by `key`.
 fn batch(key: &SigningKey, document: &str) -> Post {
     let completed = posts::status("document", document, 30, time::now());
-    posts::batch(key, &json!([completed]).to_string())
+    posts::batch(key, &json!([completed]).to_string()).unwrap()
 }
 
 fn legalesign_document(id: &str) -> countersign::domain::Subject {
