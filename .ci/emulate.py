@@ -24,7 +24,6 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROVIDERS = ["legalesign", "quicklysign", "signeasy"]
 # These run after the callback functions. The archive worker works on the jobs that the others enqueue, and an event of
 # the publisher names a document that it archives.
 LAST = ["reconcile", "final-document", "publish"]
@@ -133,10 +132,9 @@ def secrets_of_events():
 def write_secrets(folder, variables):
     """Writes these secrets to the files that `countersign serve --secrets` reads."""
     folder.mkdir()
-    for provider in PROVIDERS:
-        prefix = provider.upper()
+    for prefix in {name.removesuffix("_PROOF") for name in variables if name.endswith("_PROOF")}:
         secret = {kind: json.loads(variables.get(f"{prefix}_{kind.upper()}", "{}")) for kind in ("proof", "api")}
-        (folder / f"{provider}.json").write_text(json.dumps(secret))
+        (folder / f"{prefix.lower()}.json").write_text(json.dumps(secret))
 
 
 class Stack:
@@ -154,8 +152,10 @@ class Stack:
         if not self.process.stdout.readline().startswith("listening on "):
             sys.exit("emulate: the local stack did not start")
         endpoints = json.loads((self.data / "endpoints.json").read_text())
+        # Among the stack's own settings are the URLs of the simulated services.
         environment = {
             **variables,
+            **endpoints["environment"],
             "TABLE_NAME": endpoints["table"],
             "ARCHIVE_BUCKET": endpoints["bucket"],
             "AWS_REGION": endpoints["region"],
@@ -169,10 +169,6 @@ class Stack:
             "ALLOW_INSECURE_DOWNLOADS": "true",
             "POWERTOOLS_SERVICE_NAME": "emulated",
         }
-        paths = {"legalesign": "legalesign/api/v1", "quicklysign": "quicklysign", "signeasy": "signeasy"}
-        for provider in PROVIDERS:
-            environment[f"{provider.upper()}_API_URL"] = f"{endpoints['simulator']}/{paths[provider]}"
-        environment["QUICKLYSIGN_CALLBACK_URL"] = endpoints["http"] + "/callbacks/quicklysign/{token}"
         self.environment = environment
         return self
 

@@ -1,17 +1,19 @@
 //! The local stack's secrets: given in a folder, or throw-away ones that are generated at the first start.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, ensure};
-use aws_lc_rs::rand;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use countersign::domain::Provider;
 use serde_json::{Value, json};
 
-use crate::simulator::{Credentials, callbacks::Proof, signing::SigningKey};
+use crate::simulator::{Credentials, SERVICES, legalesign, signing::SigningKey};
+
+/// The secrets that prove the events of `events/`, by the logical id of the function that they are for.
+const EVENTS: &str = include_str!("../../events/env.json");
 
 /// For each service, the secrets that verify its callbacks (`proof`) and its API credentials (`api`).
 #[derive(Clone)]
@@ -64,22 +66,10 @@ impl Secrets {
     /// # Errors
     /// When the operating system provides no random numbers.
     pub fn throw_away() -> Result<Self> {
-        let signing_key = SigningKey::generate()?;
-        let secrets = [
-            json!({
-                "proof": {"url_tokens": [random()?], "certificates": [signing_key.certificate()]},
-                "api": {"username": "local", "secret": random()?},
-                "signing_key": signing_key.to_pem(),
-            }),
-            json!({
-                "proof": {"url_tokens": [random()?]},
-                "api": {"client_id": "local", "client_secret": random()?, "api_key": random()?},
-            }),
-            json!({
-                "proof": {"url_tokens": [random()?], "tokens": [random()?]},
-                "api": {"access_token": random()?},
-            }),
-        ];
+        let mut secrets = [const { Value::Null }; Provider::ALL.len()];
+        for (service, secret) in SERVICES.iter().zip(&mut secrets) {
+            *secret = service.throw_away_secret()?;
+        }
         Ok(Self { secrets, folder: PathBuf::new() })
     }
 
@@ -89,10 +79,17 @@ impl Secrets {
         &self.folder
     }
 
+    /// All that is kept for a provider: `{"proof": {…}, "api": {…}}`, and what only its simulated service needs. `null` if it
+    /// isn't configured.
+    #[must_use]
+    pub const fn secret(&self, provider: Provider) -> &Value {
+        &self.secrets[provider as usize]
+    }
+
     /// A provider's proof and API secrets, `null` if it isn't configured.
     #[must_use]
     pub fn of(&self, provider: Provider) -> (&Value, &Value) {
-        let secret = &self.secrets[provider as usize];
+        let secret = self.secret(provider);
         (&secret["proof"], &secret["api"])
     }
 
@@ -117,8 +114,7 @@ impl Secrets {
     /// # Errors
     /// When the secrets are not throw-away ones: only Legalesign has its real key.
     pub fn signing_key(&self) -> Result<SigningKey> {
-        let pem = self.secrets[Provider::Legalesign as usize]["signing_key"].as_str();
-        SigningKey::from_pem(pem.context("these secrets have no key to sign as Legalesign with")?)
+        legalesign::signing_key(self.secret(Provider::Legalesign))
     }
 
     /// Replaces the key that the simulated Legalesign signs with, and the certificate that verifies it.
@@ -128,29 +124,39 @@ impl Secrets {
         legalesign["signing_key"] = key.to_pem().into();
     }
 
-    /// The proof of the callbacks that the simulator sends, as far as these secrets have it.
-    #[must_use]
-    pub fn callback_proof(&self) -> Proof {
-        let token = self.of(Provider::Signeasy).0["tokens"][0].as_str();
-        Proof { signing_key: self.signing_key().ok(), signeasy_token: token.map(str::to_owned) }
+    /// The same secrets, whose proofs accept what proves the events of `events/` as well.
+    ///
+    /// # Errors
+    /// When `events/env.json` lacks a proof.
+    pub fn accepting_events(mut self) -> Result<Self> {
+        let functions: BTreeMap<String, BTreeMap<String, String>> =
+            serde_json::from_str(EVENTS).context("events/env.json")?;
+        for provider in Provider::ALL {
+            let variable = provider.variable("PROOF");
+            let of_events = functions.values().find_map(|function| function.get(&variable));
+            let of_events = of_events.with_context(|| format!("events/env.json has no {variable}"))?;
+            let (own, _) = self.of(provider);
+            let both = with(own, &serde_json::from_str(of_events).context("events/env.json")?);
+            self.set_proof(provider, both);
+        }
+        Ok(self)
     }
 
     /// The API credentials that the simulator accepts.
     pub(crate) fn api_credentials(&self) -> Result<Credentials> {
-        let apis: serde_json::Map<_, _> = Provider::ALL
-            .into_iter()
-            .map(|provider| (provider.to_string(), self.of(provider).1.clone()))
-            .filter(|(_, api)| !api.is_null())
-            .collect();
-        serde_json::from_value(apis.into()).map_err(|_| anyhow::anyhow!("an API secret is not of the expected shape"))
+        let apis = Provider::ALL.map(|provider| (provider, self.of(provider).1.clone()));
+        Ok(Credentials::new(apis)?)
     }
 }
 
-/// 128 random bits as URL-safe text.
-fn random() -> Result<String> {
-    let mut bytes = [0; 16];
-    rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the operating system provides no random numbers"))?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+/// A proof whose lists hold `more` as well.
+fn with(proof: &Value, more: &Value) -> Value {
+    let mut both = proof.clone();
+    for (key, values) in more.as_object().into_iter().flatten() {
+        let lists = [&proof[key], values].into_iter().filter_map(Value::as_array);
+        both[key] = lists.flatten().cloned().collect();
+    }
+    both
 }
 
 fn write_private(file: &Path, text: &str) -> Result<()> {
@@ -160,4 +166,16 @@ fn write_private(file: &Path, text: &str) -> Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     std::io::Write::write_all(&mut options.open(file)?, text.as_bytes())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_a_proof_are_joined_and_nothing_else_changes() {
+        let own = json!({"url_tokens": ["own"], "groups": ["g"]});
+        let both = with(&own, &json!({"url_tokens": ["events"], "certificates": ["c"]}));
+        assert_eq!(both, json!({"url_tokens": ["own", "events"], "groups": ["g"], "certificates": ["c"]}));
+    }
 }

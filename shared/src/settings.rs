@@ -36,7 +36,7 @@ pub struct ServiceVariables {
     pub live_api_url: &'static str,
     /// The domains that its final documents are downloaded from by default, separated by commas.
     pub download_hosts: &'static str,
-    /// Its own variables, besides `…_API_URL`, `…_PROOF` and `…_API`.
+    /// Its own variables, besides `…_API_URL`, `…_PROOF` and `…_API`. Their values are never secret.
     pub options: &'static [&'static str],
     /// Parses its own variables, and says what is wrong with them. Names variables, never values.
     pub check: fn(&ServiceSettings) -> Vec<String>,
@@ -236,8 +236,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 
     /// One service's settings; `None` if its API's URL is wrong.
     fn service(&mut self, service: &ServiceVariables) -> Option<ServiceSettings> {
-        let prefix = service.provider.as_str().to_ascii_uppercase();
-        let name = format!("{prefix}_API_URL");
+        let name = service.provider.variable("API_URL");
         let text = (self.lookup)(&name).unwrap_or_else(|| service.live_api_url.to_owned());
         let is_base = |url: &Url| matches!(url.scheme(), "https" | "http") && url.has_host() && url.query().is_none();
         let url = Url::parse(text.trim_end_matches('/')).ok().filter(is_base);
@@ -247,8 +246,8 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         let options = service.options.iter().filter_map(|name| Some((*name, (self.lookup)(name)?))).collect();
         let settings = ServiceSettings {
             api_url: url?,
-            proof: self.secret(&format!("{prefix}_PROOF")),
-            api: self.secret(&format!("{prefix}_API")),
+            proof: self.secret(&service.provider.variable("PROOF")),
+            api: self.secret(&service.provider.variable("API")),
             options,
         };
         self.problems.extend((service.check)(&settings));

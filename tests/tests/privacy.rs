@@ -156,7 +156,7 @@ async fn secrets_are_never_written_and_logs_and_answers_contain_no_personal_data
         let set = events().join("env.json");
         let set = if set.exists() { json(&set) } else { Value::Null };
         for provider in Provider::ALL {
-            let variable = format!("{}_PROOF", provider.as_str().to_ascii_uppercase());
+            let variable = provider.variable("PROOF");
             let given = set.as_object().into_iter().flatten().find_map(|(_, function)| function[&variable].as_str());
             let mut proof = match given {
                 Some(proof) => serde_json::from_str(proof).unwrap(),

@@ -39,8 +39,8 @@ pub struct List {
 
 #[derive(Debug, Args)]
 pub struct Retry {
-    /// The service: legalesign, quicklysign or signeasy
-    #[arg(value_parser = provider)]
+    /// The service
+    #[arg(value_parser = provider())]
     provider: Provider,
 
     /// Id of the document or pack, as the service writes it

@@ -23,7 +23,7 @@ pub struct Deliveries {
     day: Option<Date>,
 
     /// Only deliveries of this service
-    #[arg(long, value_parser = provider)]
+    #[arg(long, value_parser = provider())]
     provider: Option<Provider>,
 
     /// Only deliveries with this outcome: recorded, duplicate, set_aside, or accepted (not recorded yet, whatever the day)

@@ -13,10 +13,11 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use countersign::{
     domain::{Provider, Route, Subject, SubjectId, SubjectKind},
     ledger::{ArchiveState, DocumentView, Pdf},
+    providers::endpoint,
     publish::DetailType,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     documents::documents_table,
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     bus::{Event, Filter},
     secrets::Secrets,
-    simulator::callbacks::Post,
+    simulator::{self, Case, SERVICES, callbacks::Post},
     stack::{Folder, Options, Stack},
 };
 
@@ -35,51 +36,6 @@ const ARCHIVED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Timeout for the events of archived documents. They take a fraction of a second.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(30);
-
-/// A case of `events/`: its name, its route, and the event that API Gateway makes of the callback.
-macro_rules! case {
-    ($route:ident, $function:literal, $case:literal) => {
-        ($case, Route::$route, include_str!(concat!("../../../events/", $function, "/", $case, ".json")))
-    };
-}
-
-/// The callbacks that are sent: those in the services' own documentation.
-const CALLBACKS: [(&str, Route, &str); 24] = [
-    case!(LegalesignBatch, "v1-batch", "other_key_order"),
-    case!(LegalesignBatch, "v1-batch", "signed_and_completed"),
-    case!(LegalesignBatch, "v1-batch", "empty"),
-    case!(LegalesignRealtime, "v1-realtime", "form_sent"),
-    case!(LegalesignRealtime, "v1-realtime", "form_signed"),
-    case!(LegalesignRealtime, "v1-realtime", "signed_form_signed"),
-    case!(LegalesignRealtime, "v1-realtime", "signed_form_rejected"),
-    case!(LegalesignRealtime, "v1-realtime", "webhook_document_finalPdfCreated"),
-    case!(Quicklysign, "quicklysign-callback", "document_updated"),
-    case!(Quicklysign, "quicklysign-callback", "signatory_updated"),
-    case!(Quicklysign, "quicklysign-callback", "audit_trail_updated"),
-    case!(Quicklysign, "quicklysign-callback", "final_document_generated"),
-    case!(Signeasy, "signeasy-callback", "rs_initiated_v1"),
-    case!(Signeasy, "signeasy-callback", "rs_link_sent_v2"),
-    case!(Signeasy, "signeasy-callback", "rs_viewed_v2"),
-    case!(Signeasy, "signeasy-callback", "rs_reminded_v2"),
-    case!(Signeasy, "signeasy-callback", "rs_signed_v1"),
-    case!(Signeasy, "signeasy-callback", "rs_completed_v2"),
-    case!(Signeasy, "signeasy-callback", "rs_declined_v3"),
-    case!(Signeasy, "signeasy-callback", "rs_initiated_v3"),
-    case!(Signeasy, "signeasy-callback", "rs_viewed_v3_drifted"),
-    case!(Signeasy, "signeasy-callback", "rs_completed_v3_file_id_only"),
-    case!(Signeasy, "signeasy-callback", "rs_completed_v3_own_file_id"),
-    case!(Signeasy, "signeasy-callback", "document_signed"),
-];
-
-/// Requests of SignEasy's examples whose signed files have ids of their own.
-const SIGNED_FILES: [(&str, &str); 2] = [("373340", "100002311"), ("2373543", "22342821")];
-
-/// The self-signed document of SignEasy's example, and its checksum there, which is replaced by the checksum of the
-/// simulator's document.
-const SELF_SIGNED: (&str, &str) = ("110565575", "eaae8847ba4b579f0c404cc51ea4aa0a2b4cc828099ead9c8ff9c68f0abd4e38");
-
-/// The environment of each function, by its logical id. Its proofs are those of the examples.
-const ENVIRONMENTS: &str = include_str!("../../../events/env.json");
 
 /// The result of the demo.
 #[derive(Debug, Serialize)]
@@ -138,15 +94,7 @@ pub async fn run(data: &Path, json: bool) -> Result<Output, Failure> {
     let folder =
         Folder::take(&path)?.free().ok_or_else(|| Failure::new("in_use", "another demo runs on this folder"))?;
     empty(&path)?;
-    let mut secrets = Secrets::throw_away()?;
-    let environments: Value = serde_json::from_str(ENVIRONMENTS)?;
-    for (provider, function, kept) in
-        [(Provider::Legalesign, "V1Batch", "certificates"), (Provider::Signeasy, "SigneasyCallback", "tokens")]
-    {
-        let variable = format!("{}_PROOF", provider.as_str().to_ascii_uppercase());
-        let proof: Value = serde_json::from_str(environments[function][variable].as_str().unwrap_or_default())?;
-        secrets.set_proof(provider, json!({"url_tokens": [secrets.url_token(provider)?], kept: proof[kept]}));
-    }
+    let secrets = Secrets::throw_away()?.accepting_events()?;
     let options = Options { secrets, scheduled: true, ..Options::for_tests()? };
     let stack = Stack::start(folder, options).await?;
     let demo = play(&stack, &path.join("pdfs"), started).await;
@@ -173,15 +121,16 @@ fn empty(folder: &Path) -> Result<()> {
 async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Demo, Failure> {
     let mut failures = Vec::new();
     let mut deliveries = Vec::new();
-    for (request, file) in SIGNED_FILES {
-        stack.simulator.request(request).signed_as(file);
+    for service in SERVICES {
+        service.script_demo(&stack.simulator);
     }
-    for (case, route, event) in CALLBACKS {
-        let exchange = send(stack, case, route, event).await?;
+    for case in SERVICES.iter().flat_map(|service| service.demo()) {
+        let exchange = send(stack, case).await?;
         if exchange.http_status != 200 || exchange.outcome.as_deref() != Some("recorded") {
             failures.push(format!(
-                "{} {case}: {} {}",
+                "{} {}: {} {}",
                 exchange.provider,
+                case.name,
                 exchange.http_status,
                 or_dash(exchange.outcome.as_ref())
             ));
@@ -221,14 +170,13 @@ async fn play(stack: &Stack, pdfs_folder: &Path, started: Instant) -> Result<Dem
     Ok(Demo { ok: failures.is_empty(), deliveries, events, documents, pdfs, published, failures, seconds })
 }
 
-async fn send(stack: &Stack, case: &str, route: Route, event: &str) -> Result<Exchange, Failure> {
-    let (document, checksum) = SELF_SIGNED;
-    let event = event.replace(checksum, &stack.simulator.signed_checksum(document));
+async fn send(stack: &Stack, Case { name, route, event }: Case) -> Result<Exchange, Failure> {
+    let event = simulator::service(route.provider()).adapt_demo(event, &stack.simulator);
     let callback = callback(route, &serde_json::from_str(&event)?)?;
     let (status, answer) = callback.send(&stack.callback_url(route)?).await?;
     let text = |name: &str| answer[name].as_str().map(str::to_owned);
     Ok(Exchange {
-        case: case.to_owned(),
+        case: name.to_owned(),
         provider: route.provider(),
         http_status: status.as_u16(),
         delivery: text("delivery"),
@@ -247,7 +195,7 @@ fn callback(route: Route, event: &Value) -> Result<Post, Failure> {
     };
     let query = event["rawQueryString"].as_str().filter(|query| !query.is_empty()).map(str::to_owned);
     let header = |name: &'static str| Some((name, event["headers"][name].as_str()?.to_owned()));
-    let headers = ["content-type", "x-signed", "x-hmac-sha256", "x-signed-sha256"].into_iter().filter_map(header);
+    let headers = endpoint(route).kept_headers.iter().copied().filter_map(header);
     Ok(Post { route, query, headers: headers.collect(), body })
 }
 

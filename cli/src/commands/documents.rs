@@ -17,7 +17,7 @@ use super::{
 #[derive(Debug, Args)]
 pub struct Documents {
     /// Only documents of this service
-    #[arg(long, value_parser = provider)]
+    #[arg(long, value_parser = provider())]
     provider: Option<Provider>,
 
     /// Only documents with this status: draft, sent, viewed, signed, expired, declined, voided, removed or completed

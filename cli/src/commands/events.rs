@@ -24,7 +24,7 @@ use crate::bus::{
 #[derive(Debug, Args)]
 pub struct Events {
     /// Only events about this service
-    #[arg(long, value_parser = provider)]
+    #[arg(long, value_parser = provider())]
     provider: Option<Provider>,
 
     /// Only events of this type, such as document.completed

@@ -29,7 +29,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use countersign::domain::Provider;
 
 use output::Failure;
@@ -172,7 +175,7 @@ fn start_logging(command: &Command) {
         .init();
 }
 
-/// Parses a provider's name on the command line.
-fn provider(name: &str) -> Result<Provider, String> {
-    name.parse().map_err(|error: countersign::domain::UnknownProvider| error.to_string())
+/// Parses a provider's name on the command line. Help texts and completions list the names.
+fn provider() -> impl TypedValueParser<Value = Provider> {
+    PossibleValuesParser::new(Provider::ALL.map(Provider::as_str)).try_map(|name| name.parse::<Provider>())
 }

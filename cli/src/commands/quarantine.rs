@@ -28,7 +28,7 @@ pub enum Quarantine {
 #[derive(Debug, Args)]
 pub struct List {
     /// Only requests to this service's routes
-    #[arg(long, value_parser = provider)]
+    #[arg(long, value_parser = provider())]
     provider: Option<Provider>,
 
     /// Maximum number of requests with a valid path token
@@ -152,7 +152,7 @@ fn text(kept: &Quarantined) -> String {
         record.id, record.route, record.received_at, record.reason, record.cause, record.expires_at
     );
     if let Some(at) = record.taken_in_at {
-        text.push_str(&format!("accepted  {at}\n"));
+        text.push_str(&format!("replayed  {at}\n"));
     }
     if let Some(envelope) = kept.request.as_ref().map(Addressed::envelope) {
         for (name, value) in &envelope.headers {

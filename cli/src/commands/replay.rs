@@ -35,7 +35,7 @@ pub struct Replay {
     since: Option<Timestamp>,
 
     /// All of this service
-    #[arg(long, value_parser = provider)]
+    #[arg(long, value_parser = provider())]
     provider: Option<Provider>,
 
     /// Replay rejected requests: record those that can be verified by now

@@ -17,8 +17,8 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct Timeline {
-    /// The service: legalesign, quicklysign or signeasy
-    #[arg(value_parser = provider)]
+    /// The service
+    #[arg(value_parser = provider())]
     provider: Provider,
 
     /// Id of the document, pack or signer, as the service writes it

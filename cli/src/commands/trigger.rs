@@ -13,40 +13,38 @@ use super::{
 };
 use crate::{
     secrets::Secrets,
-    simulator::callbacks::{self, Payload},
+    simulator::{SERVICES, callbacks},
 };
 
 /// The command.
 #[derive(Debug, Args)]
 pub struct Trigger {
-    /// The service: legalesign, quicklysign or signeasy
-    #[arg(value_parser = provider)]
+    /// The service
+    #[arg(value_parser = provider())]
     provider: Provider,
 
-    /// Name of the event. legalesign: batch, signed, sent, rejected, realtime; quicklysign: entity_updated,
-    /// document_status_changed, final_document_generated, … (any name is sent); signeasy: rs.initiated, rs.completed,
-    /// document.signed, …
+    #[arg(help = event_help())]
     event: String,
 
     /// Id of the document or pack [default: a new one]
-    #[arg(long, value_parser = id)]
+    #[arg(long, value_parser = |id: &str| SubjectId::parse(id))]
     id: Option<SubjectId>,
 
-    /// Key of the QuicklySign webhook that the callback names [default: an unknown one]
-    #[arg(long, value_name = "KEY", value_parser = id)]
-    webhook_key: Option<SubjectId>,
-
-    /// Version of SignEasy's payload
-    #[arg(long, value_enum, default_value = "v3")]
-    payload: Payload,
+    #[command(flatten)]
+    options: callbacks::Options,
 
     /// Callback URL to post to, with its path token [default: the local stack's]
     #[arg(long, value_name = "URL")]
     to: Option<String>,
 }
 
-fn id(text: &str) -> Result<SubjectId, String> {
-    SubjectId::parse(text).map_err(|error| error.to_string())
+/// The help text of the event's name.
+fn event_help() -> String {
+    let events = SERVICES.map(|service| {
+        let names: Vec<&str> = service.events().iter().map(|event| event.name).collect();
+        format!("{}: {}", service.provider(), names.join(", "))
+    });
+    format!("Name of the event. {}", events.join("; "))
 }
 
 /// The callback that was sent, and its answer.
@@ -74,13 +72,8 @@ impl Trigger {
             Ok(endpoints) => Ok((Secrets::read(&endpoints.secrets)?, endpoints)),
             Err(failure) => Err(failure),
         };
-        let callback = match (self.provider, &self.webhook_key) {
-            (Provider::Quicklysign, Some(key)) => callbacks::quicklysign(&self.event, &id, key.as_str()),
-            _ => {
-                let proof = running.as_ref().map(|(secrets, _)| secrets.callback_proof()).unwrap_or_default();
-                callbacks::callback(self.provider, &self.event, self.payload, &id, &proof)?
-            }
-        };
+        let secret = running.as_ref().map(|(secrets, _)| secrets.secret(self.provider).clone()).unwrap_or_default();
+        let callback = callbacks::callback(self.provider, &self.event, &id, &self.options, &secret)?;
         let url = match self.to {
             Some(url) => url,
             None => {

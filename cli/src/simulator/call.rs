@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use url::form_urlencoded;
 
-use super::Simulator;
+use super::{SERVICES, Simulator};
 
 /// `Retry-After` of scripted 429 and 503 responses that don't set their own. In seconds.
 pub(super) const RETRY_AFTER: u32 = 7;
@@ -22,11 +22,11 @@ pub struct Request {
     pub method: String,
     /// The path as sent.
     pub path: String,
-    /// The query's fields in their order. The values of `client_id` and `client_secret` are removed.
+    /// The query's fields in their order. The values of fields with credentials are removed.
     pub query: Vec<(String, String)>,
     /// The names of the headers, in lower case.
     pub headers: Vec<String>,
-    /// Whether the request had an `authorization` or an `access_token` header.
+    /// Whether the request had a header with credentials.
     pub credentials: bool,
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn gate(State(simulator): State<Simulator>, request: axum::extr
     let path = request.uri().path().to_owned();
     let mut query = fields(request.uri().query());
     for (name, value) in &mut query {
-        if matches!(name.as_str(), "client_id" | "client_secret") {
+        if SERVICES.iter().any(|service| service.secret_query_fields().contains(&name.as_str())) {
             value.clear();
         }
     }
@@ -85,7 +85,7 @@ pub(super) fn plain(status: u16) -> Response {
 
 /// Whether the request has a header with credentials of one of the services.
 pub(super) fn has_credentials(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::AUTHORIZATION) || headers.contains_key("access_token")
+    SERVICES.iter().any(|service| headers.contains_key(service.credential_header()))
 }
 
 /// The parts of a request that handlers need, except the body.

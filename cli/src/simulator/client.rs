@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use countersign::domain::Provider;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,11 +33,11 @@ pub(super) struct Reply {
 
 impl Server {
     pub async fn start() -> Self {
-        let credentials = serde_json::from_value::<Credentials>(json!({
-            "legalesign": { "username": "user", "secret": "s3cret" },
-            "quicklysign": { "client_id": "id", "client_secret": "client-s3cret", "api_key": "key" },
-            "signeasy": { "access_token": "bearer-s3cret" },
-        }));
+        let credentials = Credentials::new([
+            (Provider::Legalesign, json!({ "username": "user", "secret": "s3cret" })),
+            (Provider::Quicklysign, json!({ "client_id": "id", "client_secret": "client-s3cret", "api_key": "key" })),
+            (Provider::Signeasy, json!({ "access_token": "bearer-s3cret" })),
+        ]);
         let simulator = Simulator::new(credentials.unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::domain::Provider;
 use jiff::Timestamp;
 
+use super::service;
+
 /// 2025-01-06T07:00:00Z; the simulated world's documents were finished in the 280 days after it.
 const FIRST_DAY: i64 = 1_736_146_800;
 const DAYS: u64 = 280;
@@ -89,16 +91,11 @@ impl Facts {
         }
     }
 
-    /// The number of documents: two or three in a QuicklySign pack, one or two sources in a SignEasy request, and
-    /// always one at Legalesign, which has no packs.
+    /// The number of documents, one of those that the service's subjects may have.
     #[must_use]
     pub fn documents(&self) -> usize {
-        let odd = self.draw("documents") % 2 == 1;
-        match self.service {
-            Provider::Quicklysign => 2 + usize::from(odd),
-            Provider::Signeasy => 1 + usize::from(odd),
-            Provider::Legalesign => 1,
-        }
+        let numbers: Vec<usize> = service(self.service).documents().collect();
+        pick(&numbers, self.draw("documents"))
     }
 
     /// The two parties, always different people.

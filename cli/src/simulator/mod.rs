@@ -1,8 +1,10 @@
-//! A simulator of the three e-signature services, on loopback.
+//! A simulator of the e-signature services, on loopback.
 //!
 //! Archiving needs a service to download PDFs from, and getting an account there takes days. This module implements
-//! the documented APIs of QuicklySign, Legalesign and SignEasy inside the local stack's own process. A new user sees an
-//! archive at once, and tests can make a service misbehave on purpose.
+//! the documented APIs of the services inside the local stack's own process. A new user sees an archive at once, and
+//! tests can make a service misbehave on purpose.
+//!
+//! Each service is one folder behind the trait [`SimulatedService`], and one entry in the list [`SERVICES`].
 //!
 //! Without a script, every well-formed id is known: it is a finished document, pack or request, whose names, parties
 //! and number of documents follow from a hash of the id ([`facts`]). Nothing needs to be stored, so an id gives the
@@ -19,29 +21,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::middleware;
-use serde::{Deserialize, Serialize};
+use countersign::domain::Provider;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use behaviour::{Answer, Download, Part, Promise, Status};
 pub use call::Request;
+pub use credentials::{Credentials, WrongShape};
+pub use demo::Case;
 pub use script::Script;
+pub use service::{Event, SimulatedService};
 
 mod behaviour;
 mod call;
 pub mod callbacks;
+mod credentials;
+mod demo;
 mod download;
 pub mod facts;
 pub mod legalesign;
 mod paper;
 pub mod pdf;
-mod quicklysign;
+pub mod quicklysign;
 mod script;
+mod service;
 mod signeasy;
 pub mod signing;
 mod state;
-mod subscriptions;
-mod webhooks;
+mod throw_away;
 mod zip;
 
 #[cfg(test)]
@@ -51,45 +58,14 @@ mod tests;
 
 use state::State;
 
-/// The credentials that each service accepts, in the same JSON format as the `…_API` settings.
-///
-/// Doesn't implement `Debug`, because a derived one would print the secrets.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Credentials {
-    /// Legalesign's user name and secret.
-    pub legalesign: LegalesignCredentials,
-    /// QuicklySign's client and API key.
-    pub quicklysign: QuicklysignCredentials,
-    /// SignEasy's access token.
-    pub signeasy: SigneasyCredentials,
-}
+/// Every simulated service, in the order of [`Provider::ALL`]. This is the only list of them.
+pub const SERVICES: [&dyn SimulatedService; Provider::ALL.len()] =
+    [&legalesign::Legalesign, &quicklysign::Quicklysign, &signeasy::Signeasy];
 
-/// `Authorization: ApiKey username:secret`.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct LegalesignCredentials {
-    /// The account's user name.
-    pub username: String,
-    /// The API secret that belongs to it.
-    pub secret: String,
-}
-
-/// The credentials for requesting an access token. The first two are also sent with every webhook call.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct QuicklysignCredentials {
-    /// The client's id.
-    pub client_id: String,
-    /// The client's secret.
-    pub client_secret: String,
-    /// The API key of the user on whose behalf the client acts.
-    pub api_key: String,
-}
-
-/// `Authorization: Bearer …`.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct SigneasyCredentials {
-    /// The OAuth access token.
-    pub access_token: String,
+/// One simulated service.
+#[must_use]
+pub fn service(provider: Provider) -> &'static dyn SimulatedService {
+    SERVICES[provider as usize]
 }
 
 /// The simulated services. Clones share everything.
@@ -110,15 +86,10 @@ impl Simulator {
         Self(Arc::new(Inner { credentials, state: Mutex::new(State::default()), closing: watch::Sender::new(false) }))
     }
 
-    /// The routes of all three services: `/quicklysign/v1/…`, `/legalesign/api/v1/…` and `/signeasy/v3/…`, and
-    /// `/files/…`, the target of redirected downloads.
+    /// The routes of all services, and `/files/…`, the target of redirected downloads.
     pub fn router(&self) -> Router {
-        Router::new()
-            .merge(quicklysign::routes())
-            .merge(webhooks::routes())
-            .merge(legalesign::routes())
-            .merge(subscriptions::routes())
-            .merge(signeasy::routes())
+        let services = SERVICES.iter().map(|service| service.routes()).reduce(Router::merge).unwrap_or_default();
+        services
             .merge(download::routes())
             .fallback(call::no_such_route)
             .layer(middleware::from_fn_with_state(self.clone(), call::gate))
@@ -154,18 +125,6 @@ impl Simulator {
     /// Clears the list of requests.
     pub fn clear_requests(&self) {
         self.state().requests.clear();
-    }
-
-    /// Expires all QuicklySign access tokens and all short-lived download locations.
-    pub fn expire_tokens(&self) {
-        let mut state = self.state();
-        state.access_tokens.clear();
-        state.locations.clear();
-    }
-
-    /// Limits each QuicklySign access token issued from now on to this number of calls.
-    pub fn tokens_last(&self, calls: u32) {
-        self.state().token_calls = calls;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

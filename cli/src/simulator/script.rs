@@ -20,23 +20,8 @@ pub struct Script {
 }
 
 impl Simulator {
-    /// Scripts the QuicklySign document pack with this key.
-    pub fn pack(&self, key: &str) -> Script {
-        self.script(Provider::Quicklysign, key)
-    }
-
-    /// Scripts the Legalesign document with this id. This also adds it to the list of documents.
-    pub fn document(&self, id: &str) -> Script {
-        self.script(Provider::Legalesign, id)
-    }
-
-    /// Scripts the SignEasy request or self-signed document with this id. For a request with two ids, it is the pending
-    /// one.
-    pub fn request(&self, id: &str) -> Script {
-        self.script(Provider::Signeasy, id)
-    }
-
-    fn script(&self, service: Provider, id: &str) -> Script {
+    /// Scripts the subject of a service with this id.
+    pub(super) fn script(&self, service: Provider, id: &str) -> Script {
         let script = Script { simulator: self.clone(), service, id: id.to_owned() };
         script.set(|_| ());
         script
@@ -155,7 +140,7 @@ impl Script {
 
     /// Gives the signed file of a SignEasy request an id of its own.
     pub fn signed_as(&self, signed_id: &str) -> &Self {
-        self.simulator.state().signed.insert(signed_id.to_owned(), self.id.clone());
+        self.simulator.state().other_ids.insert((self.service, signed_id.to_owned()), self.id.clone());
         self.set(|subject| subject.signed_as = Some(signed_id.to_owned()))
     }
 

@@ -1,44 +1,33 @@
-//! The simulator's state: scripts, issued tokens, webhooks, and recorded requests.
+//! The simulator's state: scripts, recorded requests, short-lived locations, and what single services remember.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use countersign::domain::Provider;
+use http::Extensions;
 use uuid::Uuid;
 
 use super::Simulator;
 use super::behaviour::{Answer, Download, Part, Subject};
 use super::call::Request;
 use super::paper::Paper;
-use super::subscriptions::Subscription;
-use super::webhooks::{Callback, Webhook};
 
 /// Limits of the lists, so that memory doesn't grow in a stack that runs for weeks. The oldest entries are dropped.
 const MAX_REQUESTS: usize = 10_000;
-const MAX_TOKENS: usize = 1_000;
 const MAX_LOCATIONS: usize = 100;
-const MAX_CALLBACKS: usize = 1_000;
 
+#[derive(Default)]
 pub(super) struct State {
     pub base_url: Option<String>,
     pub subjects: BTreeMap<(Provider, String), Subject>,
-    /// Signed file id to request id, where a SignEasy request has two.
-    pub signed: HashMap<String, String>,
+    /// For a subject with another id besides its own: from that id to its own one.
+    pub other_ids: HashMap<(Provider, String), String>,
     pub requests: VecDeque<Request>,
-    /// Access tokens and their remaining calls.
-    pub access_tokens: VecDeque<(String, u32)>,
-    pub token_calls: u32,
     /// Short-lived locations: name, behaviour and file.
     pub locations: VecDeque<(String, Download, Paper)>,
-    pub webhooks: Vec<Webhook>,
-    pub callbacks: VecDeque<Callback>,
-    pub webhook_page_size: usize,
-    /// From Legalesign's signer id to the signer's reason for declining.
-    pub rejections: HashMap<String, String>,
-    pub subscriptions: Vec<Subscription>,
-    /// The slug of the Legalesign group that documents belong to unless scripted.
-    pub group: String,
-    /// Number of keys generated for webhooks, log entries and subscriptions.
-    pub keys: u64,
+    /// What single services remember, by type.
+    own: Extensions,
+    /// Number of keys generated so far.
+    keys: u64,
     renderings: u64,
     failures: VecDeque<Failure>,
 }
@@ -49,36 +38,20 @@ struct Failure {
     left: usize,
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            base_url: None,
-            subjects: BTreeMap::new(),
-            signed: HashMap::new(),
-            requests: VecDeque::new(),
-            access_tokens: VecDeque::new(),
-            token_calls: u32::MAX,
-            locations: VecDeque::new(),
-            webhooks: Vec::new(),
-            callbacks: VecDeque::new(),
-            webhook_page_size: usize::MAX / 2,
-            rejections: HashMap::new(),
-            subscriptions: Vec::new(),
-            group: "simulator".to_owned(),
-            keys: 0,
-            renderings: 0,
-            failures: VecDeque::new(),
-        }
-    }
-}
-
 impl State {
     pub fn record(&mut self, request: Request) {
         push_bounded(&mut self.requests, request, MAX_REQUESTS);
     }
 
-    pub fn record_callback(&mut self, callback: Callback) {
-        push_bounded(&mut self.callbacks, callback, MAX_CALLBACKS);
+    /// The part of the state that only one service has. `T` is a type of that service's own.
+    pub fn own<T: Clone + Default + Send + Sync + 'static>(&mut self) -> &mut T {
+        self.own.get_or_insert_default()
+    }
+
+    /// The number of the next key, from 1.
+    pub fn next_key(&mut self) -> u64 {
+        self.keys += 1;
+        self.keys
     }
 
     pub fn fail_next(&mut self, times: usize, prefix: &str, status: u16) {
@@ -99,25 +72,6 @@ impl State {
         self.renderings
     }
 
-    pub fn new_access_token(&mut self) -> String {
-        let token = format!("simulated-{}", Uuid::now_v7().simple());
-        let calls = self.token_calls;
-        push_bounded(&mut self.access_tokens, (token.clone(), calls), MAX_TOKENS);
-        token
-    }
-
-    /// Whether the token is valid. Uses up one of its calls.
-    pub fn accepts_token(&mut self, token: &str) -> bool {
-        let known = self.access_tokens.iter_mut().find(|(known, _)| known == token);
-        match known {
-            Some((_, 0)) | None => false,
-            Some((_, left)) => {
-                *left = left.saturating_sub(1);
-                true
-            }
-        }
-    }
-
     /// Creates a short-lived location for a download, and returns its path.
     pub fn new_location(&mut self, download: Download, paper: Paper) -> String {
         let name = Uuid::now_v7().simple().to_string();
@@ -131,7 +85,7 @@ impl Simulator {
     /// The subject as scripted, with the answer that holds for this request. Ids that are no ids are unknown.
     pub(super) fn subject(&self, service: Provider, id: &str) -> Subject {
         let mut state = self.state();
-        let key = (service, state.request_of(service, id));
+        let key = (service, state.own_id(service, id));
         let mut subject = match state.subjects.get_mut(&key) {
             Some(subject) => {
                 let next = subject.next_answers.pop_front();
@@ -149,14 +103,14 @@ impl Simulator {
     /// The subject as scripted, without using anything up.
     pub(super) fn peek(&self, service: Provider, id: &str) -> Subject {
         let state = self.state();
-        let key = (service, state.request_of(service, id));
+        let key = (service, state.own_id(service, id));
         state.subjects.get(&key).cloned().unwrap_or_default()
     }
 
     /// What has to come of this file now; uses up a download that was scripted for once.
     pub(super) fn download(&self, service: Provider, id: &str, part: Part) -> Download {
         let mut state = self.state();
-        let key = (service, state.request_of(service, id));
+        let key = (service, state.own_id(service, id));
         let Some(subject) = state.subjects.get_mut(&key) else {
             return Download::Pdf;
         };
@@ -172,12 +126,9 @@ impl Simulator {
 }
 
 impl State {
-    /// A SignEasy request is scripted by its pending id, and may be asked for by its signed one.
-    pub fn request_of(&self, service: Provider, id: &str) -> String {
-        match service {
-            Provider::Signeasy => self.signed.get(id).map_or(id, String::as_str).to_owned(),
-            Provider::Legalesign | Provider::Quicklysign => id.to_owned(),
-        }
+    /// The id by which a subject is scripted, if `id` may be another one.
+    pub fn own_id(&self, service: Provider, id: &str) -> String {
+        self.other_ids.get(&(service, id.to_owned())).map_or(id, String::as_str).to_owned()
     }
 }
 
@@ -187,7 +138,8 @@ pub(super) fn well_formed(id: &str) -> bool {
     (1..=200).contains(&id.len()) && id.bytes().all(plain)
 }
 
-fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, max: usize) {
+/// Appends an item, and drops the oldest one if there would be more than `max`.
+pub(super) fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, max: usize) {
     if queue.len() >= max {
         queue.pop_front();
     }

@@ -1,7 +1,33 @@
-use crate::simulator::client::Server;
+use countersign::domain::Provider;
+
+use crate::simulator::{Credentials, SERVICES, callbacks, client::Server};
 
 const PACK: &str = "/quicklysign/v1/document_packs/a-Pack_1";
 const FILE: &str = "/quicklysign/serve_pdf/a-Pack_1/0";
+
+#[test]
+fn the_list_has_every_service_in_order_with_events_and_a_demo() {
+    assert_eq!(SERVICES.map(|service| service.provider()), Provider::ALL);
+    for service in SERVICES {
+        assert!(!service.events().is_empty(), "{}", service.provider());
+        let routes = service.demo().into_iter().map(|case| case.route.provider());
+        assert!(routes.clone().count() > 0 && routes.clone().all(|provider| provider == service.provider()));
+    }
+}
+
+#[test]
+fn every_offered_event_can_be_made_with_a_throw_away_secret() {
+    for service in SERVICES {
+        let secret = service.throw_away_secret().unwrap();
+        assert!(service.can_prove(&secret), "{}", service.provider());
+        assert!(Credentials::new([(service.provider(), secret["api"].clone())]).is_ok(), "{}", service.provider());
+        for event in service.events() {
+            let id = service.new_id().unwrap();
+            let post = service.callback(event.name, &id, &callbacks::Options::default(), &secret).unwrap();
+            assert_eq!(post.route.provider(), service.provider(), "{event:?}");
+        }
+    }
+}
 
 #[tokio::test]
 async fn requests_are_recorded_without_their_secrets() {

@@ -14,18 +14,14 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use countersign::domain::Provider;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
 
-use super::Stack;
-
-/// The secrets that prove the files of `events/`, by the logical id of the function that they are for.
-const EVENTS: &str = include_str!("../../../events/env.json");
+use super::{Stack, environment::secret_variables};
 
 /// Pause after a failed `accept`, which mostly means that the process has no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -104,6 +100,7 @@ impl Stack {
     /// The functions' settings, with the simulated services at another URL than on loopback.
     fn settings_for(&self, simulator: &str) -> BTreeMap<String, String> {
         let endpoints = &self.endpoints;
+        // A callback URL stays on loopback: the simulated service calls it, and doesn't run in a container.
         let moved = |value: &String| match value.strip_prefix(endpoints.simulator.as_str()) {
             Some(path) if path.starts_with('/') => format!("{simulator}{path}"),
             _ => value.clone(),
@@ -115,39 +112,13 @@ impl Stack {
         set("ARCHIVE_BUCKET", &endpoints.bucket);
         set("AWS_S3_FORCE_PATH_STYLE", "true");
         set("ALLOW_INSECURE_DOWNLOADS", "private");
-        // A callback URL stays on loopback: the simulated service calls it, and doesn't run in a container.
-        for provider in Provider::ALL {
-            self.settings.service(provider).options().for_each(|(name, value)| drop(set(name, value)));
-        }
         variables
     }
 
     /// The secrets as variables. Proofs accept what proves the stack's own callbacks, and what proves `events/`.
     fn secrets_and_events(&self) -> Result<BTreeMap<String, String>> {
-        let events: BTreeMap<String, BTreeMap<String, String>> =
-            serde_json::from_str(EVENTS).context("events/env.json")?;
-        let mut variables = BTreeMap::new();
-        for provider in Provider::ALL {
-            let prefix = provider.as_str().to_ascii_uppercase();
-            let (own, api) = self.secrets.of(provider);
-            let name = format!("{prefix}_PROOF");
-            let of_events = events.values().find_map(|function| function.get(&name)).context("events/env.json")?;
-            let proof = with(own, &serde_json::from_str(of_events).context("events/env.json")?);
-            variables.insert(name, proof.to_string());
-            variables.insert(format!("{prefix}_API"), api.to_string());
-        }
-        Ok(variables)
+        Ok(secret_variables(&self.secrets.clone().accepting_events()?).collect())
     }
-}
-
-/// A proof whose lists hold `more` as well.
-fn with(proof: &Value, more: &Value) -> Value {
-    let mut both = proof.clone();
-    for (key, values) in more.as_object().into_iter().flatten() {
-        let lists = [&proof[key], values].into_iter().filter_map(Value::as_array);
-        both[key] = lists.flatten().cloned().collect();
-    }
-    both
 }
 
 /// Makes a service on loopback reachable through `host`, and returns its URL there.
@@ -223,12 +194,5 @@ mod tests {
         for text in refused.into_iter().chain(nonsense) {
             assert!(text.parse::<Host>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn lists_of_a_proof_are_joined_and_nothing_else_changes() {
-        let own = json!({"url_tokens": ["own"], "groups": ["g"]});
-        let both = with(&own, &json!({"url_tokens": ["events"], "certificates": ["c"]}));
-        assert_eq!(both, json!({"url_tokens": ["own", "events"], "groups": ["g"], "certificates": ["c"]}));
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use countersign::domain::{Provider, Route};
+use countersign::{domain::Provider, providers};
 
 use super::{BUCKET, Options, TABLE};
-use crate::bus;
+use crate::{bus, secrets::Secrets, simulator::SERVICES};
 
 /// The process's environment, without variables that aren't UTF-8.
 #[must_use]
@@ -15,51 +15,47 @@ pub fn process_environment() -> HashMap<String, String> {
         .collect()
 }
 
-/// Settings that aren't secret. Nothing else of an environment may be written to a file.
-const OPEN_SETTINGS: [&str; 10] = [
-    "LEGALESIGN_API_URL",
-    "QUICKLYSIGN_API_URL",
-    "SIGNEASY_API_URL",
-    "DOWNLOAD_HOSTS",
-    "PDF_TRUST_ROOTS",
-    "LEGALESIGN_REALTIME_PROOF",
-    "SIGNEASY_TOKEN",
-    "SIGNEASY_API_PATH",
-    "MAX_BODY_BYTES",
-    "EVENT_BUS",
-    "EVENT_FILE_NAMES",
-];
+/// Settings of the stack that aren't secret.
+const OPEN_SETTINGS: [&str; 5] = ["DOWNLOAD_HOSTS", "EVENT_BUS", "EVENT_FILE_NAMES", "MAX_BODY_BYTES", "PDF_TRUST_ROOTS"];
 
-/// The settings in `environment` that may be written to a file.
+/// The settings in `environment` that may be written to a file: those of the stack and of every service that aren't
+/// secret.
 pub(super) fn open_settings(environment: &HashMap<String, String>) -> BTreeMap<String, String> {
-    let set = OPEN_SETTINGS.into_iter().filter_map(|name| Some((name.to_owned(), environment.get(name)?.clone())));
-    set.collect()
+    let of_services = providers::SERVICES.iter().flat_map(|service| {
+        let options = service.variables.options.iter().map(|name| (*name).to_owned());
+        options.chain([service.provider.variable("API_URL")])
+    });
+    let names = OPEN_SETTINGS.into_iter().map(str::to_owned).chain(of_services);
+    names.filter_map(|name| environment.get(&name).cloned().map(|value| (name, value))).collect()
 }
 
-/// The functions' environment: that of the options, completed by what the stack sets itself.
+/// The secrets as variables.
+pub(super) fn secret_variables(secrets: &Secrets) -> impl Iterator<Item = (String, String)> {
+    Provider::ALL.into_iter().flat_map(|provider| {
+        let (proof, api) = secrets.of(provider);
+        [(provider.variable("PROOF"), proof.to_string()), (provider.variable("API"), api.to_string())]
+    })
+}
+
+/// The functions' environment: that of the options, completed by what the stack sets itself. `simulator` and `gateway`
+/// are URLs.
 #[must_use]
-pub fn environment(options: &Options, simulator: &str, http: &str) -> HashMap<String, String> {
+pub fn environment(options: &Options, simulator: &str, gateway: &str) -> HashMap<String, String> {
     let mut environment = options.environment.clone();
-    let mut default = |name: &str, value: String| {
-        environment.entry(name.to_owned()).or_insert(value);
-    };
-    default("LEGALESIGN_API_URL", format!("{simulator}/legalesign/api/v1"));
-    default("QUICKLYSIGN_API_URL", format!("{simulator}/quicklysign"));
-    default("SIGNEASY_API_URL", format!("{simulator}/signeasy"));
-    default("QUICKLYSIGN_CALLBACK_URL", format!("{http}{}", Route::Quicklysign.path()));
-    default("SIGNEASY_TOKEN", "if_present".to_owned());
-    let mut set = |name: &str, value: String| {
-        environment.insert(name.to_owned(), value);
-    };
-    set("TABLE_NAME", TABLE.to_owned());
-    set("ARCHIVE_BUCKET", BUCKET.to_owned());
-    set("EVENT_BUS", bus::NAME.to_owned());
-    set("ALLOW_INSECURE_DOWNLOADS", "true".to_owned());
-    for provider in Provider::ALL {
-        let prefix = provider.as_str().to_ascii_uppercase();
-        let (proof, api) = options.secrets.of(provider);
-        set(&format!("{prefix}_PROOF"), proof.to_string());
-        set(&format!("{prefix}_API"), api.to_string());
+    for service in SERVICES {
+        let api_url = (service.provider().variable("API_URL"), format!("{simulator}{}", service.api_path()));
+        let settings = service.settings(gateway).into_iter().map(|(name, value)| (name.to_owned(), value));
+        for (name, value) in settings.chain([api_url]) {
+            environment.entry(name).or_insert(value);
+        }
     }
+    let own = [
+        ("TABLE_NAME", TABLE),
+        ("ARCHIVE_BUCKET", BUCKET),
+        ("EVENT_BUS", bus::NAME),
+        ("ALLOW_INSECURE_DOWNLOADS", "true"),
+    ];
+    environment.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    environment.extend(secret_variables(&options.secrets));
     environment
 }

@@ -39,6 +39,13 @@ impl Provider {
             Self::Signeasy => "SignEasy",
         }
     }
+
+    /// The name of one of its environment variables: its name in upper case before `suffix`, such as
+    /// `LEGALESIGN_API_URL` for `API_URL`.
+    #[must_use]
+    pub fn variable(self, suffix: &str) -> String {
+        format!("{}_{suffix}", self.as_str().to_ascii_uppercase())
+    }
 }
 
 impl fmt::Display for Provider {
@@ -49,7 +56,7 @@ impl fmt::Display for Provider {
 
 /// The name isn't one of [`Provider::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a known provider: legalesign, quicklysign or signeasy")]
+#[error("not a known provider: {}", Provider::ALL.map(Provider::as_str).join(", "))]
 pub struct UnknownProvider;
 
 impl FromStr for Provider {

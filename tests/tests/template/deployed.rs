@@ -11,7 +11,8 @@ use countersign::{
 };
 use countersign_cli::{
     bus,
-    simulator::legalesign::posts,
+    deployment::template_name,
+    simulator::{SERVICES, legalesign::posts},
     stack::{BUCKET, Secrets, TABLE, clients},
 };
 use end_to_end::Embedded;
@@ -44,10 +45,10 @@ impl Deployed {
 
     /// A function's environment as the template sets it, with the URLs of the simulated APIs.
     pub fn environment(&self, template: &Template, function: &str) -> BTreeMap<String, String> {
-        let parameters = Parameters::default()
-            .with("LegalesignApiUrl", &format!("{}/legalesign/api/v1", self.simulator_url))
-            .with("QuicklysignApiUrl", &format!("{}/quicklysign", self.simulator_url))
-            .with("SigneasyApiUrl", &format!("{}/signeasy", self.simulator_url));
+        let parameters = SERVICES.iter().fold(Parameters::default(), |parameters, service| {
+            let name = api_url_parameter(service.provider());
+            parameters.with(&name, &format!("{}{}", self.simulator_url, service.api_path()))
+        });
         let mut environment = template.environment(function, &parameters);
         for value in environment.values_mut() {
             match value.as_str() {
@@ -80,6 +81,11 @@ impl Deref for Deployed {
     }
 }
 
+/// The parameter with the URL of a service's API.
+pub fn api_url_parameter(provider: Provider) -> String {
+    template_name(&provider.variable("API_URL"))
+}
+
 /// The variables for `events/`, by function: `events/env.json`, which `sam local` uses too.
 fn for_events() -> BTreeMap<String, BTreeMap<String, String>> {
     let text = std::fs::read_to_string(root().join("events/env.json")).expect("events/env.json");
@@ -94,7 +100,7 @@ fn is_secret(variable: &str) -> bool {
 fn secrets() -> Secrets {
     let variables: BTreeMap<String, String> = for_events().into_values().flatten().collect();
     let secret = |provider: Provider, kind: &str| -> Value {
-        let variable = format!("{}_{kind}", provider.as_str().to_uppercase());
+        let variable = provider.variable(kind);
         let text = variables.get(&variable).unwrap_or_else(|| panic!("events/env.json has no {variable}"));
         serde_json::from_str(text).expect("JSON")
     };

@@ -16,7 +16,7 @@ use countersign_cli::{
 };
 
 use super::{
-    deployed::Deployed,
+    deployed::{Deployed, api_url_parameter},
     routes,
     template::{Parameters, Template},
 };
@@ -38,16 +38,17 @@ fn read_by_the_code() -> BTreeSet<String> {
 
 /// Variables that only the local stack and tests set.
 fn for_local_use() -> BTreeSet<String> {
-    let in_place = Provider::ALL.map(|provider| provider.as_str().to_uppercase());
-    let in_place = in_place.iter().flat_map(|name| [format!("{name}_PROOF"), format!("{name}_API")]);
+    let in_place = Provider::ALL.into_iter().flat_map(|provider| ["PROOF", "API"].map(|kind| provider.variable(kind)));
     in_place.chain(["ALLOW_INSECURE_DOWNLOADS".to_owned()]).collect()
 }
 
 /// The variables that the template sets for a function if every parameter is given.
 fn set_in_the_template(function: &str) -> BTreeSet<String> {
-    let parameters = ["LegalesignApiUrl", "QuicklysignApiUrl", "SigneasyApiUrl", "DownloadHosts"]
-        .into_iter()
+    let parameters = Provider::ALL
+        .map(api_url_parameter)
+        .iter()
         .fold(Parameters::default(), |parameters, name| parameters.with(name, "https://example"))
+        .with("DownloadHosts", "https://example")
         .with("LegalesignRealtimeProof", "signature")
         .with("PdfTrustRoots", ROOT)
         .with("QuicklysignWebhookKeys", "key");
@@ -151,7 +152,7 @@ fn the_sweep_and_the_archive_worker_allow_the_same_download_hosts() {
         set.into_iter().filter(|name| name == "DOWNLOAD_HOSTS" || name.ends_with("_API_URL")).collect()
     };
     assert_eq!(hosts("Reconcile"), hosts("FinalDocument"));
-    assert_eq!(hosts("Reconcile").len(), 4);
+    assert_eq!(hosts("Reconcile").len(), Provider::ALL.len() + 1);
 }
 
 /// Operators' commands read the functions' settings from the outputs and parameters of the deployed stack.

@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, process::Command};
 
+use countersign::domain::Route;
 use serde_json::Value;
 
+use super::routes;
 use super::template::{Template, root};
 
 /// The folders of the functions, by the logical ids that they must have: `V1Batch` for `v1-batch`.
@@ -68,7 +70,7 @@ fn timeouts_are_consistent() {
     let template = Template::read();
     let seconds = |id: &str| template.resource(id).property("/Timeout").as_u64().expect("seconds");
     // A callback function answers within 20 s by itself, and SignEasy times out after 30 s.
-    for id in ["V1Batch", "V1Realtime", "QuicklysignCallback", "SigneasyCallback"] {
+    for id in Route::ALL.map(routes::function) {
         assert_eq!(seconds(id), 25, "{id}");
     }
     // While a worker does a job, no other may: its lease lasts 16 minutes, and Lambda recommends a visibility timeout of

@@ -20,7 +20,9 @@ use serde_json::{Value, json};
 use super::{
     deployed::Deployed,
     events,
+    functions::folders,
     permissions::{Call, HOUR, Recorder, Statement, large_batch, texts, unused},
+    routes,
     template::{Template, root},
 };
 
@@ -88,14 +90,9 @@ fn without_token() -> String {
 async fn fill(template: &Template, deployed: &Deployed) {
     let functions =
         Functions::start(&settings(template, deployed, "required"), &deployed.aws, deployed.eventbridge().await).await;
-    let routes = [
-        (Route::LegalesignBatch, "v1-batch"),
-        (Route::LegalesignRealtime, "v1-realtime"),
-        (Route::Quicklysign, "quicklysign-callback"),
-        (Route::Signeasy, "signeasy-callback"),
-    ];
-    for (route, folder) in routes {
-        for (_, event) in events::of(folder) {
+    let folders = folders();
+    for route in Route::ALL {
+        for (_, event) in events::of(&folders[routes::function(route)]) {
             functions.call(route, lambda_http::request::from_str(&event).expect("an event")).await;
         }
     }

@@ -47,7 +47,7 @@ pub struct Verify {
     since: Option<Timestamp>,
 
     /// All signed deliveries of this service
-    #[arg(long, value_parser = provider)]
+    #[arg(long, value_parser = provider())]
     provider: Option<Provider>,
 
     /// The signatures within this PDF: a file, or a key of the bucket as in `timeline --json`. Exit code 1 if one is broken

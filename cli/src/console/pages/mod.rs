@@ -126,9 +126,9 @@ pub fn text_or_dash(text: Option<&str>) -> Markup {
     html! { @match text.filter(|text| !text.is_empty()) { Some(text) => bdi { (text) }, None => (dash()) } }
 }
 
-/// A service's name.
+/// A service's name, with the colour of its position in the list of services.
 pub fn service(provider: Provider) -> Markup {
-    html! { span.service data-service=(provider) { (provider.display_name()) } }
+    html! { span.service data-position=(provider as usize) { (provider.display_name()) } }
 }
 
 /// The display name of a kind of subject.

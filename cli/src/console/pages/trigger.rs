@@ -3,9 +3,12 @@
 use maud::html;
 
 use super::service;
-use crate::console::{
-    Console, triggers,
-    view::{Page, Problem},
+use crate::{
+    console::{
+        Console, triggers,
+        view::{Page, Problem},
+    },
+    simulator::Event,
 };
 
 pub fn render(console: &Console) -> Result<Page, Problem> {
@@ -31,9 +34,9 @@ pub fn render(console: &Console) -> Result<Page, Problem> {
                             spellcheck="false" maxlength="200";
                     }
                     ul.buttons {
-                        @for (event, meaning) in events {
+                        @for Event { name, meaning } in events {
                             li {
-                                button type="submit" name="event" value=(event) { code { (event) } }
+                                button type="submit" name="event" value=(name) { code { (name) } }
                                 span.quiet { (meaning) }
                             }
                         }

@@ -7,7 +7,10 @@ use axum::response::{IntoResponse, Response};
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Value, json};
 
-use super::{Document, SERVICE, authorised, code};
+use super::{
+    SERVICE,
+    api::{Document, authorised, code},
+};
 use crate::simulator::behaviour::{Answer, Subject};
 use crate::simulator::call::{Call, plain};
 

@@ -6,7 +6,10 @@ use openssl::error::ErrorStack;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
-use super::{SERVICE, local};
+use super::{
+    SERVICE,
+    api::{local, signer_id},
+};
 use crate::simulator::{facts::Facts, signing::SigningKey};
 
 pub use crate::simulator::callbacks::Post;
@@ -85,13 +88,12 @@ pub fn webhook(id: &str, event: &str, document: &str, group: &str, at: Timestamp
             "recipients": recipients.collect::<Vec<_>>(),
         },
     });
-    let headers = vec![("content-type", "application/json".to_owned())];
-    Post { route: Route::LegalesignRealtime, query: None, headers, body: body.to_string().into() }
+    Post::json(Route::LegalesignRealtime, &body)
 }
 
 /// The ids of a document's signers.
 #[must_use]
 pub fn signers(document: &str) -> Vec<String> {
     let facts = Facts::new(SERVICE, document);
-    (0..facts.parties().len()).map(|order| super::signer_id(&facts, order)).collect()
+    (0..facts.parties().len()).map(|order| signer_id(&facts, order)).collect()
 }

@@ -128,8 +128,9 @@ impl Scenario {
         let number = name.bytes().fold(7_u64, |number, byte| (number * 31 + u64::from(byte)) % 1_000_000_007);
         let id = SubjectId::parse(number.to_string()).expect("an id");
         let callback = |event, kind| {
-            let proof = functions.secrets.callback_proof();
-            let made = callbacks::callback(Provider::Signeasy, event, Payload::V2, &id, &proof);
+            let options = callbacks::Options { payload: Payload::V2, ..Default::default() };
+            let secret = functions.secrets.secret(Provider::Signeasy);
+            let made = callbacks::callback(Provider::Signeasy, event, &id, &options, secret);
             Callback::new(made.expect("a callback"), kind)
         };
         let callbacks = vec![callback("rs.signed", Kind::Signed), callback("rs.completed", Kind::Completed)];

@@ -203,8 +203,9 @@ async fn signeasy_callbacks_in_any_order_repeated_and_concurrent_give_the_same_r
         let bodies: BTreeMap<(usize, usize), _> = deliveries
             .iter()
             .map(|&(number, event)| {
-                let proof = stack.secrets.callback_proof();
-                let made = callbacks::callback(Provider::Signeasy, REQUESTS[event].0, Payload::V2, &id(number), &proof);
+                let options = callbacks::Options { payload: Payload::V2, ..Default::default() };
+                let secret = stack.secrets.secret(Provider::Signeasy);
+                let made = callbacks::callback(Provider::Signeasy, REQUESTS[event].0, &id(number), &options, secret);
                 ((number, event), made.expect("a callback").body)
             })
             .collect();

@@ -1,31 +1,31 @@
 //! The services' documented callbacks, as the services post them.
 
-mod legalesign;
-mod signeasy;
-
 use bytes::Bytes;
+use clap::Args;
 use countersign::{
     domain::{InvalidId, Provider, Route, SubjectId},
     outbound::{Client, OutboundError, Timeouts, UrlPolicy},
 };
 use http::{Method, Request, StatusCode};
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::signing::SigningKey;
+use super::service;
 
-pub use signeasy::Payload;
+pub use super::signeasy::Payload;
 
 /// Longest answer that is read, in bytes. Countersign's own are much shorter.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// The secrets that prove the simulated services' callbacks. There is no `Debug`: they must not be logged.
-#[derive(Default)]
-pub struct Proof {
-    /// Signs Legalesign's callbacks. Without it, a batch can't be made, and a form is unsigned.
-    pub signing_key: Option<SigningKey>,
-    /// The token in the metadata of SignEasy's callbacks; without it, they have none.
-    pub signeasy_token: Option<String>,
+/// Variants of callbacks, each of which only some services have.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Options {
+    /// Key of the QuicklySign webhook that the callback names [default: an unknown one]
+    #[arg(long, value_name = "KEY", value_parser = |key: &str| SubjectId::parse(key))]
+    pub webhook_key: Option<SubjectId>,
+
+    /// Version of SignEasy's payload
+    #[arg(long, value_enum, default_value = "v3")]
+    pub payload: Payload,
 }
 
 /// A callback that is ready to be sent.
@@ -52,7 +52,7 @@ pub enum CallbackError {
         /// The events there are, for people.
         known: String,
     },
-    /// [`Proof::signing_key`] is missing.
+    /// The service's secret has no key for it.
     #[error("a batch must be signed, and only a stack with throw-away secrets has a key for that")]
     NoSigningKey,
     /// The callback can't be signed.
@@ -70,6 +70,11 @@ pub enum CallbackError {
 }
 
 impl CallbackError {
+    /// The service has only events with these names.
+    pub(super) fn unknown_event<'a>(provider: Provider, known: impl Iterator<Item = &'a str>) -> Self {
+        Self::UnknownEvent { provider, known: known.collect::<Vec<_>>().join(", ") }
+    }
+
     /// A stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -86,47 +91,33 @@ impl CallbackError {
 /// A new id, of the form that this service's ids have.
 ///
 /// # Errors
-/// Never: both forms are ids.
+/// Never: all forms are ids.
 pub fn new_id(provider: Provider) -> Result<SubjectId, InvalidId> {
-    match provider {
-        Provider::Signeasy => SubjectId::parse(Timestamp::now().as_microsecond().to_string()),
-        Provider::Legalesign | Provider::Quicklysign => SubjectId::parse(uuid::Uuid::now_v7().simple().to_string()),
-    }
+    service(provider).new_id()
 }
 
-/// Makes a service's callback for `event` of the subject `id`. `payload` is the version of SignEasy's.
+/// Makes a service's callback for `event` of the subject `id`. `secret` is what the local stack keeps for the service:
+/// see [`SimulatedService`](super::SimulatedService).
 ///
 /// # Errors
-/// When the service has no such event, or `proof` lacks the key that must sign it.
+/// When the service has no such event, or `secret` lacks the key that must sign it.
 pub fn callback(
     provider: Provider,
     event: &str,
-    payload: Payload,
     id: &SubjectId,
-    proof: &Proof,
+    options: &Options,
+    secret: &Value,
 ) -> Result<Post, CallbackError> {
-    match provider {
-        Provider::Legalesign => legalesign::callback(event, id, proof.signing_key.as_ref()),
-        Provider::Quicklysign => Ok(quicklysign(event, id, "countersign-trigger")),
-        Provider::Signeasy => signeasy::callback(event, id, payload, proof.signeasy_token.as_deref()),
-    }
-}
-
-/// QuicklySign's callback, as in the samples of docs.quicklysign.com, with the name that version 1 gives the key. Any event
-/// name will do.
-#[must_use]
-pub fn quicklysign(event: &str, id: &SubjectId, webhook_key: &str) -> Post {
-    let body = json!({
-        "webhook_key": webhook_key,
-        "entity_type": "Document",
-        "entity_key": id,
-        "callback_event": event,
-    });
-    let headers = vec![("content-type", "application/json".to_owned())];
-    Post { route: Route::Quicklysign, query: None, headers, body: body.to_string().into() }
+    service(provider).callback(event, id, options, secret)
 }
 
 impl Post {
+    /// A callback with a JSON body.
+    pub(super) fn json(route: Route, body: &Value) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self { route, query: None, headers, body: body.to_string().into() }
+    }
+
     /// The same to a URL with `?event=`, which names the subscription: `signed`, `sent` or `rejected`.
     #[must_use]
     pub fn upon(self, event: &str) -> Self {

@@ -1,11 +1,15 @@
 //! SignEasy's callbacks, in the three versions of their payload.
 
 use clap::ValueEnum;
-use countersign::domain::{Provider, Route, SubjectId};
+use countersign::domain::{Route, SubjectId};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{CallbackError, Post};
+use super::SERVICE;
+use crate::simulator::{
+    callbacks::{CallbackError, Post},
+    service::Event,
+};
 
 /// The version of the payload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -19,32 +23,38 @@ pub enum Payload {
     V3,
 }
 
-/// The events, each with the status of the request and of its recipient.
-const EVENTS: [(&str, &str, &str); 13] = [
-    ("rs.initiated", "incomplete", "not_viewed"),
-    ("rs.link_sent", "incomplete", "not_viewed"),
-    ("rs.viewed", "incomplete", "viewed"),
-    ("rs.signed", "incomplete", "finalized"),
-    ("rs.declined", "recipient_declined", "declined"),
-    ("rs.voided", "canceled", "not_viewed"),
-    ("rs.reminded", "incomplete", "not_viewed"),
-    ("rs.remind", "incomplete", "not_viewed"),
-    ("rs.completed", "complete", "finalized"),
-    // The bodies of these events aren't documented; they are made like the others.
-    ("rs.expired", "expired", "not_viewed"),
-    ("rs.bulksign_completed", "complete", "finalized"),
-    ("rs.bulksign_declined", "complete", "declined"),
-    (SELF_SIGNED, "", ""),
+/// The events, each with the status of the request and of its recipient, and with its meaning if people are offered to
+/// send it.
+const EVENTS: [(&str, &str, &str, Option<&str>); 13] = [
+    ("rs.initiated", "incomplete", "not_viewed", Some("a signature request was created")),
+    ("rs.link_sent", "incomplete", "not_viewed", Some("the signing link was sent")),
+    ("rs.viewed", "incomplete", "viewed", Some("a signer viewed the document")),
+    ("rs.signed", "incomplete", "finalized", Some("a signer signed")),
+    ("rs.reminded", "incomplete", "not_viewed", Some("a signer was reminded")),
+    ("rs.remind", "incomplete", "not_viewed", None),
+    ("rs.declined", "recipient_declined", "declined", Some("a signer declined")),
+    ("rs.voided", "canceled", "not_viewed", Some("the sender withdrew the request")),
+    // The bodies of this event and the two of bulk signing aren't documented; they are made like the others.
+    ("rs.expired", "expired", "not_viewed", Some("the request expired")),
+    ("rs.bulksign_completed", "complete", "finalized", None),
+    ("rs.bulksign_declined", "complete", "declined", None),
+    ("rs.completed", "complete", "finalized", Some("all parties have signed")),
+    (SELF_SIGNED, "", "", Some("the owner signed a document alone")),
 ];
 
 const SELF_SIGNED: &str = "document.signed";
 
+/// The events that people are offered to send.
+pub fn offered() -> Vec<Event> {
+    let events = EVENTS.into_iter().filter_map(|(name, _, _, meaning)| Some(Event { name, meaning: meaning? }));
+    events.collect()
+}
+
 /// Makes a callback about this request or document. `token` goes into its metadata.
 pub fn callback(event: &str, id: &SubjectId, version: Payload, token: Option<&str>) -> Result<Post, CallbackError> {
     let known = EVENTS.into_iter().find(|(name, ..)| *name == event);
-    let Some((_, status, recipient)) = known else {
-        let names: Vec<_> = EVENTS.iter().map(|(name, ..)| *name).collect();
-        return Err(CallbackError::UnknownEvent { provider: Provider::Signeasy, known: names.join(", ") });
+    let Some((_, status, recipient, _)) = known else {
+        return Err(CallbackError::unknown_event(SERVICE, EVENTS.iter().map(|(name, ..)| *name)));
     };
     let body = if event == SELF_SIGNED {
         self_signed(id)
@@ -53,8 +63,7 @@ pub fn callback(event: &str, id: &SubjectId, version: Payload, token: Option<&st
         let name = if event == "rs.reminded" && version != Payload::V3 { "rs.remind" } else { event };
         request(name, id, version, token, [status, recipient])
     };
-    let headers = vec![("content-type", "application/json".to_owned())];
-    Ok(Post { route: Route::Signeasy, query: None, headers, body: body.to_string().into() })
+    Ok(Post::json(Route::Signeasy, &body))
 }
 
 /// The body for a self-signed document. Its checksum is left out: only the service knows it.

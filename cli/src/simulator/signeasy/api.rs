@@ -3,30 +3,29 @@
 //! Confirmed by docs.signeasy.com or recorded exchanges: `/v3` in the base URL; bearer tokens; the 401's body; the
 //! statuses of requests and recipients; the fields of both, which are those of the webhook; that a request and its
 //! signed file can have different ids; that a PDF can have the content type `application/zip` (scripted with
-//! [`super::Download::ContentType`]). Third party, several independent programs: the routes and the query of downloads;
+//! [`Download::ContentType`](crate::simulator::Download::ContentType)). Third party, several independent programs: the routes and the query of downloads;
 //! `GET /rs/envelope/{id}` with its `status` and `recipients`; 404 for a file that isn't ready. Inferred: that the
 //! split download is a zip, the body of errors other than 401, `expired`, and 429.
 //!
 //! An id stands for both kinds: under `/me/` it is a self-signed document, elsewhere a request. A request's signed file
-//! has the request's own id, as in the newest samples, unless scripted otherwise ([`super::Script::signed_as`]).
+//! has the request's own id, as in the newest samples, unless scripted otherwise ([`Script::signed_as`](crate::simulator::Script::signed_as)).
 
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use countersign::domain::Provider;
 use serde_json::{Value, json};
 
-use super::Simulator;
-use super::behaviour::{Answer, Part, Status, Subject};
-use super::call::{Call, RETRY_AFTER};
-use super::download::respond;
-use super::facts::{Facts, Party};
-use super::paper::Paper;
-use super::pdf::{Kind, Seal, Sheet};
+use super::SERVICE;
+use crate::simulator::Simulator;
+use crate::simulator::behaviour::{Answer, Part, Status, Subject};
+use crate::simulator::call::{Call, RETRY_AFTER};
+use crate::simulator::download::respond;
+use crate::simulator::facts::{Facts, Party};
+use crate::simulator::paper::Paper;
+use crate::simulator::pdf::{Kind, Seal, Sheet};
 
-const SERVICE: Provider = Provider::Signeasy;
 /// How its signed files are signed is not documented.
 const SEAL: Seal = Seal::Approval;
 
@@ -48,7 +47,7 @@ impl Simulator {
     /// callback.
     #[must_use]
     pub fn signed_checksum(&self, id: &str) -> String {
-        let file = Signed::new(id, self.peek(SERVICE, id), self.state().request_of(SERVICE, id));
+        let file = Signed::new(id, self.peek(SERVICE, id), self.state().own_id(SERVICE, id));
         file.own_paper().sha256()
     }
 }
@@ -70,14 +69,14 @@ impl Signed {
 
     /// The request; or the error, if the credentials are wrong or the script says so.
     fn find(call: &Call, id: &str) -> Result<Self, Rejection> {
-        let expected = format!("Bearer {}", call.simulator.credentials().signeasy.access_token);
+        let expected = format!("Bearer {}", call.simulator.credentials().field(SERVICE, "access_token"));
         if call.header(header::AUTHORIZATION) != Some(expected.as_str()) {
             return Err(Rejection(Answer::Unauthorised));
         }
         let subject = call.simulator.subject(SERVICE, id);
         match subject.answer {
             Some(answer) => Err(Rejection(answer)),
-            None => Ok(Self::new(id, subject, call.simulator.state().request_of(SERVICE, id))),
+            None => Ok(Self::new(id, subject, call.simulator.state().own_id(SERVICE, id))),
         }
     }
 
@@ -292,6 +291,3 @@ fn error(status: u16, retry_after: Option<u32>) -> Response {
     }
     response
 }
-
-#[cfg(test)]
-mod tests;

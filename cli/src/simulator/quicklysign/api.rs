@@ -13,21 +13,19 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use countersign::domain::Provider;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::behaviour::{Answer, Part, Status, Subject};
-use super::call::{Call, RETRY_AFTER, plain};
-use super::download::respond;
-use super::facts::Facts;
-use super::paper::Paper;
-use super::pdf::{Kind, Sheet};
-use super::state::well_formed;
-use super::{QuicklysignCredentials, Simulator};
-
-const SERVICE: Provider = Provider::Quicklysign;
+use super::{ACCESS_TOKEN, SERVICE, State};
+use crate::simulator::Simulator;
+use crate::simulator::behaviour::{Answer, Part, Status, Subject};
+use crate::simulator::call::{Call, RETRY_AFTER, plain};
+use crate::simulator::download::respond;
+use crate::simulator::facts::{Facts, Party};
+use crate::simulator::paper::Paper;
+use crate::simulator::pdf::{Kind, Sheet};
+use crate::simulator::state::well_formed;
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
@@ -39,15 +37,12 @@ pub(super) fn routes() -> Router<Simulator> {
 /// `POST /v1/access_tokens`. Confirmed: request, response, and that tokens expire. Their lifetime is unknown, so they
 /// are valid until [`Simulator::expire_tokens`], or as long as [`Simulator::tokens_last`] allows.
 async fn access_token(call: Call, body: Bytes) -> Response {
-    match serde_json::from_slice::<QuicklysignCredentials>(&body) {
+    match serde_json::from_slice::<TokenRequest>(&body) {
         Err(_) => error_response(&call, 400, "bad_request", "client_id, client_secret and api_key are required"),
         Ok(given) => {
-            let own = &call.simulator.credentials().quicklysign;
-            let same = given.client_id == own.client_id
-                && given.client_secret == own.client_secret
-                && given.api_key == own.api_key;
-            if same {
-                let token = call.simulator.state().new_access_token();
+            let own = |field| call.simulator.credentials().field(SERVICE, field);
+            if given.client.accepted(&call.simulator) && given.api_key == own("api_key") {
+                let token = call.simulator.state().own::<State>().new_access_token();
                 envelope(json!({ "access_token": token }), None)
             } else {
                 error_response(&call, 401, "unauthorised", "client_id, client_secret or api_key is wrong")
@@ -97,7 +92,7 @@ fn document(call: &Call, pack: &str, subject: &Subject, facts: &Facts, position:
         None => format!("{}/quicklysign/serve_pdf/{pack}/{position}", call.base),
     };
     let finished = subject.finished();
-    let signatory = |party: super::facts::Party| {
+    let signatory = |party: Party| {
         let signed = if finished { "complete" } else { "awaiting_signatures" };
         json!({ "first_name": party.first, "last_name": party.last, "email": party.email, "status": signed })
     };
@@ -159,7 +154,16 @@ fn status_word(status: Status) -> &'static str {
 }
 
 fn has_token(call: &Call) -> bool {
-    call.header("access_token").is_some_and(|token| call.simulator.state().accepts_token(token))
+    call.header(ACCESS_TOKEN).is_some_and(|token| call.simulator.state().own::<State>().accepts_token(token))
+}
+
+/// The credentials for requesting an access token.
+#[derive(Deserialize)]
+struct TokenRequest {
+    #[serde(flatten)]
+    client: Client,
+    /// The API key of the user on whose behalf the client acts.
+    api_key: String,
 }
 
 /// The client's id and secret, which are sent with every webhook call.
@@ -178,8 +182,8 @@ impl Client {
 
     /// Whether they are the account's credentials.
     pub fn accepted(&self, simulator: &Simulator) -> bool {
-        let own = &simulator.credentials().quicklysign;
-        self.client_id == own.client_id && self.client_secret == own.client_secret
+        let own = |field| simulator.credentials().field(SERVICE, field);
+        self.client_id == own("client_id") && self.client_secret == own("client_secret")
     }
 }
 
@@ -238,6 +242,3 @@ fn errors(status: u16, code: &str, message: &str) -> Value {
 pub(super) fn now() -> i64 {
     Timestamp::now().as_millisecond()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,14 +1,27 @@
 //! Legalesign's callbacks, by event.
 
-use countersign::domain::{Provider, SubjectId};
+use countersign::domain::SubjectId;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{CallbackError, Post};
+use super::{
+    SERVICE,
+    posts::{self, GROUP},
+};
 use crate::simulator::{
-    legalesign::posts::{self, GROUP},
+    callbacks::{CallbackError, Post},
+    service::Event,
     signing::SigningKey,
 };
+
+/// The documented events.
+pub const EVENTS: [Event; 5] = [
+    Event { name: "batch", meaning: "all changes of six minutes, signed" },
+    Event { name: "sent", meaning: "a document was sent" },
+    Event { name: "signed", meaning: "all parties have signed" },
+    Event { name: "rejected", meaning: "a signer declined" },
+    Event { name: "realtime", meaning: "a document changed (JSON webhook)" },
+];
 
 /// The status codes that each signer of a document goes through, in order.
 const SIGNER_CODES: [u32; 5] = [10, 15, 20, 30, 40];
@@ -27,10 +40,7 @@ pub fn callback(event: &str, document: &SubjectId, key: Option<&SigningKey>) -> 
             let id = uuid::Uuid::now_v7().to_string();
             posts::webhook(&id, "document.finalPdfCreated", document, GROUP, now)
         }
-        _ => {
-            let known = "batch, signed, sent, rejected and realtime".to_owned();
-            return Err(CallbackError::UnknownEvent { provider: Provider::Legalesign, known });
-        }
+        _ => return Err(CallbackError::unknown_event(SERVICE, EVENTS.iter().map(|event| event.name))),
     };
     Ok(post)
 }

@@ -14,15 +14,15 @@ use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::{get, post};
-use countersign::domain::Provider;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Simulator;
-use super::call::Call;
-use super::facts::Facts;
-use super::quicklysign::{Client, envelope, error_response, now};
-use super::state::{State, well_formed};
+use super::api::{Client, envelope, error_response, now};
+use super::{SERVICE, State};
+use crate::simulator::Simulator;
+use crate::simulator::call::Call;
+use crate::simulator::facts::Facts;
+use crate::simulator::state::{self, well_formed};
 
 /// A subscription to a pack's events.
 #[derive(Debug, Clone)]
@@ -57,20 +57,21 @@ pub(super) fn routes() -> Router<Simulator> {
 impl Simulator {
     /// Sets the page size of the lists of webhooks and callbacks. All pages but the last have `pagination.next`.
     pub fn webhooks_per_page(&self, entries: usize) {
-        self.state().webhook_page_size = entries.max(1);
+        self.state().own::<State>().webhook_page_size = entries.max(1);
     }
 
     /// Logs a callback to the URL of each of the pack's webhooks.
     pub fn log_callback(&self, entity_key: &str, event: &str, http_status: u16) {
         let mut state = self.state();
-        let hooks: Vec<Webhook> = state.webhooks.iter().filter(|hook| hook.entity_key == entity_key).cloned().collect();
+        let hooks = state.own::<State>().webhooks.iter();
+        let hooks: Vec<Webhook> = hooks.filter(|hook| hook.entity_key == entity_key).cloned().collect();
         for hook in hooks {
             let outcome = if http_status == 200 { "Successful" } else { "Unsuccessful" };
             let log = format!("{outcome} call to url {} . Received {http_status} response", hook.callback);
             let key = new_key(&mut state, "log", entity_key);
             let (webhook_key, entity_key) = (hook.key, hook.entity_key);
             let event = event.to_owned();
-            state.record_callback(Callback { key, webhook_key, entity_key, event, log, created: now() });
+            state.own::<State>().record_callback(Callback { key, webhook_key, entity_key, event, log, created: now() });
         }
     }
 }
@@ -104,7 +105,7 @@ async fn create_webhook(call: Call, body: Bytes) -> Response {
     let CreateWebhook { entity_key, callback } = webhook;
     let hook = Webhook { key, entity_key, callback, created: now() };
     let answer = envelope(json!({ "webhook": hook.to_json() }), None);
-    state.webhooks.push(hook);
+    state.own::<State>().webhooks.push(hook);
     answer
 }
 
@@ -113,8 +114,8 @@ async fn webhook(call: Call, Path(key): Path<String>) -> Response {
     if !authorised(&call) {
         return unauthorised(&call);
     }
-    let state = call.simulator.state();
-    match state.webhooks.iter().find(|hook| hook.key == key) {
+    let mut state = call.simulator.state();
+    match state.own::<State>().webhooks.iter().find(|hook| hook.key == key) {
         Some(hook) => envelope(json!({ "webhook": hook.to_json() }), None),
         None => unknown(&call),
     }
@@ -126,7 +127,8 @@ async fn webhooks(call: Call) -> Response {
         return unauthorised(&call);
     }
     let entity = call.query("entity_key");
-    let state = call.simulator.state();
+    let mut state = call.simulator.state();
+    let state = state.own::<State>();
     let hooks = state.webhooks.iter().filter(|hook| entity.is_none_or(|entity| hook.entity_key == entity));
     page(&call, "webhooks", hooks.map(Webhook::to_json).collect(), state.webhook_page_size)
 }
@@ -149,9 +151,10 @@ fn delete(call: &Call, which: impl Fn(&Webhook) -> bool) -> Response {
         return unauthorised(call);
     }
     let mut state = call.simulator.state();
-    let before = state.webhooks.len();
-    state.webhooks.retain(|hook| !which(hook));
-    if state.webhooks.len() < before { envelope(json!({}), None) } else { unknown(call) }
+    let hooks = &mut state.own::<State>().webhooks;
+    let before = hooks.len();
+    hooks.retain(|hook| !which(hook));
+    if hooks.len() < before { envelope(json!({}), None) } else { unknown(call) }
 }
 
 /// `GET /v1/webhook_callback_logs`, optionally only those of `entity_key` or `webhook_key`.
@@ -160,7 +163,8 @@ async fn webhook_callback_logs(call: Call) -> Response {
         return unauthorised(&call);
     }
     let (entity, webhook) = (call.query("entity_key"), call.query("webhook_key"));
-    let state = call.simulator.state();
+    let mut state = call.simulator.state();
+    let state = state.own::<State>();
     let logs = state.callbacks.iter().filter(|log| {
         entity.is_none_or(|entity| log.entity_key == entity) && webhook.is_none_or(|webhook| log.webhook_key == webhook)
     });
@@ -214,9 +218,9 @@ impl Callback {
     }
 }
 
-fn new_key(state: &mut State, kind: &str, entity: &str) -> String {
-    state.keys += 1;
-    Facts::new(Provider::Quicklysign, entity).key(&format!("{kind} {}", state.keys))
+fn new_key(state: &mut state::State, kind: &str, entity: &str) -> String {
+    let number = state.next_key();
+    Facts::new(SERVICE, entity).key(&format!("{kind} {number}"))
 }
 
 fn authorised(call: &Call) -> bool {

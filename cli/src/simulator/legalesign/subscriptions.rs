@@ -14,9 +14,11 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Simulator;
-use super::call::{Call, plain};
-use super::legalesign::authorised;
+use super::{State, api::authorised};
+use crate::simulator::{
+    Simulator,
+    call::{Call, plain},
+};
 
 /// A subscription: a URL and the events that are posted to it.
 #[derive(Debug, Clone)]
@@ -50,8 +52,8 @@ async fn notifications(call: Call) -> Response {
     if !authorised(&call) {
         return plain(401);
     }
-    let state = call.simulator.state();
-    let objects: Vec<Value> = state.subscriptions.iter().map(Subscription::to_json).collect();
+    let mut state = call.simulator.state();
+    let objects: Vec<Value> = state.own::<State>().subscriptions.iter().map(Subscription::to_json).collect();
     let meta = json!({ "limit": 20, "offset": 0, "total_count": objects.len(), "next": null, "previous": null });
     Json(json!({ "meta": meta, "objects": objects })).into_response()
 }
@@ -75,9 +77,8 @@ async fn subscribe(call: Call, body: Bytes) -> Response {
         }
     };
     let mut state = call.simulator.state();
-    state.keys += 1;
-    let id = state.keys;
-    state.subscriptions.push(Subscription { id, notify_when, request });
+    let id = state.next_key();
+    state.own::<State>().subscriptions.push(Subscription { id, notify_when, request });
     let location = format!("{}/legalesign/api/v1/unsubscribe/{id}/", call.base);
     (StatusCode::CREATED, [(header::LOCATION, location)]).into_response()
 }
@@ -95,7 +96,7 @@ async fn unsubscribe(call: Call, body: Bytes) -> Response {
             && target.event_filter.as_ref().is_none_or(|filter| request.event_filter.as_ref() == Some(filter))
             && target.group.as_ref().is_none_or(|group| request.group.as_ref() == Some(group))
     };
-    call.simulator.state().subscriptions.retain(|subscription| !matches(&subscription.request));
+    call.simulator.state().own::<State>().subscriptions.retain(|subscription| !matches(&subscription.request));
     StatusCode::OK.into_response()
 }
 
@@ -105,9 +106,10 @@ async fn unsubscribe_one(call: Call, Path(id): Path<u64>) -> Response {
         return plain(401);
     }
     let mut state = call.simulator.state();
-    let before = state.subscriptions.len();
-    state.subscriptions.retain(|subscription| subscription.id != id);
-    if state.subscriptions.len() < before { StatusCode::OK.into_response() } else { plain(404) }
+    let subscriptions = &mut state.own::<State>().subscriptions;
+    let before = subscriptions.len();
+    subscriptions.retain(|subscription| subscription.id != id);
+    if subscriptions.len() < before { StatusCode::OK.into_response() } else { plain(404) }
 }
 
 impl Subscription {

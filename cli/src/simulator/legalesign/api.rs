@@ -1,5 +1,5 @@
 //! Legalesign's API, V1: documents, their status, their PDFs, and the reasons of signers who declined. Subscriptions
-//! are in `super::subscriptions`.
+//! are in [`super::subscriptions`].
 //!
 //! Confirmed by Legalesign's OpenAPI specification and API pages: `Authorization: ApiKey username:secret`; that paths
 //! end in `/`; the status codes of documents and signers; `download_final` and `hash_value`; the responses of `/pdf/`
@@ -9,7 +9,7 @@
 //! ids, the body of errors, the format of `meta.next`, the order of lists, and that an expired document counts as
 //! removed.
 //!
-//! `list` has the list of documents, which reconciliation queries.
+//! [`super::list`] has the list of documents, which reconciliation queries.
 
 use axum::Json;
 use axum::Router;
@@ -17,27 +17,22 @@ use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use countersign::domain::Provider;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::Simulator;
-use super::behaviour::{Answer, Download, Part, Promise, Status, Subject};
-use super::call::{Call, plain};
-use super::download::{redirect, respond};
-use super::facts::{Facts, Party};
-use super::paper::Paper;
-use super::pdf::{Kind, Seal, Sheet};
-use super::state::well_formed;
-
-mod list;
-pub mod posts;
-
-const SERVICE: Provider = Provider::Legalesign;
+use super::{SERVICE, State};
+use crate::simulator::Simulator;
+use crate::simulator::behaviour::{Answer, Download, Part, Promise, Status, Subject};
+use crate::simulator::call::{Call, plain};
+use crate::simulator::download::{redirect, respond};
+use crate::simulator::facts::{Facts, Party};
+use crate::simulator::paper::Paper;
+use crate::simulator::pdf::{Kind, Seal, Sheet};
+use crate::simulator::state::well_formed;
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
-        .route("/legalesign/api/v1/document/", get(list::documents))
+        .route("/legalesign/api/v1/document/", get(super::list::documents))
         .route("/legalesign/api/v1/document/{id}/", get(document))
         .route("/legalesign/api/v1/document/{id}/auditlog/", get(audit_log))
         .route("/legalesign/api/v1/status/{id}/", get(status))
@@ -45,29 +40,17 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/legalesign/api/v1/signer/{id}/rejection/", get(rejection))
 }
 
-impl Simulator {
-    /// Sets the slug of the group that unscripted Legalesign documents belong to. Default: `simulator`.
-    pub fn set_group(&self, slug: &str) {
-        self.state().group = slug.to_owned();
-    }
-
-    /// Sets this signer's reason for declining. Unscripted signers have a default reason.
-    pub fn reject(&self, signer_id: &str, reason: &str) {
-        self.state().rejections.insert(signer_id.to_owned(), reason.to_owned());
-    }
-}
-
 /// A document with all data for responses about it.
-struct Document {
+pub(super) struct Document {
     id: String,
-    group: String,
+    pub group: String,
     facts: Facts,
-    subject: Subject,
+    pub subject: Subject,
 }
 
 impl Document {
-    fn new(simulator: &Simulator, id: &str, subject: Subject) -> Self {
-        let group = subject.group.clone().unwrap_or_else(|| simulator.state().group.clone());
+    pub fn new(simulator: &Simulator, id: &str, subject: Subject) -> Self {
+        let group = subject.group.clone().unwrap_or_else(|| simulator.state().own::<State>().group.clone());
         Self { id: id.to_owned(), group, facts: Facts::new(SERVICE, id), subject }
     }
 
@@ -83,11 +66,11 @@ impl Document {
         }
     }
 
-    fn modified(&self) -> Timestamp {
+    pub fn modified(&self) -> Timestamp {
         self.subject.last_updated(&self.facts)
     }
 
-    fn created(&self) -> Timestamp {
+    pub fn created(&self) -> Timestamp {
         self.modified().checked_sub(SignedDuration::from_hours(24)).unwrap_or_else(|_| self.modified())
     }
 
@@ -130,7 +113,7 @@ impl Document {
         })
     }
 
-    fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         let signers = self.facts.parties().into_iter().enumerate().map(|(order, party)| self.signer(order, &party));
         let (arrays, objects): (Vec<Value>, Vec<Value>) = signers.unzip();
         let mut document = self.to_status();
@@ -213,18 +196,18 @@ async fn rejection(call: Call, Path(id): Path<String>) -> Result<Response, Rejec
     if !well_formed(&id) {
         return Err(Rejection(Answer::Unknown));
     }
-    let reason = call.simulator.state().rejections.get(&id).cloned();
+    let reason = call.simulator.state().own::<State>().rejections.get(&id).cloned();
     let reason = reason.unwrap_or_else(|| "Clause 2 is not what we agreed on.".to_owned());
     Ok(Json(json!({ "status": 60, "reason": reason })).into_response())
 }
 
 /// The id of the signer at this position, from 0.
-fn signer_id(facts: &Facts, order: usize) -> String {
+pub(super) fn signer_id(facts: &Facts, order: usize) -> String {
     facts.key(&format!("signer {order}"))
 }
 
 /// A document's status code. 10 stands for every unfinished state but [`Status::Filled`].
-fn code(status: Status) -> u64 {
+pub(super) fn code(status: Status) -> u64 {
     match status {
         Status::Setup | Status::Awaiting | Status::Failed => 10,
         Status::Filled => 20,
@@ -248,13 +231,13 @@ fn signer_code(status: Status, order: usize) -> u64 {
 }
 
 /// A time in Legalesign's format, which has no time zone. The simulator uses UTC.
-fn local(time: Timestamp) -> String {
+pub(super) fn local(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 pub(super) fn authorised(call: &Call) -> bool {
-    let own = &call.simulator.credentials().legalesign;
-    let expected = format!("ApiKey {}:{}", own.username, own.secret);
+    let own = |field| call.simulator.credentials().field(SERVICE, field);
+    let expected = format!("ApiKey {}:{}", own("username"), own("secret"));
     call.header(header::AUTHORIZATION) == Some(expected.as_str())
 }
 
@@ -277,6 +260,3 @@ impl IntoResponse for Rejection {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
