@@ -15,6 +15,7 @@ use countersign::{
     pdf::{Document, Object, ObjectId},
     proof::signature::Signers,
     providers::{self, NotVerified, Services, legalesign},
+    settings::SecretSource,
 };
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
@@ -49,15 +50,14 @@ fn line_and_rest(data: &[u8]) -> (&[u8], &[u8]) {
 /// The services with the secrets of the targets.
 static SERVICES: LazyLock<Services> = LazyLock::new(|| {
     let tokens = serde_json::json!({"url_tokens": [TOKEN], "tokens": [SENT]}).to_string();
-    let settings = providers::settings(|name| match name {
-        "TABLE_NAME" | "ARCHIVE_BUCKET" => Some("fuzz".to_owned()),
-        "SIGNEASY_TOKEN" => Some("if_present".to_owned()),
-        "LEGALESIGN_PROOF" | "QUICKLYSIGN_PROOF" | "SIGNEASY_PROOF" => Some(tokens.clone()),
-        _ => None,
-    });
+    let mut settings = providers::unset_settings();
+    for provider in Provider::ALL {
+        settings.set_proof(provider, SecretSource::Inline(tokens.clone().into()));
+    }
+    settings.set_option(Provider::Signeasy, "SIGNEASY_TOKEN", Some("if_present".to_owned()));
     let version = countersign::aws::behavior_version();
     let config = aws_config::SdkConfig::builder().behavior_version(version).build();
-    Services::verifying(&settings.expect("settings"), &Aws::new(&config, true))
+    Services::verifying(&settings, &Aws::new(&config, true))
 });
 
 /// Verifies a request with these bytes and a valid path token.

@@ -9,7 +9,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
-use crate::{aws::Lazy, settings::SecretSource};
+use crate::{
+    aws::{Aws, Lazy},
+    settings::SecretSource,
+};
 
 /// Minimum interval between two reads after failed proofs: a flood of wrong tokens must not become a flood of paid
 /// calls. A rotated secret is therefore noticed within a minute.
@@ -52,16 +55,31 @@ struct Reading<S> {
 }
 
 impl<S: Secret> Cached<S> {
-    /// A secret that hasn't been read yet. `client` is required for a secret in Secrets Manager.
+    /// A secret that hasn't been read yet.
     #[must_use]
-    pub fn new(source: SecretSource, client: Option<Lazy<aws_sdk_secretsmanager::Client>>) -> Self {
-        Self::with(source, client, S::from_json)
+    pub fn new(source: &SecretSource, aws: &Aws) -> Self {
+        Self::with(source, aws, S::from_json)
+    }
+
+    /// A secret that isn't in Secrets Manager.
+    #[cfg(test)]
+    pub(crate) fn without_client(source: SecretSource) -> Self {
+        Self::read_with(source, None, S::from_json)
     }
 }
 
 impl<S> Cached<S> {
     /// The same, for a secret whose conversion needs more than the JSON.
     pub fn with<Json: DeserializeOwned>(
+        source: &SecretSource,
+        aws: &Aws,
+        from_json: impl Fn(Json) -> Result<S, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self::read_with(source.clone(), Some(aws.secrets.clone()), from_json)
+    }
+
+    /// A secret that this client, if there is one, reads from Secrets Manager.
+    fn read_with<Json: DeserializeOwned>(
         source: SecretSource,
         client: Option<Lazy<aws_sdk_secretsmanager::Client>>,
         from_json: impl Fn(Json) -> Result<S, String> + Send + Sync + 'static,
@@ -149,7 +167,7 @@ mod tests {
     }
 
     async fn read(source: SecretSource) -> Result<Arc<Word>, NotConfigured> {
-        Cached::new(source, None).get().await
+        Cached::without_client(source).get().await
     }
 
     #[tokio::test]
@@ -166,7 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unchanged_secret_is_not_read_again_within_the_minute() {
-        let secret: Cached<Word> = Cached::new(SecretSource::Inline(r#"{"word":"w"}"#.into()), None);
+        let secret: Cached<Word> = Cached::without_client(SecretSource::Inline(r#"{"word":"w"}"#.into()));
         secret.get().await.unwrap();
         assert!(secret.reread().await.is_none());
     }

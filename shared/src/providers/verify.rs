@@ -83,7 +83,7 @@ impl<S: Scheme> Verifier<S> {
     where
         S::Secrets: Secret,
     {
-        Self::with(scheme, Cached::new(settings.proof.clone(), Some(aws.secrets.clone())))
+        Self::with(scheme, Cached::new(&settings.proof, aws))
     }
 
     /// A verifier with these secrets.

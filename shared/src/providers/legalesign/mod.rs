@@ -74,9 +74,8 @@ impl Legalesign {
     fn start(settings: &Settings, aws: &Aws, parse_signers: Option<ParseSigners>) -> Self {
         let settings = settings.service(Provider::Legalesign);
         let LegalesignSettings { realtime_must_be_signed } = settings::parse(settings).0;
-        let (source, client) = (&settings.proof, || Some(aws.secrets.clone()));
-        let batch = Cached::with(source.clone(), client(), move |json| SignedProofSecrets::new(json, parse_signers));
-        let realtime = Cached::with(source.clone(), client(), move |json| ProofSecrets::new(json, parse_signers));
+        let batch = Cached::with(&settings.proof, aws, move |json| SignedProofSecrets::new(json, parse_signers));
+        let realtime = Cached::with(&settings.proof, aws, move |json| ProofSecrets::new(json, parse_signers));
         Self {
             batch: Verifier::with(Batch, batch),
             realtime: Verifier::with(Realtime { must_be_signed: realtime_must_be_signed }, realtime),

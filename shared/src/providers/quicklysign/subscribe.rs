@@ -96,7 +96,7 @@ impl Subscriber {
         Self {
             webhooks: Webhooks::new(settings, aws),
             callback: settings::parse(quicklysign).0.callback_url.ok_or_else(not_set),
-            token: Cached::new(quicklysign.proof.clone(), Some(aws.secrets.clone())),
+            token: Cached::new(&quicklysign.proof, aws),
         }
     }
 

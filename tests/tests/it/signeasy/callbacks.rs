@@ -1,5 +1,7 @@
 //! SignEasy's callbacks: every documented body, the token, identity of events, and documents with two ids.
 
+use std::collections::BTreeMap;
+
 use countersign::{
     domain::{Kind, Outcome, Provider, Route, TimeSource, Trust},
     ledger::{ArchiveState, StoredDelivery, Timeline},
@@ -13,16 +15,11 @@ use end_to_end::{
 };
 use serde_json::{Value, json};
 
-const EVENTS: [(&str, Kind); 8] = [
-    ("initiated", Kind::Draft),
-    ("link_sent", Kind::Sent),
-    ("viewed", Kind::Viewed),
-    ("signed", Kind::Signed),
-    ("declined", Kind::Declined),
-    ("voided", Kind::Voided),
-    ("reminded", Kind::Reminded),
-    ("completed", Kind::Completed),
-];
+/// The events that `events/signeasy-callback` has in every version, with their meaning.
+fn documented_events() -> BTreeMap<String, Kind> {
+    let text = include_str!("../../../../shared/tests/data/signeasy/documented_events.json");
+    serde_json::from_str(text).expect("names and kinds")
+}
 
 async fn stored(stack: &LocalStack, delivery: &str) -> StoredDelivery {
     stack.ledger().delivery(&delivery.parse().unwrap()).await.unwrap().unwrap()
@@ -48,7 +45,7 @@ async fn everything(stack: &LocalStack) -> String {
 async fn all_sixteen_documented_bodies_are_recorded() {
     let stack = LocalStack::start_for_signeasy().await;
     for version in ["v1", "v2"] {
-        for (event, _) in EVENTS {
+        for event in documented_events().keys() {
             let answer = stack.post_signeasy(&sample(&format!("rs_{event}_{version}"))).await;
             assert_eq!(answer.verdict(), (200, "recorded", "ok"), "{event} {version}");
             assert_eq!(answer.body["events"], 1);
@@ -56,7 +53,7 @@ async fn all_sixteen_documented_bodies_are_recorded() {
     }
     let timeline = stack.timeline(&document("235649")).await;
     assert_eq!(timeline.events.len(), 16);
-    for (event, kind) in EVENTS {
+    for (event, kind) in documented_events() {
         let name = if event == "reminded" { "rs.remind".to_owned() } else { format!("rs.{event}") };
         let events: Vec<_> = timeline.events.iter().filter(|event| event.name == name).collect();
         assert_eq!(events.len(), 2, "{name}");

@@ -62,8 +62,7 @@ impl Api {
     /// The API with these settings, whose URL ends with the version segment. Reads no secret yet.
     #[must_use]
     pub fn new(settings: &ServiceSettings, aws: &Aws) -> Self {
-        let secrets = Cached::new(settings.api.clone(), Some(aws.secrets.clone()));
-        Self { http: HttpApi::new(settings.api_url.clone(), secrets) }
+        Self { http: HttpApi::new(settings.api_url.clone(), Cached::new(&settings.api, aws)) }
     }
 
     /// Queries a document's status, signers and final PDFs.

@@ -35,7 +35,7 @@ pub(in crate::providers::quicklysign) struct Account {
 impl Account {
     /// The account with these settings, whose URL may end with the version segment. Reads no secret yet.
     pub(in crate::providers::quicklysign) fn new(settings: &ServiceSettings, aws: &Aws) -> Self {
-        Self::at(&settings.api_url, Cached::new(settings.api.clone(), Some(aws.secrets.clone())))
+        Self::at(&settings.api_url, Cached::new(&settings.api, aws))
     }
 
     fn at(base: &Url, secrets: Cached<ApiSecrets>) -> Self {
@@ -135,7 +135,7 @@ pub(super) mod tests {
     pub(in super::super) fn connection(base: &str) -> Connection {
         let policy = UrlPolicy::new(HostPatterns::default(), true);
         let secrets = r#"{"client_id":"id","client_secret":"a&b=c","api_key":"key"}"#;
-        let secrets = Cached::new(SecretSource::Inline(secrets.into()), None);
+        let secrets = Cached::without_client(SecretSource::Inline(secrets.into()));
         Account::at(&Url::parse(base).unwrap(), secrets).connect(&Client::new(policy, Timeouts::default()))
     }
 

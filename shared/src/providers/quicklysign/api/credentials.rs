@@ -47,7 +47,7 @@ mod tests {
     #[tokio::test]
     async fn a_missing_or_empty_credential_is_rejected() {
         let read = async |json: &str| {
-            let secrets = Cached::<ApiSecrets>::new(SecretSource::Inline(json.into()), None);
+            let secrets = Cached::<ApiSecrets>::without_client(SecretSource::Inline(json.into()));
             secrets.get().await.map(drop).map_err(|problem| problem.to_string())
         };
         assert_eq!(read(r#"{"client_id":"a","client_secret":"b","api_key":"c"}"#).await, Ok(()));

@@ -91,10 +91,9 @@ impl Api {
     /// The API with these settings; `path` is the path between its host and an endpoint. Reads no secret yet.
     #[must_use]
     pub fn new(settings: &ServiceSettings, path: &str, aws: &Aws) -> Self {
-        let secrets = Cached::new(settings.api.clone(), Some(aws.secrets.clone()));
         let mut base = settings.api_url.clone();
         base.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
-        Self { http: HttpApi::new(base, secrets) }
+        Self { http: HttpApi::new(base, Cached::new(&settings.api, aws)) }
     }
 
     /// Queries a document's status, recipients and final PDFs.
