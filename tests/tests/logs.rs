@@ -15,6 +15,9 @@ use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::Subscr
 
 type Written = Arc<Mutex<Vec<String>>>;
 
+/// The log belongs to the process, so only one test runs at a time.
+static ONE_TEST: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Everything that is logged in this process.
 fn written() -> &'static Written {
     static WRITTEN: OnceLock<Written> = OnceLock::new();
@@ -35,7 +38,9 @@ fn own_lines(lines: &[Value]) -> impl Iterator<Item = &Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn log_lines_name_the_outcome_and_contain_nothing_of_the_request() {
+    let _alone = ONE_TEST.lock().await;
     let written = written();
+    written.lock().unwrap().clear();
     let stack = LocalStack::start().await;
     let recorded = stack.post_quicklysign("final_document_generated", "logged").await;
     stack.wait_for_archive(&pack("logged"), &[ArchiveState::Archived]).await;
@@ -96,7 +101,9 @@ async fn log_lines_name_the_outcome_and_contain_nothing_of_the_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_signature_within_a_pdf_is_a_metric_without_names() {
+    let _alone = ONE_TEST.lock().await;
     let written = written();
+    written.lock().unwrap().clear();
     let stack = LocalStack::start().await;
     let broken = Bytes::from_static(include_bytes!("../pdf-signatures/files/bytes-changed.pdf"));
     stack.simulator.pack("broken").documents(1).download(Download::Bytes(broken));

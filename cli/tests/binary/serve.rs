@@ -168,6 +168,7 @@ fn the_environment_of_containers_has_the_throw_away_secrets_and_what_proves_the_
         "AWS_ENDPOINT_URL_EVENTBRIDGE",
         "AWS_ENDPOINT_URL_S3",
         "AWS_S3_FORCE_PATH_STYLE",
+        "EVENT_BUS",
         "LEGALESIGN_API",
         "LEGALESIGN_API_URL",
         "LEGALESIGN_PROOF",

@@ -63,7 +63,8 @@ impl Ledger {
                 found.events += 1;
             } else if sort.starts_with(keys::PDF_PREFIX) {
                 // File names often have a person's name in them.
-                let mut update = self.table.update(&partition, sort).remove(attribute::NAME).remove(attribute::FILE_NAME);
+                let mut update =
+                    self.table.update(&partition, sort).remove(attribute::NAME).remove(attribute::FILE_NAME);
                 if let Some(signatures) = pdfs::signatures(item) {
                     update = update.set(attribute::SIGNATURES, pdfs::signatures_text(&signatures.without_names()));
                 }

@@ -13,7 +13,7 @@ use countersign::{
     publish::DetailType,
 };
 use countersign_cli::{
-    simulator::callbacks::{self, Payload},
+    simulator::callbacks,
     stack::{Folder, Options, Stack},
 };
 use http::{Method, Request};
@@ -98,8 +98,9 @@ impl LocalStack {
     /// Sends a documented callback about this id, as `countersign trigger` does. It must be recorded.
     pub async fn trigger(&self, provider: Provider, event: &str, id: &str) {
         let id = SubjectId::parse(id).expect("an id");
-        let proof = self.secrets.callback_proof();
-        let callback = callbacks::callback(provider, event, Payload::default(), &id, &proof).expect("a callback");
+        let secret = self.secrets.secret(provider);
+        let options = callbacks::Options::default();
+        let callback = callbacks::callback(provider, event, &id, &options, secret).expect("a callback");
         let url = self.callback_url(callback.route).expect("a path token");
         let (status, answer) = callback.send(&url).await.expect("an answer");
         assert_eq!((status.as_u16(), answer["outcome"].as_str()), (200, Some("recorded")), "{answer}");

@@ -1,6 +1,9 @@
 //! What callbacks reported about a completed document, which its inspection needs.
 
-use super::{aliases::Correlated, payload::Payload};
+use super::{
+    aliases::Correlated,
+    payload::{self, Payload},
+};
 use crate::domain::{CorrelationKey, DeliveryId, History, Kind, Known, LedgerError, Side, Subject, SubjectId};
 
 /// The event of a document that a user signed alone.
@@ -62,7 +65,7 @@ impl Completion {
             let checksum = payload.checksum();
             let modified = payload.last_modified().map(|time| time.as_second().to_string());
             let version = checksum.clone().or(modified).unwrap_or_default();
-            Completed::SignedAlone { checksum, version, name: payload.name() }
+            Completed::SignedAlone { checksum, version, name: payload::document_name(body) }
         } else {
             Completed::Request { file: payload.signed_file() }
         };

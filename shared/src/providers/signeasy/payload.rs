@@ -31,8 +31,6 @@ struct Data {
     #[serde(default)]
     signed_file_id: Value,
     #[serde(default)]
-    name: Value,
-    #[serde(default)]
     checksum: Value,
     #[serde(default)]
     last_modified_time: Value,
@@ -84,6 +82,20 @@ pub(super) struct Recipient {
     pub(super) created: Option<i64>,
 }
 
+/// `data.name` of a body: what the sender called the document. Parsed apart from [`Payload`], because a name that is there
+/// twice must not make the delivery unreadable.
+pub(super) fn document_name(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        name: String,
+    }
+    json::parse::<Named>(text).ok().map(|body| body.data.name)
+}
+
 impl Payload {
     /// Reads a body.
     ///
@@ -117,11 +129,6 @@ impl Payload {
     /// The id of the signed file, if the body has a valid one.
     pub(super) fn signed_file(&self) -> Option<SubjectId> {
         SubjectId::parse(id(&self.data()?.signed_file_id)?).ok()
-    }
-
-    /// What the sender called the document.
-    pub(super) fn name(&self) -> Option<String> {
-        self.data()?.name.as_str().map(str::to_owned)
     }
 
     /// The hash of a self-signed document in lower-case hex, if it is a SHA-256.

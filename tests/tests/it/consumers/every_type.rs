@@ -14,7 +14,7 @@ use countersign_cli::{
     simulator::Download,
 };
 use end_to_end::{
-    LocalStack, PATIENCE, Stored,
+    LocalStack, PATIENCE,
     harness::{Receiver, deliveries},
     legalesign, pack, subject,
 };

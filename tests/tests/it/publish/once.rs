@@ -52,7 +52,7 @@ async fn redelivery_replay_sweep_and_reconcile_publish_nothing_new() {
         posts::status("document", "published", 10, from_now(SignedDuration::from_hours(-2))),
         posts::status("document", "published", 30, from_now(SignedDuration::from_hours(-1))),
     ]);
-    let post = posts::batch(&key, &batch.to_string());
+    let post = posts::batch(&key, &batch.to_string()).unwrap();
     let send =
         async || stack.post(Route::LegalesignBatch, "application/x-www-form-urlencoded", post.body.clone()).await;
     assert_eq!(send().await.verdict(), (200, "recorded", "ok"));
