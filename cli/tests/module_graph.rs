@@ -50,16 +50,16 @@ fn code(text: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// The names behind `crate::`, and behind `super::` as often as it takes to get from a module at this depth to the root.
+/// The names after `crate::`, and after `super::` as often as it takes to get from a module at this depth to the root.
 fn named_modules(code: &str, depth: usize) -> BTreeSet<String> {
     let to_root = "super::".repeat(depth);
-    let behind = |prefix: &str| {
+    let after = |prefix: &str| {
         let places = code.match_indices(prefix).map(|(position, _)| code.split_at(position));
         // Not the end of a longer name or path.
         let whole = places.filter(|(before, _)| !before.ends_with(|c: char| c.is_alphanumeric() || "_:".contains(c)));
         whole.flat_map(|(_, place)| first_names(&place[prefix.len()..])).collect::<BTreeSet<String>>()
     };
-    behind("crate::").union(&behind(&to_root)).cloned().collect()
+    after("crate::").union(&after(&to_root)).cloned().collect()
 }
 
 /// The name at the beginning of the rest of a path; of a group in braces, the first name of each of its members.

@@ -215,7 +215,7 @@ async fn secrets_are_never_written_and_logs_and_answers_contain_no_personal_data
 
     // Operators' commands and schedules.
     stack.functions.reconcile.handle(Task::Sweep).await.unwrap();
-    stack.functions.reconcile.handle(Task::Ask).await.unwrap();
+    stack.functions.reconcile.handle(Task::Query).await.unwrap();
     let replay = Replay::new(&stack.settings, &stack.aws);
     for delivery in replay.stored(Selection::default()).await.unwrap() {
         replay.delivery(&delivery).await.unwrap();

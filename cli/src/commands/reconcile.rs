@@ -29,7 +29,6 @@ pub struct Reconcile {
 struct Done {
     #[serde(flatten)]
     swept: Swept,
-    #[serde(rename = "asked")]
     queried: Reconciled,
 }
 

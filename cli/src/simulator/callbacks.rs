@@ -120,7 +120,7 @@ impl Post {
 
     /// The same to a URL with `?event=`, which names the subscription: `signed`, `sent` or `rejected`.
     #[must_use]
-    pub fn upon(self, event: &str) -> Self {
+    pub fn with_event(self, event: &str) -> Self {
         Self { query: Some(format!("event={event}")), ..self }
     }
 

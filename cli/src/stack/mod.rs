@@ -10,14 +10,17 @@ mod environment;
 mod folder;
 mod functions;
 pub mod gateway;
+mod options;
 mod pipe;
 mod publisher;
 mod queue;
 pub mod s3;
+mod schedules;
 mod storage;
 pub mod stream;
+mod tasks;
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -43,7 +46,9 @@ pub use containers::{Containers, Host};
 pub use environment::{environment, process_environment};
 pub use folder::{Endpoints, Folder, Taken};
 pub use functions::Functions;
+pub use options::{ConsoleContext, Options};
 pub use storage::{Storage, clients, eventbridge_client};
+use tasks::Tasks;
 
 /// The table's name in the local stack.
 pub const TABLE: &str = "countersign";
@@ -57,76 +62,11 @@ pub const ACCESS_KEY: &str = "countersign";
 /// `--containers` opens another address.
 pub const SECRET_KEY: &str = "countersign-local";
 
-/// Interval of the sweep. Deployed it is 15 minutes, too long to wait at a laptop.
-const SWEEP_EVERY: Duration = Duration::from_secs(20);
-
-/// Interval of querying the services, the same as deployed.
-const QUERY_EVERY: Duration = Duration::from_secs(60 * 60);
-
 /// Grace period for in-flight work on shutdown. Supervisors kill after ten seconds.
 const GRACE: Duration = Duration::from_secs(6);
 
 /// Grace period for DynamoDB, S3, the event bus and the simulator, which are no longer in use by then.
 const GRACE_FOR_SERVICES: Duration = Duration::from_secs(2);
-
-/// The options of a local stack.
-pub struct Options {
-    /// The gateway's port; 0 picks a free one.
-    pub port: u16,
-    /// The environment for the settings that the stack doesn't set itself.
-    pub environment: HashMap<String, String>,
-    /// The secrets that verify callbacks, and the API credentials.
-    pub secrets: Secrets,
-    /// Whether the schedules run. Tests call the sweep themselves.
-    pub scheduled: bool,
-    /// Whether the table's stream is read: the pipe fills the queue, and events are published. Without it archive jobs stay
-    /// due, for functions that run elsewhere, and the next stack that reads the stream publishes the events.
-    pub piped: bool,
-    /// The URLs to post events to; `None` for none.
-    pub forwards: Option<Forwards>,
-    /// Builds a console, whose routes the gateway serves beside those of the callbacks; `None` for no console.
-    pub console: Option<fn(ConsoleContext) -> Result<Router>>,
-}
-
-/// The parts of a stack that its console needs.
-pub struct ConsoleContext {
-    /// Clients of the stack's DynamoDB and S3.
-    pub aws: Aws,
-    /// The events on its bus.
-    pub bus: bus::Log,
-    /// The settings of its functions.
-    pub settings: Settings,
-    /// The secrets in use.
-    pub secrets: Secrets,
-    /// Its data folder.
-    pub folder: PathBuf,
-    /// The gateway's base URL.
-    pub url: String,
-    /// The gateway's port.
-    pub port: u16,
-    /// Changes with every write to the table.
-    pub changes: watch::Receiver<u64>,
-    /// Turns true when the stack ends.
-    pub stopping: watch::Receiver<bool>,
-}
-
-impl Options {
-    /// On a free port, with throw-away secrets and an empty environment, without schedules and console.
-    ///
-    /// # Errors
-    /// When secrets can't be generated.
-    pub fn for_tests() -> Result<Self> {
-        Ok(Self {
-            port: 0,
-            environment: HashMap::new(),
-            secrets: Secrets::throw_away()?,
-            scheduled: false,
-            piped: true,
-            forwards: None,
-            console: None,
-        })
-    }
-}
 
 /// A running local stack. [`Self::stop`] ends it in order; dropping it cuts it off.
 pub struct Stack {
@@ -149,37 +89,6 @@ pub struct Stack {
     parts: Tasks,
     /// DynamoDB, S3, the event bus and the simulator, which the parts need.
     services: Tasks,
-}
-
-/// Tasks that end together.
-struct Tasks {
-    running: JoinSet<()>,
-    stop: watch::Sender<bool>,
-}
-
-impl Tasks {
-    fn new() -> Self {
-        Self { running: JoinSet::new(), stop: watch::Sender::new(false) }
-    }
-
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        self.running.spawn(task);
-    }
-
-    /// Turns true when the tasks have to end.
-    fn stopping(&self) -> watch::Receiver<bool> {
-        self.stop.subscribe()
-    }
-
-    /// Ends the tasks, and cuts off those that need longer than `grace`.
-    async fn end(&mut self, grace: Duration) {
-        self.stop.send_replace(true);
-        let ended = async { while self.running.join_next().await.is_some() {} };
-        if tokio::time::timeout(grace, ended).await.is_err() {
-            tracing::warn!(event = "cut_off", parts = self.running.len());
-            self.running.shutdown().await;
-        }
-    }
 }
 
 impl Stack {
@@ -277,8 +186,8 @@ impl Stack {
 
     /// Starts the schedules that call `reconcile`.
     fn start_schedules(&mut self, database: Database) {
-        self.parts.spawn(query(Arc::clone(&self.functions), self.parts.stopping()));
-        self.parts.spawn(sweep(Arc::clone(&self.functions), database, self.parts.stopping()));
+        self.parts.spawn(schedules::query(Arc::clone(&self.functions), self.parts.stopping()));
+        self.parts.spawn(schedules::sweep(Arc::clone(&self.functions), database, self.parts.stopping()));
     }
 
     /// Starts a forward for each URL.
@@ -370,36 +279,6 @@ async fn recover(ledger: &Ledger) -> Result<()> {
         ledger.reclaim(&job).await?;
     }
     Ok(())
-}
-
-/// Queries the services for missed callbacks, again and again.
-async fn query(functions: Arc<Functions>, mut stopping: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(QUERY_EVERY) => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
-        }
-        if let Err(problem) = functions.reconcile.handle(reconcile::Task::Ask).await {
-            tracing::error!(event = "ask_failed", %problem);
-        }
-    }
-}
-
-/// Sweeps again and again.
-async fn sweep(functions: Arc<Functions>, database: Database, mut stopping: watch::Receiver<bool>) {
-    loop {
-        if let Err(problem) = functions.reconcile.handle(reconcile::Task::Sweep).await {
-            tracing::error!(event = "sweep_failed", %problem);
-        }
-        // DynamoDB expires items by itself, the embedded one on request.
-        if let Err(problem) = database.sweep_ttl() {
-            tracing::error!(event = "ttl_failed", %problem);
-        }
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
-        }
-    }
 }
 
 async fn bind(port: u16) -> Result<(TcpListener, String)> {

@@ -179,9 +179,9 @@ fn an_archive_job_is_listed_and_retried() {
     assert_eq!(data.json(&["archive", "retry", "quicklysign", "retried"])["state"], "due");
     data.archived("retried");
     let swept = data.json(&["reconcile"]);
-    assert_keys(&swept, &["recorded", "taken_in", "still_unfinished", "made_due", "oldest_due_seconds", "asked"]);
+    assert_keys(&swept, &["recorded", "taken_in", "still_unfinished", "made_due", "oldest_due_seconds", "queried"]);
     assert_eq!((&swept["recorded"], &swept["made_due"]), (&json!(0), &json!(0)));
     for service in ["legalesign", "quicklysign", "signeasy"] {
-        assert_keys(&swept["asked"][service], &["asked", "recorded", "never_came", "maybe_late", "stopped"]);
+        assert_keys(&swept["queried"][service], &["queried", "recorded", "missed", "maybe_late", "stopped"]);
     }
 }

@@ -18,7 +18,7 @@ pub enum Task {
     /// Finish deliveries that stayed accepted, and make archive jobs due whose waiting time is over.
     Sweep,
     /// Query the services, and record what is missing.
-    Ask,
+    Query,
 }
 
 /// The result of a task.
@@ -28,7 +28,7 @@ pub enum Done {
     /// The result of a sweep.
     Swept(Swept),
     /// The result of querying the services.
-    Asked(Reconciled),
+    Queried(Reconciled),
 }
 
 /// The started function.
@@ -68,7 +68,7 @@ impl Function {
         let tasks = self.0.as_ref().map_err(|problems| Failure::NotConfigured(problems.clone()))?;
         match task {
             Task::Sweep => tasks.sweep.run(time::now()).await.map(Done::Swept).map_err(Failure::Ledger),
-            Task::Ask => tasks.reconcile.run(time::now()).await.map(Done::Asked).map_err(Failure::Ledger),
+            Task::Query => tasks.reconcile.run(time::now()).await.map(Done::Queried).map_err(Failure::Ledger),
         }
     }
 }

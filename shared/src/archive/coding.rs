@@ -1,4 +1,4 @@
-//! Undoes content codings that nobody asked for. Some storage hosts send `gzip` whatever a request accepts; others
+//! Undoes content codings that the request did not accept. Some storage hosts send `gzip` whatever a request accepts; others
 //! announce a coding that the body doesn't have (`aws-chunked`, left over from an upload).
 
 use std::{

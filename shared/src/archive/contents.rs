@@ -18,7 +18,7 @@ pub struct FoundPdf {
     pub sha256: String,
     /// In bytes.
     pub size: u64,
-    /// The number of bytes behind the PDF's end.
+    /// The number of bytes after the PDF's end.
     pub trailing_bytes: u64,
     /// Its name in the zip that it came in, made safe.
     pub name: Option<String>,

@@ -33,10 +33,10 @@ pub(super) async fn download(client: &Client, document: &FinalDocument) -> Resul
     }
     let downloaded = match client.download(&download, &mut writer).await? {
         Fetched::Document(downloaded) => downloaded,
-        Fetched::Answer(answer) => {
-            let after = answer.retry_after.and_then(|after| SignedDuration::try_from(after).ok());
-            let reason = format!("download_http_{}", answer.status.as_u16());
-            let status = answer.status.as_u16();
+        Fetched::NoDocument(response) => {
+            let after = response.retry_after.and_then(|after| SignedDuration::try_from(after).ok());
+            let reason = format!("download_http_{}", response.status.as_u16());
+            let status = response.status.as_u16();
             if let Some(deferral) = document.deferral.filter(|deferral| deferral.status == status) {
                 let after = Some(after.unwrap_or(deferral.after));
                 return Err(Unavailable::NotReady { reason: deferral.reason.to_owned(), after });

@@ -1,7 +1,7 @@
 //! Which PDF of a zip is which document.
 //!
 //! A zip with several PDFs is one document of the service. Its PDFs are documents of their own, `<document>-<number>`. They
-//! are told apart by their content: a PDF that was archived before keeps its number, wherever it is in the zip now. Two
+//! are identified by their content: a PDF that was archived before keeps its number, wherever it is in the zip now. Two
 //! members with the same content are two documents. A new PDF is the next version of the one with the same name, or else
 //! gets the lowest number that is free.
 

@@ -70,10 +70,10 @@ impl Archiver {
     /// Works on a subject's job, if it is due and no other worker holds its lease.
     ///
     /// # Errors
-    /// If the ledger can't be read or written. The job is as it was, and another attempt is right.
+    /// If the ledger can't be read or written. The job is unchanged: another attempt may succeed.
     pub async fn work(&self, subject: &Subject) -> Result<(), LedgerError> {
         let Some(lease) = self.ledger.lease(subject, LEASE).await? else {
-            tracing::info!(event = "order_not_due", provider = %subject.provider, subject = %subject.id);
+            tracing::info!(event = "job_not_due", provider = %subject.provider, subject = %subject.id);
             return Ok(());
         };
         let outcome = if lease.job.forgotten {
@@ -89,7 +89,7 @@ impl Archiver {
         self.ledger.complete(&lease, &outcome).await
     }
 
-    /// Fetches the missing documents. All are tried, so that one that can't be had doesn't keep the others out.
+    /// Fetches the missing documents. All are tried: one that is unavailable doesn't stop the others.
     async fn fetch(&self, lease: &Lease) -> Result<(), Stop> {
         let job = &lease.job;
         let subject = &job.subject;
@@ -101,7 +101,7 @@ impl Archiver {
         self.record_report(subject, &inspection, time::now()).await?;
         if !job.complete && inspection.status != Some(Kind::Completed) && inspection.unavailable.is_none() {
             // Nothing says that the subject is complete, so its documents may be drafts.
-            return Err(Unavailable::NotComplete { reason: "status_not_told".to_owned(), ended: false }.into());
+            return Err(Unavailable::NotComplete { reason: "status_not_reported".to_owned(), ended: false }.into());
         }
         let mut first_failure = inspection.unavailable;
         for document in &inspection.documents {

@@ -1,4 +1,4 @@
-//! The outcome of a job whose documents can't be had.
+//! The outcome of a job whose documents are unavailable.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,7 +7,7 @@ use crate::{
     ledger::{ArchiveJob, JobOutcome},
 };
 
-/// Pauses before each retry of a failed job; after the last one it is given up. Together they are two days: longer than
+/// Pauses before each retry of a failed job; after the last one the job has failed. Together they are two days: longer than
 /// any outage that a service's users would tolerate.
 const BACKOFF: [SignedDuration; 8] = [
     SignedDuration::from_secs(30),

@@ -14,7 +14,7 @@ pub(super) struct PdfFile {
     pub(super) sha256: String,
     /// The same SHA-256, as bytes.
     pub(super) digest: [u8; 32],
-    /// The number of bytes behind the PDF's end. They are kept, because the file is archived as it was served.
+    /// The number of bytes after the PDF's end. They are kept, because the file is archived as it was served.
     pub(super) trailing_bytes: u64,
     /// Its name in the zip that it came in, made safe.
     pub(super) name: Option<String>,

@@ -39,7 +39,7 @@ impl Store {
     /// Stores a checked PDF under `key`, unless the key exists. S3 verifies the SHA-256 before it stores the object.
     ///
     /// # Errors
-    /// If the file can't be read, or S3 fails or refuses the request.
+    /// If the file can't be read, or S3 rejects the request.
     pub(super) async fn put(&self, key: &str, pdf: &PdfFile) -> Result<(), Unavailable> {
         for _ in 1..CONFLICTING_ATTEMPTS {
             match self.put_once(key, pdf).await? {

@@ -1,15 +1,15 @@
 //! Unpacks a zip that was downloaded instead of a PDF. On request, SignEasy sends the documents of one request as a
 //! zip. The bytes decide, not the content type: SignEasy was seen sending a PDF as `application/zip`.
 //!
-//! *Zip or PDF.* A zip may have anything before it and a comment behind it, and a stored member is in it as it is. So a zip
+//! *Zip or PDF.* A zip may have anything before it and a comment after it, and a stored member is in it as it is. So a zip
 //! with a PDF inside can look like a PDF with some bytes around it, and a PDF with a zip attached can look like a zip.
 //! A file is a zip if a member begins before any PDF header, or if its end record, with its comment, ends the file. In the
-//! second case the first member must not be the stream of a PDF: a PDF that was cut off right behind an attached zip is
+//! second case the first member must not be the stream of a PDF: a PDF that was cut off right after an attached zip is
 //! neither. A zip is never archived as a PDF, whatever it shows.
 //!
 //! *Bounds.* Members and their sizes are counted while unpacking, because the numbers that a zip declares can be false. The
 //! directory is read member by member, from the same end record that its bounds were checked with. A member is written to
-//! a temporary file and told from others by its content, so a name can't escape from a folder ("zip slip").
+//! a temporary file and identified by its content, so a name can't escape from a folder ("zip slip").
 
 use std::{
     fs::File,
@@ -171,7 +171,7 @@ fn read_member(mut member: ZipFile<'_, Bounded>, limit: u64) -> Result<Content, 
     }
 }
 
-/// A file of which only so many bytes can be read.
+/// A file with a limit on the number of bytes that are read.
 struct Bounded {
     file: File,
     left: u64,

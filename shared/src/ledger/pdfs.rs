@@ -37,7 +37,7 @@ pub struct Pdf {
     /// Its name in the zip that it came in, without folders and deceptive characters. `None` if it came in none, or was
     /// forgotten.
     pub name: Option<String>,
-    /// The number of bytes behind the PDF's end, which were served with it.
+    /// The number of bytes after the PDF's end, which were served with it.
     pub trailing_bytes: u64,
     /// What the service's own hash was found to be the hash of; `None` if the service reports none.
     pub service_hash: Option<HashedBytes>,

@@ -106,22 +106,33 @@ impl Ledger {
             .map(drop)
     }
 
-    /// Enqueues the archive job of a document that the API reports as completed. Ignores any other status. Doing it again
-    /// changes nothing. Call it before [`Ledger::report`], because a status that is recorded isn't handled again.
+    /// Records a status that the API reports and no callback did: its event, the archive job of a completed document, the
+    /// signers in `links`, the status. `true` if its event is new.
     ///
     /// # Errors
     /// When DynamoDB can't be written to; repeating the call is safe.
-    pub async fn enqueue_reported(&self, reported: &ReportedStatus, at: Timestamp) -> Result<(), LedgerError> {
+    pub async fn report_missed(
+        &self,
+        reported: &ReportedStatus,
+        links: &[Link],
+        at: Timestamp,
+    ) -> Result<bool, LedgerError> {
         let event = reported.event(at);
+        let (origin, reading) = (Origin::Api { at }, Reading::default());
+        // The event comes first, because of its time: a worker that starts on the job reports the same status without one.
+        // The status comes last: until it is stored, the next pass finds it missing and does all of this again.
+        let is_new = self.put_reported(Recording { origin, reading: &reading }, &event).await?.is_new;
         let placed = Placed { event: &event, occurred_at: event.occurred_at, is_new: true };
-        self.enqueue(Origin::Api { at }, &Reading::default(), &reported.subject, &[placed]).await
+        self.enqueue(origin, &reading, &reported.subject, &[placed]).await?;
+        self.report(reported, links, at).await?;
+        Ok(is_new)
     }
 
     /// Records the status that the API reported at `at`. A known status is confirmed. A status that isn't covered by what
     /// is known is recorded with an event, the signers in `links` and as the subject's status, and is confirmed, too.
     /// `true` if its event is new.
     ///
-    /// It enqueues no archive job: that would make a worker's own completion fail. See [`Ledger::enqueue_reported`].
+    /// It enqueues no archive job: that would make a worker's own completion fail. [`Ledger::report_missed`] does.
     ///
     /// # Errors
     /// When DynamoDB can't be written to; repeating the call is safe.

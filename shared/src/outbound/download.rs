@@ -102,7 +102,7 @@ pub enum Fetched {
     /// Status 200. The body is in the file; whether it is a PDF hasn't been checked.
     Document(Downloaded),
     /// Any other status that isn't a redirect. The body was not read.
-    Answer(Answer),
+    NoDocument(NoDocument),
 }
 
 /// A document that was written to the file. `Debug` shows nothing of its content.
@@ -140,7 +140,7 @@ impl fmt::Debug for Downloaded {
 
 /// A response without a document, for example Legalesign's 201: being de-archived, try again later.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct NoDocument {
     /// The HTTP status.
     pub status: StatusCode,
     /// `Retry-After`, if it is given in seconds.
@@ -202,7 +202,7 @@ impl Client {
                 },
                 _ => {
                     let (status, retry_after) = (response.status(), retry_after(response.headers()));
-                    return Ok(Fetched::Answer(Answer { status, retry_after, host }));
+                    return Ok(Fetched::NoDocument(NoDocument { status, retry_after, host }));
                 }
             }
         }

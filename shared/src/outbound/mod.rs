@@ -32,7 +32,7 @@ mod resolver;
 pub use address::AddressRule;
 pub use client::{Client, Timeouts};
 pub use coding::Coding;
-pub use download::{Answer, Credential, Download, Downloaded, Fetched, InvalidCredential, MAX_REDIRECTS, Sha256};
+pub use download::{Credential, Download, Downloaded, Fetched, InvalidCredential, MAX_REDIRECTS, NoDocument, Sha256};
 pub use error::{OutboundError, Phase};
 pub use hosts::{HostPatterns, InvalidHostPattern};
 pub use policy::{Refused, UrlPolicy};

@@ -28,7 +28,7 @@ pub(super) fn decode<'s, R: Read + Seek>(
     if filter.name() != Some(b"FlateDecode") {
         return None;
     }
-    // The zlib header is skipped, and the checksum behind the data isn't read: readers ignore a wrong one. A wrong
+    // The zlib header is skipped, and the checksum after the data isn't read: readers ignore a wrong one. A wrong
     // `Length` is ignored as well.
     let inflated = DeflateDecoder::new(source.range(stream.start.saturating_add(2), u64::MAX));
     match predictor(&stream.dictionary)? {

@@ -16,7 +16,7 @@ pub enum NotAPdf {
     Truncated,
     /// An incremental update begins after the last `%%EOF`, and its end is missing.
     TruncatedUpdate,
-    /// The last `startxref`, or a `Prev` behind it, leads to nothing that can be read as a cross-reference table or
+    /// The last `startxref`, or a `Prev` after it, leads to nothing that can be read as a cross-reference table or
     /// stream.
     CrossReference,
     /// The cross-reference sections lead to each other in a circle.

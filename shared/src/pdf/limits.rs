@@ -27,7 +27,7 @@ pub(super) const PER_GROUP: u32 = 256;
 /// Maximum size of an object stream in memory, in bytes, decoded.
 pub(super) const MAX_OBJECT_STREAM: u64 = 8 * 1024 * 1024;
 
-/// Maximum number of bytes that a structure check decodes from object streams. Streams behind that aren't decoded.
+/// Maximum number of bytes that a structure check decodes from object streams. Streams after that aren't decoded.
 pub(super) const MAX_DECODED: u64 = 256 * 1024 * 1024;
 
 /// Maximum length of a row before a PNG predictor, in bytes.

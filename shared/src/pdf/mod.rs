@@ -18,7 +18,7 @@
 //!
 //! *What is a whole PDF* is decided as readers do without repairing anything: the header is within the first 1,024 bytes;
 //! the last `startxref` leads to a cross-reference table or stream; the chain of older ones ends; every object is where
-//! they say; the trailer leads to the catalog. Bytes before the header and behind the last `%%EOF` don't matter, unless
+//! they say; the trailer leads to the catalog. Bytes before the header and after the last `%%EOF` don't matter, unless
 //! they are the beginning of a message, of a zip, or of an incremental update. What every reader tolerates, this one
 //! tolerates as well; each such case is commented where it is handled.
 //!
@@ -125,7 +125,7 @@ impl<R: Read + Seek> Document<R> {
         self.header
     }
 
-    /// The number of bytes behind the last `%%EOF` and the end of that line.
+    /// The number of bytes after the last `%%EOF` and the end of that line.
     #[must_use]
     pub const fn trailing(&self) -> u64 {
         self.source.length().saturating_sub(self.end)
@@ -224,7 +224,7 @@ impl<R: Read + Seek> Document<R> {
     }
 
     /// Passes the bytes of a range of absolute offsets to `piece`, in order and in pieces of at most 64 KiB. What is
-    /// behind the end of the file is left out.
+    /// after the end of the file is left out.
     ///
     /// # Errors
     /// If the file can't be read.

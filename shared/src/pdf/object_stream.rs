@@ -13,7 +13,7 @@ use super::{
 
 /// What comes before the objects of an object stream.
 pub(super) struct Contents {
-    /// Each object's number, and its offset behind `first`.
+    /// Each object's number, and its offset after `first`.
     pub(super) objects: Vec<(u32, u64)>,
     /// The offset of the first object in the decoded stream.
     first: u64,

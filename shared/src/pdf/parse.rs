@@ -9,7 +9,7 @@ use super::{
     syntax::{Parser, SyntaxError},
 };
 
-/// Parses at `offset`, with as many bytes as that takes. Returns the result and the offset behind it; `None` if it
+/// Parses at `offset`, with as many bytes as that takes. Returns the result and the offset after it; `None` if it
 /// can't be parsed.
 pub(super) fn parse_at<R: Read + Seek, T>(
     source: &mut Source<R>,
@@ -29,7 +29,7 @@ pub(super) fn parse_at<R: Read + Seek, T>(
     }
 }
 
-/// Parses the header of the object at `offset`, behind white space.
+/// Parses the header of the object at `offset`, after white space.
 pub(super) fn header_at<R: Read + Seek>(source: &mut Source<R>, offset: u64) -> io::Result<Option<ObjectId>> {
     let parsed = parse_at(source, offset, |parser| parser.object_header())?;
     Ok(parsed.map(|(id, _)| id))

@@ -13,7 +13,7 @@ const MAX_REVISIONS: usize = 4_096;
 pub struct Revision {
     /// The offset of its cross-reference section, as the file counts it.
     pub cross_reference: u64,
-    /// The absolute offset behind its `%%EOF` and the end of that line. These first bytes of the file are the document
+    /// The absolute offset after its `%%EOF` and the end of that line. These first bytes of the file are the document
     /// as it was then: `Document::open_up_to` opens it.
     pub end: u64,
 }

@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use memchr::memmem;
 
-/// Bytes that are read at once. Most reads are for a few dozen bytes, and the next one is often just behind.
+/// Bytes that are read at once. Most reads are for a few dozen bytes, and the next one is often just after.
 const PAGE: usize = 4 * 1024;
 
 /// Bytes that are searched at once.
@@ -31,7 +31,7 @@ impl<R: Read + Seek> Source<R> {
         self.length
     }
 
-    /// Up to `length` bytes at `offset`: fewer at the end of the file, none behind it.
+    /// Up to `length` bytes at `offset`: fewer at the end of the file, none after it.
     pub(super) fn window(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
         if offset >= self.length {
             // An operating system may refuse to seek so far.
@@ -57,7 +57,7 @@ impl<R: Read + Seek> Source<R> {
         Range { source: self, position: offset, end }
     }
 
-    /// The offset of the first `needle` that begins at or behind `from`. `needle` is shorter than 1 KiB.
+    /// The offset of the first `needle` that begins at or after `from`. `needle` is shorter than 1 KiB.
     pub(super) fn find(&mut self, needle: &[u8], mut from: u64) -> io::Result<Option<u64>> {
         while from < self.length {
             let piece = self.window(from, PIECE)?;

@@ -83,13 +83,13 @@ fn finish(parser: &mut Parser<'_>, start: usize, end: usize, bytes: Vec<u8>) -> 
 pub(super) fn unescaped_name(name: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name;
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        match (first, behind) {
-            (b'#', [high, low, behind @ ..]) => match (digit(*high), digit(*low)) {
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match (first, after) {
+            (b'#', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
                 (Some(high), Some(low)) => {
                     bytes.push(high << 4 | low);
-                    rest = behind;
+                    rest = after;
                 }
                 _ => bytes.push(*first),
             },

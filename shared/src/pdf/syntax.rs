@@ -110,13 +110,13 @@ impl<'a> Parser<'a> {
         let Ok(integer) = text.parse::<i64>() else {
             return text.parse().map(Object::Real).map_err(|_| SyntaxError::Invalid);
         };
-        let behind = self.position;
+        let after = self.position;
         match (u32::try_from(integer), self.reference_ends()) {
             (_, Err(SyntaxError::Incomplete)) => return Err(SyntaxError::Incomplete),
             (Ok(number), Ok(generation)) => return Ok(Object::Reference(ObjectId { number, generation })),
             _ => {}
         }
-        self.position = behind;
+        self.position = after;
         Ok(Object::Integer(integer))
     }
 
@@ -161,7 +161,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Skips one end of a line. A lone carriage return isn't allowed behind `stream`, but is seen.
+    /// Skips one end of a line. A lone carriage return isn't allowed after `stream`, but is seen.
     pub(super) fn end_of_line(&mut self) -> Result<(), SyntaxError> {
         let rest = &self.bytes[self.position..];
         if rest.len() < 2 && !self.ends {

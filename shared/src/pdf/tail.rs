@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::{fault::NotAPdf, parse::parse_at, source::Source, syntax::is_space};
 
-/// Bytes behind the end that are looked at together.
+/// Bytes after the end that are looked at together.
 const PIECE: usize = 64 * 1024;
 
 /// Length of the longest `<number> <generation> ` that is recognized, in bytes.
@@ -14,9 +14,9 @@ const LONGEST_HEADER: usize = 24;
 
 /// The end of a revision.
 pub(super) struct Tail {
-    /// The number behind `startxref`.
+    /// The number after `startxref`.
     pub(super) start: u64,
-    /// The absolute offset behind `%%EOF` and the end of its line.
+    /// The absolute offset after `%%EOF` and the end of its line.
     pub(super) end: u64,
 }
 
@@ -40,18 +40,18 @@ pub(super) fn at<R: Read + Seek>(source: &mut Source<R>, position: u64) -> io::R
         parser.keyword(b"startxref")?;
         parser.unsigned()
     })?;
-    let Some((start, behind)) = parsed else { return Ok(None) };
+    let Some((start, after)) = parsed else { return Ok(None) };
     // Whatever stands in between is at most a few comments.
-    let between = source.window(behind, 1024)?;
+    let between = source.window(after, 1024)?;
     let Some(marker) = memmem::find(between, b"%%EOF") else { return Ok(None) };
     let is_comment = |line: &[u8]| line.iter().find(|byte| !is_space(**byte)).is_none_or(|byte| *byte == b'%');
     if !between[..marker].split(|byte| matches!(byte, b'\r' | b'\n')).all(is_comment) {
         return Ok(None);
     }
-    Ok(end_marker(source, behind + marker as u64)?.map(|end| Tail { start, end }))
+    Ok(end_marker(source, after + marker as u64)?.map(|end| Tail { start, end }))
 }
 
-/// The offset behind `%%EOF` and the end of its line, if only white space stands before it.
+/// The offset after `%%EOF` and the end of its line, if only white space stands before it.
 fn end_marker<R: Read + Seek>(source: &mut Source<R>, position: u64) -> io::Result<Option<u64>> {
     let window = source.window(position, 64)?;
     let space = window.iter().take_while(|byte| is_space(**byte)).count();
@@ -64,7 +64,7 @@ fn end_marker<R: Read + Seek>(source: &mut Source<R>, position: u64) -> io::Resu
     Ok(Some(position + (space + 5 + line) as u64))
 }
 
-/// Whether an incremental update begins behind the end: an object, or a cross-reference table. All other bytes are
+/// Whether an incremental update begins after the end: an object, or a cross-reference table. All other bytes are
 /// padding, or something that a server appended.
 fn update_follows<R: Read + Seek>(source: &mut Source<R>, end: u64) -> io::Result<bool> {
     let mut position = end;

@@ -1,8 +1,8 @@
 //! The events that Countersign publishes, as other systems receive them.
 //!
 //! `docs/events.md` describes them for the people who build on them. Every field of [`Detail`] is always there, `null` if
-//! it doesn't apply, so that rules and typed languages can rely on the shape. No field holds personal data, except for file names, which
-//! are left out unless the stack is set to publish them.
+//! it doesn't apply, so that rules and typed languages can rely on the shape. No field holds personal data, except for
+//! file names, which are left out unless the stack is set to publish them.
 
 use std::{fmt, str::FromStr};
 
@@ -27,6 +27,34 @@ pub struct PublishedEvent {
     pub time: Timestamp,
     /// About what, and how it is known.
     pub detail: Detail,
+}
+
+impl PublishedEvent {
+    /// An event with only the fields that every type has.
+    #[must_use]
+    pub fn new(
+        detail_type: DetailType,
+        provider: Provider,
+        subject: EventSubject,
+        id: String,
+        recorded_at: Timestamp,
+    ) -> Self {
+        let detail = Detail {
+            version: VERSION.to_owned(),
+            id,
+            provider,
+            subject,
+            status: None,
+            trust: None,
+            previous_trust: None,
+            confirmed_at: None,
+            occurred_at: None,
+            recorded_at,
+            reason: None,
+            pdfs: Vec::new(),
+        };
+        Self { detail_type, time: recorded_at, detail }
+    }
 }
 
 /// What happened.
@@ -268,21 +296,7 @@ mod tests {
     /// An event without anything optional.
     fn event(detail_type: DetailType, subject: EventSubject) -> PublishedEvent {
         let at = "2026-11-22T02:27:06Z".parse().unwrap();
-        let detail = Detail {
-            version: VERSION.to_owned(),
-            id: "00".repeat(32),
-            provider: Provider::Quicklysign,
-            subject,
-            status: None,
-            trust: None,
-            previous_trust: None,
-            confirmed_at: None,
-            occurred_at: None,
-            recorded_at: at,
-            reason: None,
-            pdfs: Vec::new(),
-        };
-        PublishedEvent { detail_type, time: at, detail }
+        PublishedEvent::new(detail_type, Provider::Quicklysign, subject, "00".repeat(32), at)
     }
 
     fn written(event: &PublishedEvent) -> Value {

@@ -22,7 +22,7 @@ use super::DetailType;
 use crate::{domain::Parts, ledger::CurrentVersion};
 
 /// The id of a fact: SHA-256, in hex. `partition` is the partition key of what the fact is about, which no two subjects
-/// share; `more` tells the facts of one type apart.
+/// share; `more` distinguishes the facts of one type.
 pub(super) fn id(partition: &str, detail_type: DetailType, more: &[&str]) -> String {
     let parts: Vec<&str> = [partition, detail_type.as_str()].into_iter().chain(more.iter().copied()).collect();
     hex::encode(digest(&SHA256, Parts::of(&parts).as_bytes()))

@@ -6,9 +6,9 @@
 
 use jiff::Timestamp;
 
-use super::{Detail, DetailType, EventSubject, PublishedEvent, VERSION, id};
+use super::{DetailType, PublishedEvent, id};
 use crate::{
-    domain::{Kind, Outcome, Provider, Subject, SubjectKind},
+    domain::{Kind, Outcome, Subject, SubjectKind},
     ledger::{ArchiveJob, ArchiveState, Change, StatusImage},
     time,
 };
@@ -24,13 +24,9 @@ pub(super) fn events(change: &Change, recorded_at: Timestamp) -> Vec<PublishedEv
         Change::Delivery { id, provider, before, after, reason } => {
             let is_new = *after == Outcome::SetAside && *before != Some(Outcome::SetAside);
             let event = is_new.then(|| {
-                let mut event = event(
-                    DetailType::DeliverySetAside,
-                    *provider,
-                    id.into(),
-                    id::id(id.as_str(), DetailType::DeliverySetAside, &[]),
-                    recorded_at,
-                );
+                let detail_type = DetailType::DeliverySetAside;
+                let event_id = id::id(id.as_str(), detail_type, &[]);
+                let mut event = PublishedEvent::new(detail_type, *provider, id.into(), event_id, recorded_at);
                 event.detail.reason.clone_from(reason);
                 event
             });
@@ -117,31 +113,7 @@ fn job_event(
 
 fn of_subject(subject: &Subject, detail_type: DetailType, more: &[&str], recorded_at: Timestamp) -> PublishedEvent {
     let id = id::id(&subject.partition(), detail_type, more);
-    event(detail_type, subject.provider, subject.into(), id, recorded_at)
-}
-
-fn event(
-    detail_type: DetailType,
-    provider: Provider,
-    subject: EventSubject,
-    id: String,
-    recorded_at: Timestamp,
-) -> PublishedEvent {
-    let detail = Detail {
-        version: VERSION.to_owned(),
-        id,
-        provider,
-        subject,
-        status: None,
-        trust: None,
-        previous_trust: None,
-        confirmed_at: None,
-        occurred_at: None,
-        recorded_at,
-        reason: None,
-        pdfs: Vec::new(),
-    };
-    PublishedEvent { detail_type, time: recorded_at, detail }
+    PublishedEvent::new(detail_type, subject.provider, subject.into(), id, recorded_at)
 }
 
 #[cfg(test)]
@@ -150,8 +122,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::{DeliveryId, SubjectId, Trust},
+        domain::{DeliveryId, Provider, SubjectId, Trust},
         ledger::{CurrentVersion, Report},
+        publish::EventSubject,
     };
 
     fn at(second: u8) -> Timestamp {

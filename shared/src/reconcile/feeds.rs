@@ -5,7 +5,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Found, Halt, Next, Queried, Reconcile, next};
+use super::{
+    Found, Queried, Reconcile,
+    pause::{Next, next},
+};
 use crate::{
     domain::{LedgerError, Provider},
     ledger::Cursor,
@@ -37,13 +40,9 @@ impl Reconcile {
         }
         for feed in feeds {
             let name = format!("{provider}#{feed}");
-            let mut cursor = self.ledger.cursor(&name).await?;
-            if cursor.not_before.is_some_and(|again| again > now) {
-                result.stopped = Some("asked_to_wait".to_owned());
-                continue;
+            if let Some(cursor) = self.resume(&name, now, &mut result).await? {
+                self.feed(provider, feed, &name, cursor, now, &mut result).await?;
             }
-            cursor.not_before = None;
-            self.feed(provider, feed, &name, cursor, now, &mut result).await?;
         }
         Ok(result)
     }
@@ -66,11 +65,7 @@ impl Reconcile {
                 Ok(page) => page,
                 Err(unavailable) => match next(&unavailable, &mut failures) {
                     Next::GoOn => continue,
-                    Next::Stop(Halt { reason, pause }) => {
-                        cursor.not_before = pause.and_then(|pause| now.checked_add(pause).ok());
-                        result.stopped = Some(reason);
-                        return self.ledger.set_cursor(name, &cursor).await;
-                    }
+                    Next::Stop(halt) => return self.halt(name, cursor, halt, now, result).await,
                 },
             };
             for change in &page.documents {
@@ -85,7 +80,7 @@ impl Reconcile {
             cursor.offset += page.length - shift;
             self.ledger.set_cursor(name, &cursor).await?;
         }
-        result.stopped = Some("enough_for_now".to_owned());
+        result.stopped = Some("limit_reached".to_owned());
         Ok(())
     }
 

@@ -10,6 +10,7 @@
 
 mod feeds;
 mod open_subjects;
+mod pause;
 
 use std::{collections::BTreeMap, ops::Index};
 
@@ -18,7 +19,7 @@ use serde::Serialize;
 
 use crate::{
     aws::Aws,
-    domain::{Kind, LedgerError, Link, Provider, Subject, TimeSource, Unavailable},
+    domain::{Kind, LedgerError, Link, Provider, Subject, TimeSource},
     ledger::{Ledger, ReportedStatus},
     outbound::{Client, HostPatterns, Timeouts, UrlPolicy},
     providers::{Discovery, MissedCallback, Services},
@@ -28,22 +29,14 @@ use crate::{
 /// A callback may still arrive within this time: a batch of Legalesign's alone takes six minutes.
 pub const GRACE: SignedDuration = SignedDuration::from_mins(15);
 
-/// Pause after a 429 that names none.
-const PAUSE: SignedDuration = SignedDuration::from_mins(15);
-
-/// Consecutive failures after which a service isn't queried until the next run.
-const MAX_FAILURES: usize = 3;
-
 /// The result of querying one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Queried {
     /// The number of documents, requests and packs that were queried.
-    #[serde(rename = "asked")]
     pub queried: usize,
     /// The number of recorded statuses that no callback had reported.
     pub recorded: usize,
     /// Of these, the missed callbacks; the others are older than the first run.
-    #[serde(rename = "never_came")]
     pub missed: usize,
     /// The number of missing statuses whose callback may still arrive.
     pub maybe_late: usize,
@@ -81,18 +74,6 @@ pub struct Reconcile {
 
 /// Called for each document, request or pack that was queried, with the number so far.
 type Progress = Box<dyn Fn(Provider, usize) + Send + Sync>;
-
-/// Whether the queries of a service go on.
-enum Next {
-    GoOn,
-    Stop(Halt),
-}
-
-/// Why the queries of a service stop, and for how long at least.
-struct Halt {
-    reason: String,
-    pause: Option<SignedDuration>,
-}
 
 /// A status that the API reports.
 struct Found<'a> {
@@ -134,7 +115,7 @@ impl Reconcile {
                 Ok(Discovery::Feeds(feeds)) => self.feeds(provider, &feeds, now).await?,
                 Ok(Discovery::OpenSubjects) => self.open_subjects(provider, now).await?,
                 Err(problem) => {
-                    tracing::warn!(event = "not_asked", %provider, problem = %problem);
+                    tracing::warn!(event = "not_queried", %provider, problem = %problem);
                     Queried { stopped: Some("not_configured".to_owned()), ..Queried::default() }
                 }
             };
@@ -144,9 +125,9 @@ impl Reconcile {
             tracing::info!(
                 event = "reconciled",
                 provider = %provider,
-                asked = result.queried,
+                queried = result.queried,
                 recorded = result.recorded,
-                never_came = result.missed,
+                missed = result.missed,
                 maybe_late = result.maybe_late,
                 stopped = result.stopped,
                 metric.MissedCallbacks = result.missed,
@@ -187,12 +168,11 @@ impl Reconcile {
             result.maybe_late += 1;
             return Ok(());
         }
-        self.ledger.enqueue_reported(&reported, now).await?;
-        if self.ledger.report(&reported, links, now).await? {
+        if self.ledger.report_missed(&reported, links, now).await? {
             result.recorded += 1;
             if !first_pass {
                 result.missed += 1;
-                tracing::warn!(event = "callback_never_came", provider = %subject.provider, subject = %subject.id, kind = subject.kind.as_str(), status = status.as_str());
+                tracing::warn!(event = "callback_missed", provider = %subject.provider, subject = %subject.id, kind = subject.kind.as_str(), status = status.as_str());
             }
         }
         Ok(())
@@ -213,7 +193,7 @@ impl Reconcile {
         if self.ledger.record_missed_callback(subject, name, *kind, *made_at, *known, now).await? {
             result.recorded += 1;
             result.missed += 1;
-            tracing::warn!(event = "callback_never_came", provider = %subject.provider, subject = %subject.id, name);
+            tracing::warn!(event = "callback_missed", provider = %subject.provider, subject = %subject.id, name);
         }
         Ok(())
     }
@@ -222,21 +202,4 @@ impl Reconcile {
 /// Whether a callback about what happened at `since` may still arrive.
 fn is_in_grace(since: Timestamp, now: Timestamp) -> bool {
     since.checked_add(GRACE).is_ok_and(|end| end > now)
-}
-
-/// What a failed query means for the service's other subjects.
-fn next(unavailable: &Unavailable, failures: &mut usize) -> Next {
-    let stop = |pause| Next::Stop(Halt { reason: unavailable.reason().to_owned(), pause });
-    match unavailable {
-        Unavailable::RateLimited { after } => stop(Some(after.unwrap_or(PAUSE))),
-        Unavailable::NotConfigured => stop(None),
-        Unavailable::Failed { .. } => {
-            *failures += 1;
-            if *failures >= MAX_FAILURES { stop(None) } else { Next::GoOn }
-        }
-        _ => {
-            *failures = 0;
-            Next::GoOn
-        }
-    }
 }

@@ -3,11 +3,11 @@
 
 use jiff::Timestamp;
 
-use super::{Found, Halt, Next, Queried, Reconcile, next};
-use crate::{
-    domain::{LedgerError, Provider, Stop, Subject},
-    ledger::Cursor,
+use super::{
+    Found, Queried, Reconcile,
+    pause::{Next, next},
 };
+use crate::domain::{LedgerError, Provider, Stop, Subject};
 
 /// Maximum number of subjects per run. At a second each, which is slow for an API, that takes a few minutes.
 const MAX_SUBJECTS: usize = 200;
@@ -18,11 +18,7 @@ impl Reconcile {
         let mut result = Queried::default();
         let name = provider.as_str();
         let service = self.services.of(provider);
-        let mut cursor = self.ledger.cursor(name).await?;
-        if cursor.not_before.is_some_and(|again| again > now) {
-            return Ok(Queried { stopped: Some("asked_to_wait".to_owned()), ..result });
-        }
-        cursor.not_before = None;
+        let Some(mut cursor) = self.resume(name, now, &mut result).await? else { return Ok(result) };
         let open = self.ledger.open_documents(provider, cursor.place.as_deref(), MAX_SUBJECTS).await?;
         // Fewer than the maximum: the list ends here, and the next run starts over.
         let ended = open.len() < MAX_SUBJECTS;
@@ -38,7 +34,8 @@ impl Reconcile {
                 Err(Stop::Ledger(error)) => return Err(error),
                 Err(Stop::Unavailable(unavailable)) => {
                     if let Next::Stop(halt) = next(&unavailable, &mut failures) {
-                        return self.halt(name, cursor, halt, now, result).await;
+                        self.halt(name, cursor, halt, now, &mut result).await?;
+                        return Ok(result);
                     }
                 }
             }
@@ -58,7 +55,8 @@ impl Reconcile {
                 }
                 Err(unavailable) => {
                     if let Next::Stop(halt) = next(&unavailable, &mut failures) {
-                        return self.halt(name, cursor, halt, now, result).await;
+                        self.halt(name, cursor, halt, now, &mut result).await?;
+                        return Ok(result);
                     }
                 }
             }
@@ -67,23 +65,9 @@ impl Reconcile {
         if ended {
             cursor.place = None;
         } else {
-            result.stopped = Some("enough_for_now".to_owned());
+            result.stopped = Some("limit_reached".to_owned());
         }
         self.ledger.set_cursor(name, &cursor).await?;
         Ok(result)
-    }
-
-    /// Stops querying a service until the next run, or for as long as it asks.
-    async fn halt(
-        &self,
-        name: &str,
-        mut cursor: Cursor,
-        Halt { reason, pause }: Halt,
-        now: Timestamp,
-        result: Queried,
-    ) -> Result<Queried, LedgerError> {
-        cursor.not_before = pause.and_then(|pause| now.checked_add(pause).ok());
-        self.ledger.set_cursor(name, &cursor).await?;
-        Ok(Queried { stopped: Some(reason), ..result })
     }
 }

@@ -186,7 +186,7 @@ async fn reconcile_events_do_nothing_on_an_empty_table() {
         let function = reconcile::Function::start(Ok(functions.settings()), &functions.aws);
         let done = serde_json::to_value(function.handle(task).await.unwrap()).unwrap();
         // The other results depend on what is stored and on the services.
-        assert!(done.get("signeasy").is_none_or(|asked| asked["asked"] == 0), "{case}: {done}");
+        assert!(done.get("signeasy").is_none_or(|service| service["queried"] == 0), "{case}: {done}");
         for (name, value) in answers[format!("reconcile/{case}")].as_object().unwrap() {
             assert_eq!(&done[name], value, "{case}: {name}");
         }

@@ -111,7 +111,7 @@ async fn step(log: &Log, target: &Target, poster: &Poster, attempts: u32) -> Res
             let attempts = attempts + 1;
             let pause = pause_after(attempts);
             if attempts == 1 {
-                tracing::warn!(event = "forward_not_taken", target = target.label(), failure);
+                tracing::warn!(event = "forward_not_accepted", target = target.label(), failure);
             }
             let not_before = time::now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
             log.not_accepted(target, attempts, failure, not_before).await?;

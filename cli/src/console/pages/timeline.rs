@@ -97,7 +97,7 @@ fn pdfs(subject: &Subject, pdfs: &[Pdf]) -> Markup {
                             td data-label="Role" { (pdf.role.as_str().replace('_', " ")) }
                             td.number data-label="Size" {
                                 (size(pdf.size))
-                                @if pdf.trailing_bytes > 0 { br; span.quiet { (pdf.trailing_bytes) " bytes behind the PDF’s end" } }
+                                @if pdf.trailing_bytes > 0 { br; span.quiet { (pdf.trailing_bytes) " bytes after the PDF’s end" } }
                             }
                             td data-label="SHA-256" { (hash(&pdf.sha256)) }
                             td data-label="Archived" { (moment(pdf.archived_at)) }

@@ -33,9 +33,9 @@ pub fn callback(event: &str, document: &SubjectId, key: Option<&SigningKey>) -> 
     let post = match (event, key) {
         ("batch", Some(key)) => posts::batch(key, &batch(document, now))?,
         ("batch", None) => return Err(CallbackError::NoSigningKey),
-        ("signed" | "sent" | "rejected", Some(key)) => posts::signed_form(key, document, GROUP)?.upon(event),
+        ("signed" | "sent" | "rejected", Some(key)) => posts::signed_form(key, document, GROUP)?.with_event(event),
         // Legalesign's own page has the form without its signature too.
-        ("signed" | "sent" | "rejected", None) => posts::form(document, GROUP).upon(event),
+        ("signed" | "sent" | "rejected", None) => posts::form(document, GROUP).with_event(event),
         ("realtime", _) => {
             let id = uuid::Uuid::now_v7().to_string();
             posts::webhook(&id, "document.finalPdfCreated", document, GROUP, now)

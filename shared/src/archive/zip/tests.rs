@@ -83,7 +83,7 @@ fn zip64_records_and_data_descriptors_are_read() {
     large.write_all(PDF).unwrap();
     assert_eq!(unpacked(&large.finish().unwrap().into_inner()), only("a.pdf"));
 
-    // A writer that can't seek puts sizes and checksum behind the data.
+    // A writer that can't seek puts sizes and checksum after the data.
     for method in METHODS {
         let mut streamed = ZipWriter::new_stream(Vec::new());
         streamed.start_file("a.pdf", SimpleFileOptions::default().compression_method(method)).unwrap();
@@ -124,7 +124,7 @@ fn a_pdf_is_not_taken_for_a_zip() {
     let inner = zip(&[("a.pdf", PDF)], CompressionMethod::Stored);
     let mut attached = b"%PDF-1.7\n9 0 obj\n<</Type/EmbeddedFile>>\nstream\r\n".to_vec();
     attached.extend_from_slice(&inner);
-    // Cut off right behind the attached zip.
+    // Cut off right after the attached zip.
     assert_eq!(unpacked(&attached), Ok(None));
     attached.extend_from_slice(b"\nendstream\nendobj\nstartxref\n9\n%%EOF\n");
     assert_eq!(unpacked(&attached), Ok(None));

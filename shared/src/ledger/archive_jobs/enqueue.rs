@@ -18,7 +18,7 @@ use crate::{
 /// lost.
 const MAX_REMEMBERED_REQUESTS: usize = 200;
 
-/// Length of the part of an event's id that tells the requests of one subject apart, in characters.
+/// Length of the part of an event's id that distinguishes the requests of one subject, in characters.
 const REQUEST_CHARS: usize = 32;
 
 /// The reason of a job for a group whose documents aren't wanted.

@@ -3,7 +3,7 @@
 //! The table's stream hands over a job that is `due` and not leased. A worker leases it, does the work and stores the
 //! outcome. An event that requests the job again meanwhile raises `revision`. Then the worker's outcome is rejected by
 //! its condition, the lease is released, and that very write hands the job over once more. So two workers can't fetch the
-//! same document twice, and no request gets lost between a worker's last look and its outcome.
+//! same document twice, and no request is lost between a worker's last look and its outcome.
 
 mod enqueue;
 mod job;
@@ -128,7 +128,7 @@ impl Ledger {
                 Ok(job) => jobs.push(job),
                 // An item that another program wrote must not keep the other jobs from being done.
                 Err(problem) => {
-                    tracing::error!(event = "order_unreadable", partition = entry.partition, %problem);
+                    tracing::error!(event = "job_unreadable", partition = entry.partition, %problem);
                 }
             }
         }

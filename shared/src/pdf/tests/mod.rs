@@ -43,7 +43,7 @@ fn fault(bytes: &[u8]) -> Option<NotAPdf> {
     open(bytes).err()
 }
 
-/// `PLAIN` with the first `from` replaced. Offsets behind it may change.
+/// `PLAIN` with the first `from` replaced. Offsets after it may change.
 fn plain_with(from: &str, to: &str) -> Vec<u8> {
     assert!(PLAIN.contains(from), "{from}");
     PLAIN.replacen(from, to, 1).into_bytes()

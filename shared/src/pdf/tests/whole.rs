@@ -58,7 +58,7 @@ fn what_every_reader_tolerates_is_tolerated() {
         ("a wrong generation", PLAIN.replace("0000000105 00000", "0000000105 00001")),
         ("a wrong size", PLAIN.replace("/Size 4", "/Size 9")),
         ("a chain that ends with 0", PLAIN.replace("/Size 4", "/Size 4/Prev 0")),
-        ("a comment behind the offset", PLAIN.replace("170\n", "170\n%made by hand\n")),
+        ("a comment after the offset", PLAIN.replace("170\n", "170\n%made by hand\n")),
         ("a catalog without a type", PLAIN.replace("/Type/Catalog", "/Lang(en-US) ")),
     ];
     for (case, text) in cases {

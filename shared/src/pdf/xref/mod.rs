@@ -63,16 +63,16 @@ fn read_section<R: Read + Seek>(
     entries: &mut Entries,
 ) -> Result<Dictionary, NotAPdf> {
     let offset = origin.saturating_add(section);
-    let Some(((), behind)) = parse_at(source, offset, |parser| parser.keyword(b"xref"))? else {
+    let Some(((), after)) = parse_at(source, offset, |parser| parser.keyword(b"xref"))? else {
         return stream::read(source, offset, entries);
     };
     // A hybrid file marks objects as free for readers that don't know streams. For others, a stream says where they are,
     // and so it is read before the table.
-    let trailer = table::read(source, behind, None)?;
+    let trailer = table::read(source, after, None)?;
     if let Some(hidden) = number(&trailer, "XRefStm")? {
         stream::read(source, origin.saturating_add(hidden), entries)?;
     }
-    table::read(source, behind, Some(entries))
+    table::read(source, after, Some(entries))
 }
 
 /// An offset in a trailer.

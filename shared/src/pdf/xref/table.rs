@@ -17,7 +17,7 @@ enum Line {
     Entry(u64, u64, bool),
 }
 
-/// Reads the table at `offset`, behind `xref`, and adds its entries. Returns its trailer.
+/// Reads the table at `offset`, after `xref`, and adds its entries. Returns its trailer.
 ///
 /// Words count, not columns: entries of 19 or 21 bytes are seen, and so is a subsection with fewer entries than it
 /// announces.
@@ -31,8 +31,8 @@ pub(super) fn read<R: Read + Seek>(
 ) -> Result<Dictionary, NotAPdf> {
     let (mut number, mut left, mut is_first) = (0_u64, 0_u64, true);
     loop {
-        let (line, behind) = parse_at(source, offset, line)?.ok_or(NotAPdf::CrossReference)?;
-        offset = behind;
+        let (line, after) = parse_at(source, offset, line)?.ok_or(NotAPdf::CrossReference)?;
+        offset = after;
         match line {
             Line::Trailer(trailer) => return Ok(trailer),
             Line::Subsection(first, count) => (number, left, is_first) = (first, count, true),

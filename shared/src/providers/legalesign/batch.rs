@@ -24,7 +24,7 @@ use crate::{
 /// The name of entries that report a status. No other name is documented.
 const STATUS: &str = "status";
 
-/// Longest accepted name, in bytes; no documented one comes near.
+/// Longest accepted name, in bytes; no documented one is nearly as long.
 const MAX_NAME: usize = 200;
 
 /// Longest accepted value, in bytes. A status is much shorter, and the value is written into an item.

@@ -23,7 +23,7 @@ const FINAL_DOCUMENT_GENERATED: &str = "final_document_generated";
 /// The event that reports a change of a pack's status without the new status, for which the API is queried.
 const DOCUMENT_STATUS_CHANGED: &str = "document_status_changed";
 
-/// Longest accepted name, in bytes; no documented one comes near.
+/// Longest accepted name, in bytes; no documented one is nearly as long.
 pub(super) const MAX_NAME: usize = 200;
 
 /// How a callback is proven: by the path token alone.

@@ -9,7 +9,7 @@ use url::{Host, Url};
 use super::redact;
 
 /// Maximum length of a callback URL, in bytes. API Gateway's limit for a request line with its headers is 10 KB, and no
-/// callback URL comes near this.
+/// callback URL is nearly as long.
 const MAX_LENGTH: usize = 2048;
 
 /// A callback URL. `Display`, `Debug` and `Serialize` show it redacted.

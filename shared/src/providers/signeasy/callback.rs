@@ -26,7 +26,7 @@ use crate::{
     providers::verify::Scheme,
 };
 
-/// Longest accepted name, in bytes; no documented one comes near.
+/// Longest accepted name, in bytes; no documented one is nearly as long.
 const MAX_NAME: usize = 200;
 
 /// How a callback is proven: by the path token and the token in its body.

@@ -204,7 +204,7 @@ pub async fn fetch(client: &Client, url: &str) -> Result<Fetched, OutboundError>
 pub async fn fetch_code(client: &Client, url: &str) -> &'static str {
     match fetch(client, url).await {
         Ok(Fetched::Document(_)) => "document",
-        Ok(Fetched::Answer(_)) => "answer",
+        Ok(Fetched::NoDocument(_)) => "no document",
         Err(error) => error.code(),
     }
 }

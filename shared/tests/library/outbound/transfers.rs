@@ -2,7 +2,7 @@
 
 use super::server::{Server, empty_file, fetch, fetch_code, patient, reply};
 use aws_lc_rs::digest::{SHA256, digest};
-use countersign::outbound::{Answer, Coding, Download, Downloaded, Fetched, OutboundError};
+use countersign::outbound::{Coding, Download, Downloaded, Fetched, NoDocument, OutboundError};
 use http::StatusCode;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -112,7 +112,7 @@ async fn other_statuses_are_returned() {
         let fetched = patient().download(&download, &mut file).await.unwrap();
         assert_eq!(
             fetched,
-            Fetched::Answer(Answer {
+            Fetched::NoDocument(NoDocument {
                 status: StatusCode::from_bytes(&status.as_bytes()[..3]).unwrap(),
                 retry_after: retry_after.map(Duration::from_secs),
                 host: "files.example".to_owned(),

@@ -17,7 +17,7 @@ fn serve_from_localhost(stack: &LocalStack, id: &str) -> Simulator {
 async fn made_due(stack: &LocalStack) -> usize {
     match stack.functions.reconcile.handle(Task::Sweep).await.unwrap() {
         Done::Swept(swept) => swept.made_due,
-        other @ Done::Asked(_) => panic!("{other:?}"),
+        other @ Done::Queried(_) => panic!("{other:?}"),
     }
 }
 

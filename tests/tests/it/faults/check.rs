@@ -117,7 +117,9 @@ impl Scenario {
     /// A Legalesign document, by the signed form.
     pub fn legalesign_realtime(functions: &FaultyFunctions, id: &str) -> Self {
         let form = |event| {
-            posts::signed_form(&legalesign::signing_key(&functions.secrets), id, posts::GROUP).unwrap().upon(event)
+            posts::signed_form(&legalesign::signing_key(&functions.secrets), id, posts::GROUP)
+                .unwrap()
+                .with_event(event)
         };
         let callbacks = vec![Callback::new(form("sent"), Kind::Sent), Callback::new(form("signed"), Kind::Completed)];
         Self { subject: document(Provider::Legalesign, id), callbacks, identified: true, verbatim: true }

@@ -122,7 +122,7 @@ async fn batches_without_a_usable_certificate_are_answered_not_configured() {
         assert_eq!(answer.verdict(), (503, "unavailable", "not_configured"));
         assert!(answer.headers.contains_key("retry-after"));
         // Callbacks that need no certificate work.
-        let answer = stack.post_legalesign(posts::form("d", "g").upon("sent")).await;
+        let answer = stack.post_legalesign(posts::form("d", "g").with_event("sent")).await;
         assert_eq!(answer.verdict(), (200, "recorded", "ok"));
     }
     // An expired certificate doesn't count as missing, but proves nothing now.

@@ -277,7 +277,7 @@ async fn a_batch_that_dynamodb_rejects_is_spooled_in_the_bucket() {
 async fn an_accepted_realtime_callback_is_acknowledged_and_finished_by_the_sweep() {
     let stack = LocalStack::start().await;
     let proxy = DynamoDbProxy::start(&stack, Arc::new(|_, json| reject(json, "EVENT#"))).await;
-    let (status, answer) = proxy.handle(&stack, &REALTIME, posts::form("d", GROUP).upon("signed")).await;
+    let (status, answer) = proxy.handle(&stack, &REALTIME, posts::form("d", GROUP).with_event("signed")).await;
     assert_eq!((status, &answer["outcome"]), (200, &json!("accepted")));
     finish(&stack, &stack.aws).await;
     assert_eq!(stack.timeline(&document("d")).await.document.status, Some(Kind::Completed));

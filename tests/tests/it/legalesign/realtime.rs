@@ -28,7 +28,7 @@ async fn a_form_is_recorded_as_the_event_in_its_url_signed_or_not() {
                 Trust::Token => posts::form(&id, GROUP),
                 Trust::Signature => posts::signed_form(&key, &id, GROUP).unwrap(),
             };
-            let post = post.upon(event);
+            let post = post.with_event(event);
             let answer = stack.post_legalesign(post).await;
             assert_eq!((answer.verdict(), &answer.body["events"]), ((200, "recorded", "ok"), &json!(1)));
             let timeline = stack.timeline(&document(&id)).await;
@@ -50,12 +50,13 @@ async fn a_form_is_recorded_as_the_event_in_its_url_signed_or_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_must_be_valid_if_present_and_only_the_signed_part_is_recorded() {
     let stack = LocalStack::start().await;
-    let good = posts::signed_form(&legalesign::signing_key(&stack.secrets), "real", GROUP).unwrap().upon("signed");
+    let good =
+        posts::signed_form(&legalesign::signing_key(&stack.secrets), "real", GROUP).unwrap().with_event("signed");
     let text = String::from_utf8(good.body.to_vec()).unwrap();
     let (beside, signed) = text.split_once("&json_signed=").unwrap();
     let changed = |body: String| Post { body: body.into(), ..good.clone() };
     let signed_by_other_key =
-        posts::signed_form(&SigningKey::generate().unwrap(), "real", GROUP).unwrap().upon("signed");
+        posts::signed_form(&SigningKey::generate().unwrap(), "real", GROUP).unwrap().with_event("signed");
     for post in [changed(text.replace("json_signed=%7B", "json_signed=%20%7B")), signed_by_other_key] {
         assert_eq!(stack.post_legalesign(post).await.verdict(), (401, "rejected", "unproven"));
     }
@@ -73,10 +74,10 @@ async fn a_signature_must_be_valid_if_present_and_only_the_signed_part_is_record
 async fn unsigned_posts_are_rejected_if_signatures_are_required() {
     let stack = LocalStack::start_with_environment(&[("LEGALESIGN_REALTIME_PROOF", "signature")]).await;
     let webhook = posts::webhook("e1", "document.finalPdfCreated", "d", GROUP, jiff::Timestamp::now());
-    for post in [posts::form("d", GROUP).upon("signed"), webhook] {
+    for post in [posts::form("d", GROUP).with_event("signed"), webhook] {
         assert_eq!(stack.post_legalesign(post).await.verdict(), (401, "rejected", "unproven"));
     }
-    let signed = posts::signed_form(&legalesign::signing_key(&stack.secrets), "d", GROUP).unwrap().upon("signed");
+    let signed = posts::signed_form(&legalesign::signing_key(&stack.secrets), "d", GROUP).unwrap().with_event("signed");
     assert_eq!(stack.post_legalesign(signed).await.verdict(), (200, "recorded", "ok"));
 }
 
@@ -84,8 +85,11 @@ async fn unsigned_posts_are_rejected_if_signatures_are_required() {
 async fn an_event_proven_by_token_and_the_same_event_signed_are_recorded_separately() {
     let stack = LocalStack::start().await;
     let key = legalesign::signing_key(&stack.secrets);
-    assert_eq!(stack.post_legalesign(posts::form("d", GROUP).upon("sent")).await.verdict(), (200, "recorded", "ok"));
-    let signed = || posts::signed_form(&key, "d", GROUP).unwrap().upon("sent");
+    assert_eq!(
+        stack.post_legalesign(posts::form("d", GROUP).with_event("sent")).await.verdict(),
+        (200, "recorded", "ok")
+    );
+    let signed = || posts::signed_form(&key, "d", GROUP).unwrap().with_event("sent");
     assert_eq!(
         stack.post_legalesign(signed()).await.verdict(),
         (200, "recorded", "ok"),
@@ -101,10 +105,10 @@ async fn an_event_proven_by_token_and_the_same_event_signed_are_recorded_separat
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redelivery_changes_nothing_not_even_the_timestamp() {
     let stack = LocalStack::start().await;
-    stack.post_legalesign(posts::form("d", GROUP).upon("sent")).await;
+    stack.post_legalesign(posts::form("d", GROUP).with_event("sent")).await;
     let first = stack.timeline(&document("d")).await.document;
     tokio::time::sleep(Duration::from_millis(5)).await;
-    stack.post_legalesign(posts::form("d", GROUP).upon("sent")).await;
+    stack.post_legalesign(posts::form("d", GROUP).with_event("sent")).await;
     assert_eq!(stack.timeline(&document("d")).await.document, first);
 }
 
@@ -197,7 +201,7 @@ async fn documents_of_other_groups_are_recorded_as_foreign_and_not_archived() {
         stack.simulator.document(id).group("theirs");
     }
     stack.simulator.document("mine").group("ours");
-    stack.post_legalesign(posts::form("form", "theirs").upon("signed")).await;
+    stack.post_legalesign(posts::form("form", "theirs").with_event("signed")).await;
     stack.post_legalesign(posts::webhook("e1", "finalPdfCreated", "webhook", "theirs", at)).await;
     for id in ["form", "webhook"] {
         let timeline = stack.timeline(&document(id)).await;

@@ -85,7 +85,9 @@ async fn signed_batches_can_be_verified_again_after_the_certificate_was_replaced
 async fn a_signed_form_can_be_verified_again_and_an_unsigned_one_cannot() {
     let stack = LocalStack::start().await;
     let signed = stack
-        .post_legalesign(posts::signed_form(&legalesign::signing_key(&stack.secrets), "d", GROUP).unwrap().upon("sent"))
+        .post_legalesign(
+            posts::signed_form(&legalesign::signing_key(&stack.secrets), "d", GROUP).unwrap().with_event("sent"),
+        )
         .await;
     let id = signed.delivery().parse().unwrap();
     assert!(verify(&stack.ledger(), &deliveries::services(), &id).await.is_ok());
@@ -95,7 +97,7 @@ async fn a_signed_form_can_be_verified_again_and_an_unsigned_one_cannot() {
     assert_eq!(failure(&stack, &id).await, "signature_length");
     set_delivery(&stack, &id, "headers", AttributeValue::M([].into())).await;
     assert_eq!(failure(&stack, &id).await, "nothing_signed");
-    let unsigned = stack.post_legalesign(posts::form("d", GROUP).upon("sent")).await;
+    let unsigned = stack.post_legalesign(posts::form("d", GROUP).with_event("sent")).await;
     assert_eq!(failure(&stack, &unsigned.delivery().parse().unwrap()).await, "not_signed");
     let unknown: DeliveryId = "01a20145-c1ab-747f-a4ed-7e1f271843fb".parse().unwrap();
     assert_eq!(verify(&stack.ledger(), &deliveries::services(), &unknown).await, Err(VerifyError::NotFound));

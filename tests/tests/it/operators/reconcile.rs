@@ -112,7 +112,7 @@ async fn a_rate_limited_service_is_not_queried_until_its_pause_is_over() {
     assert_eq!((found.queried, found.stopped.as_deref()), (0, Some("api_http_429")));
     stack.simulator.clear_requests();
     let waiting = run(&stack, time::now()).await[Provider::Legalesign].clone();
-    assert_eq!(waiting.stopped.as_deref(), Some("asked_to_wait"));
+    assert_eq!(waiting.stopped.as_deref(), Some("rate_limited"));
     assert!(stack.simulator.requests_to(LIST).is_empty());
     assert!(run(&stack, in_minutes(24 * 60)).await[Provider::Legalesign].clone().missed > 0);
 }

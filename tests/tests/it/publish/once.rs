@@ -68,7 +68,7 @@ async fn redelivery_replay_sweep_and_reconcile_publish_nothing_new() {
         replay.delivery(&delivery).await.expect("replayed");
     }
     stack.functions.reconcile.handle(Task::Sweep).await.expect("swept");
-    stack.functions.reconcile.handle(Task::Ask).await.expect("asked");
+    stack.functions.reconcile.handle(Task::Query).await.expect("queried");
     assert!(stack.ledger().retry(&document).await.expect("the ledger"));
     stack.wait_for_archive(&document, &[ArchiveState::Archived]).await;
     // What is recorded last is published last.

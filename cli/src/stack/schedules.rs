@@ -1,0 +1,45 @@
+//! The schedules that call `reconcile`.
+
+use std::{sync::Arc, time::Duration};
+
+use dynoxide::Database;
+use reconcile::Task;
+use tokio::sync::watch;
+
+use super::Functions;
+
+/// Interval of the sweep. Deployed it is 15 minutes, too long to wait at a laptop.
+const SWEEP_EVERY: Duration = Duration::from_secs(20);
+
+/// Interval of querying the services, the same as deployed.
+const QUERY_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Queries the services for missed callbacks, again and again.
+pub(super) async fn query(functions: Arc<Functions>, mut stopping: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(QUERY_EVERY) => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+        if let Err(problem) = functions.reconcile.handle(Task::Query).await {
+            tracing::error!(event = "query_failed", %problem);
+        }
+    }
+}
+
+/// Sweeps again and again.
+pub(super) async fn sweep(functions: Arc<Functions>, database: Database, mut stopping: watch::Receiver<bool>) {
+    loop {
+        if let Err(problem) = functions.reconcile.handle(Task::Sweep).await {
+            tracing::error!(event = "sweep_failed", %problem);
+        }
+        // DynamoDB expires items by itself, the embedded one on request.
+        if let Err(problem) = database.sweep_ttl() {
+            tracing::error!(event = "ttl_failed", %problem);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+    }
+}

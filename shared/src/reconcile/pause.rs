@@ -1,0 +1,75 @@
+//! When the queries of a service stop: after a 429, without credentials, or after several failures in a row.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Queried, Reconcile};
+use crate::{
+    domain::{LedgerError, Unavailable},
+    ledger::Cursor,
+};
+
+/// Pause after a 429 that names none.
+const PAUSE: SignedDuration = SignedDuration::from_mins(15);
+
+/// Consecutive failures after which a service isn't queried until the next run.
+const MAX_FAILURES: usize = 3;
+
+/// Whether the queries of a service go on.
+pub(super) enum Next {
+    GoOn,
+    Stop(Halt),
+}
+
+/// Why the queries of a service stop, and for how long at least.
+pub(super) struct Halt {
+    reason: String,
+    pause: Option<SignedDuration>,
+}
+
+/// What a failed query means for the service's other subjects. `failures` counts the consecutive failures.
+pub(super) fn next(unavailable: &Unavailable, failures: &mut usize) -> Next {
+    let stop = |pause| Next::Stop(Halt { reason: unavailable.reason().to_owned(), pause });
+    match unavailable {
+        Unavailable::RateLimited { after } => stop(Some(after.unwrap_or(PAUSE))),
+        Unavailable::NotConfigured => stop(None),
+        Unavailable::Failed { .. } => {
+            *failures += 1;
+            if *failures >= MAX_FAILURES { stop(None) } else { Next::GoOn }
+        }
+        _ => {
+            *failures = 0;
+            Next::GoOn
+        }
+    }
+}
+
+impl Reconcile {
+    /// Takes up the cursor of a service or feed after its pause. `None` if the pause isn't over; `result` then says so.
+    pub(super) async fn resume(
+        &self,
+        name: &str,
+        now: Timestamp,
+        result: &mut Queried,
+    ) -> Result<Option<Cursor>, LedgerError> {
+        let cursor = self.ledger.cursor(name).await?;
+        if cursor.not_before.is_some_and(|again| again > now) {
+            result.stopped = Some("rate_limited".to_owned());
+            return Ok(None);
+        }
+        Ok(Some(Cursor { not_before: None, ..cursor }))
+    }
+
+    /// Stops querying a service or feed until the next run, or for as long as the service asks.
+    pub(super) async fn halt(
+        &self,
+        name: &str,
+        cursor: Cursor,
+        Halt { reason, pause }: Halt,
+        now: Timestamp,
+        result: &mut Queried,
+    ) -> Result<(), LedgerError> {
+        result.stopped = Some(reason);
+        let not_before = pause.and_then(|pause| now.checked_add(pause).ok());
+        self.ledger.set_cursor(name, &Cursor { not_before, ..cursor }).await
+    }
+}
