@@ -9,11 +9,18 @@ use bytes::Bytes;
 use countersign::{
     archive,
     aws::Aws,
-    domain::{Envelope, Proven, Provider, Reading, Route, Trust, Unproven, Unreadable},
+    domain::{
+        Coverage, Envelope, PdfSignatures, Proven, Provider, Reading, Route, SignatureVerdict, Trust, Unproven,
+        Unreadable,
+    },
     form::Form,
     outbound::{Coding, HostPatterns, UrlPolicy},
     pdf::{Document, Object, ObjectId},
-    proof::signature::Signers,
+    pdf_signatures,
+    proof::{
+        cms::{SignedData, TimeStamp, TrustRoots},
+        signature::Signers,
+    },
     providers::{self, NotVerified, Services, legalesign},
     settings::SecretSource,
 };
@@ -26,7 +33,7 @@ const TOKEN: &str = "a-path-token-for-fuzzing";
 const SENT: &str = "a-body-token-for-fuzzing";
 
 /// Every target, by the name of its folder in the corpus.
-pub const ALL: [(&str, fn(&[u8])); 10] = [
+pub const ALL: [(&str, fn(&[u8])); 12] = [
     ("legalesign_batch", legalesign_batch),
     ("legalesign_realtime", legalesign_realtime),
     ("quicklysign", quicklysign),
@@ -36,6 +43,8 @@ pub const ALL: [(&str, fn(&[u8])); 10] = [
     ("certificate", certificate),
     ("url_policy", url_policy),
     ("pdf", pdf),
+    ("pdf_signatures", pdf_signatures),
+    ("cms", cms),
     ("download", download),
 ];
 
@@ -240,6 +249,48 @@ pub fn pdf(data: &[u8]) {
         }
     }
     drop(document.catalog());
+}
+
+/// Verifies the signatures within a PDF. One that is intact covers a whole revision, and is no longer intact when a byte
+/// of the version in the header is changed.
+pub fn pdf_signatures(data: &[u8]) {
+    let Some(found) = signatures_of(data) else { return };
+    for signature in &found.signatures {
+        let is_intact = signature.verdict == SignatureVerdict::Intact;
+        assert!(!(is_intact && signature.coverage == Coverage::Gaps), "an intact signature leaves no gaps");
+    }
+    let Some(version) = data.windows(5).position(|part| part == b"%PDF-").map(|header| header + 5) else { return };
+    let mut changed = data.to_vec();
+    let Some(byte) = changed.get_mut(version) else { return };
+    *byte ^= 1;
+    for signature in signatures_of(&changed).into_iter().flat_map(|found| found.signatures) {
+        assert!(signature.verdict != SignatureVerdict::Intact, "a changed byte must break every signature");
+    }
+}
+
+fn signatures_of(data: &[u8]) -> Option<PdfSignatures> {
+    static ROOTS: LazyLock<TrustRoots> = LazyLock::new(|| {
+        TrustRoots::parse(include_str!("../tests/pdf-signatures/files/root.pem")).expect("a certificate")
+    });
+    let mut document = Document::open(Cursor::new(data)).ok()?;
+    let at = Timestamp::from_second(1_800_000_000).expect("a time");
+    Some(pdf_signatures::inspect(&mut document, Some(&ROOTS), at).expect("memory can be read"))
+}
+
+/// The CMS parser: the input is a signature, which may also be a time-stamp.
+pub fn cms(data: &[u8]) {
+    let Ok(signature) = SignedData::parse(data) else { return };
+    let _ =
+        (signature.content_type(), signature.claimed_at(), signature.has_revocation_data(), signature.signer().is_ok());
+    if let Ok(digest) = signature.digest() {
+        let messages = [b"one", b"two"].map(|message| digest.of(message).expect("a supported digest"));
+        let verified = messages.iter().filter(|hash| signature.verify(hash).is_ok()).count();
+        assert!(verified < 2, "a signature must not be valid for two messages");
+    }
+    if TimeStamp::verify_token(&signature).is_ok() {
+        assert!(signature.content().is_some(), "a time-stamp contains what is signed");
+    }
+    let _ = TimeStamp::read(&signature);
 }
 
 /// Takes a downloaded file apart. The first byte chooses its content coding.
