@@ -101,3 +101,16 @@ async fn an_unreadable_delivery_and_an_erased_document_are_published() {
     let events = functions.publish().await;
     assert_eq!(types(&events[2..]), [DetailType::DocumentForgotten]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_names_at_most_200_pdfs_and_says_that_there_are_more() {
+    let stack = LocalStack::start().await;
+    stack.simulator.pack("large").documents(201);
+    stack.trigger(Provider::Quicklysign, "final_document_generated", "large").await;
+    let timeline = stack.wait_for_archive(&pack("large"), &[ArchiveState::Archived]).await;
+    assert_eq!(timeline.document.pdfs, 201);
+    stack.wait_for_events(&pack("large"), &[DetailType::DocumentCompleted, DetailType::DocumentArchived].into()).await;
+    let events = published(&stack.bus).await;
+    let archived = events.iter().find(|event| event.detail_type == DetailType::DocumentArchived).expect("an event");
+    assert_eq!((archived.detail.pdfs.len(), archived.detail.reason.as_deref()), (200, Some("more_pdfs")));
+}
