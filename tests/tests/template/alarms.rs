@@ -1,6 +1,6 @@
 //! Alarms: on existing metrics, to the topic, and explained in `docs/deploy.md`.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use countersign::telemetry::{METRICS, NAMESPACE, SERVICE};
 use serde_json::json;
@@ -34,30 +34,32 @@ fn every_metric_that_needs_action_has_an_alarm() {
 
 #[test]
 fn logged_metrics_are_exactly_the_declared_ones() {
-    let mut carried = BTreeSet::new();
-    for folder in ["shared/src", "functions"] {
-        metrics_in(&root().join(folder), &mut carried);
-    }
-    assert_eq!(carried, METRICS.iter().map(|metric| metric.name.to_owned()).collect());
+    let logged: BTreeSet<String> = source_texts().iter().flat_map(|source| metrics_in(source)).collect();
+    assert_eq!(logged, METRICS.iter().map(|metric| metric.name.to_owned()).collect());
 }
 
-/// Fields `metric.<Name>` in source files, except in the telemetry itself.
-fn metrics_in(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() && !path.ends_with("telemetry") {
-            metrics_in(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = std::fs::read_to_string(&path).expect("source");
-            for (start, field) in source.match_indices("metric.") {
-                let rest = &source[start + field.len()..];
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
-                if rest.starts_with(|c: char| c.is_ascii_uppercase()) {
-                    found.insert(rest[..end].to_owned());
-                }
+/// The fields `metric.<Name>` in a source file.
+fn metrics_in(source: &str) -> impl Iterator<Item = String> {
+    let fields = source.match_indices("metric.").map(|(start, field)| &source[start + field.len()..]);
+    let names = fields.filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+    names.map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect())
+}
+
+/// The source files of the library and the functions, except for the telemetry itself.
+pub fn source_texts() -> Vec<String> {
+    let mut folders = ["shared/src", "functions"].map(|folder| root().join(folder)).to_vec();
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && !path.ends_with("telemetry") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                texts.push(std::fs::read_to_string(&path).expect("source"));
             }
         }
     }
+    texts
 }
 
 #[test]

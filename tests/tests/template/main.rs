@@ -1,6 +1,7 @@
 //! Compares `template.yaml` with the code, so that they can't diverge.
 
 mod alarms;
+mod dashboard;
 mod deployed;
 mod environment;
 mod events;
