@@ -62,7 +62,7 @@ def main():
         deploy(arguments.builds)
         outputs = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
-        secrets = fill_in_secrets(folder / "data")
+        secrets = fill_in_secrets(folder / "data", outputs)
         functions = stand_in(outputs, local)
         base = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{functions['api']}/$default"
         for function, callback in CALLBACKS.items():
@@ -140,12 +140,13 @@ def deploy(builds):
     print(f"deployed: {len(resources)} resources")
 
 
-def fill_in_secrets(data):
+def fill_in_secrets(data, outputs):
     manager, tokens = boto3.client("secretsmanager"), {}
     for provider in ("legalesign", "quicklysign", "signeasy"):
         secrets = json.loads((data / f"secrets/{provider}.json").read_text())
         for kind in ("proof", "api"):
-            manager.put_secret_value(SecretId=f"{STACK}/{provider}/{kind}", SecretString=json.dumps(secrets[kind]))
+            secret = outputs[f"{provider.title()}{kind.title()}Secret"]
+            manager.put_secret_value(SecretId=secret, SecretString=json.dumps(secrets[kind]))
         tokens[provider] = secrets["proof"]["url_tokens"][0]
     return tokens
 

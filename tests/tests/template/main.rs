@@ -11,6 +11,7 @@ mod permissions;
 mod pipe;
 mod publish;
 mod recipes;
+mod retention;
 mod routes;
 mod table;
 mod template;

@@ -56,23 +56,6 @@ async fn the_local_stack_creates_the_same_table() {
     assert_eq!(expiry, deployed.property("/TimeToLiveSpecification/AttributeName").as_str());
 }
 
-#[test]
-fn resources_with_data_are_retained_when_the_stack_is_deleted() {
-    let template = Template::read();
-    let queues = ["ArchiveDeadLetters", "PipeDeadLetters", "PublishDeadLetters"];
-    for id in ["Table", "ArchiveBucket", "ArchiveBucketPolicy"].into_iter().chain(queues) {
-        let resource = template.resource(id).value;
-        assert_eq!(
-            (&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]),
-            (&"Retain".into(), &"Retain".into())
-        );
-    }
-    for secret in template.resources("AWS::SecretsManager::Secret") {
-        assert_eq!(secret.value["DeletionPolicy"], "Retain", "{}", secret.id);
-        assert_eq!(secret.value["UpdateReplacePolicy"], "Retain", "{}", secret.id);
-    }
-}
-
 /// The names in backquotes of a Markdown table's row.
 fn names(row: &str) -> impl Iterator<Item = &str> {
     row.split('`').skip(1).step_by(2)

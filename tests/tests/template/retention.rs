@@ -1,0 +1,62 @@
+//! What remains of a stack, and that nothing of it blocks the next deployment under the same name.
+
+use serde_json::Value;
+
+use super::template::{Resource, Template};
+
+/// Types whose resources have data that nobody can make again.
+const WITH_DATA: [&str; 5] = [
+    "AWS::DynamoDB::Table",
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",
+    "AWS::SecretsManager::Secret",
+    "AWS::SQS::Queue",
+];
+
+/// A queue that has no data of its own: the jobs in it are items of the table.
+const TRANSIENT: [&str; 1] = ["ArchiveQueue"];
+
+/// Properties that give a resource its name in the account.
+const NAMES: [&str; 6] = ["Name", "TableName", "BucketName", "QueueName", "LogGroupName", "TopicName"];
+
+/// Parameters whose value AWS accepts in any form.
+const WITHOUT_PATTERN: [&str; 1] = ["DownloadHosts"];
+
+fn retained(template: &Template) -> impl Iterator<Item = Resource<'_>> {
+    let resources = template.section("Resources").iter().map(|(id, value)| Resource { id, value });
+    resources.filter(|resource| resource.value.get("DeletionPolicy").is_some())
+}
+
+#[test]
+fn resources_with_data_are_retained_unless_their_creation_failed() {
+    let template = Template::read();
+    let with_data = WITH_DATA.into_iter().flat_map(|of| template.resources(of));
+    for resource in with_data.filter(|resource| !TRANSIENT.contains(&resource.id)) {
+        assert_eq!(resource.value["DeletionPolicy"], "RetainExceptOnCreate", "{}", resource.id);
+        assert_eq!(resource.value["UpdateReplacePolicy"], "Retain", "{}", resource.id);
+    }
+}
+
+#[test]
+fn a_retained_resource_has_no_name_that_the_next_stack_would_want() {
+    let template = Template::read();
+    assert!(retained(&template).count() > 10);
+    for resource in retained(&template) {
+        let properties = resource.value["Properties"].as_object().expect("properties");
+        for name in NAMES {
+            assert!(!properties.contains_key(name), "{} has the fixed name {}", resource.id, properties[name]);
+        }
+    }
+}
+
+#[test]
+fn a_mistyped_parameter_is_refused_before_anything_is_created() {
+    let template = Template::read();
+    for (name, parameter) in template.section("Parameters") {
+        let checked = ["AllowedValues", "AllowedPattern", "MinValue"].iter().any(|key| parameter.get(key).is_some());
+        assert!(checked || WITHOUT_PATTERN.contains(&name.as_str()), "{name} takes anything");
+        if parameter.get("AllowedPattern").is_some() {
+            assert!(parameter["ConstraintDescription"] != Value::Null, "{name} doesn't say what it takes");
+        }
+    }
+}
