@@ -1,5 +1,6 @@
 //! The sweep: finishes interrupted work. Spooled deliveries and those that stayed accepted are recorded. Archive jobs become
-//! due again when their waiting time is over, when no worker took them, or when their host is allowed by now.
+//! due again when their waiting time is over, when no worker took them, when their host is allowed by now, or when it is time
+//! to try the API's credentials again.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -8,7 +9,7 @@ use crate::{
     aws::Aws,
     domain::LedgerError,
     intake,
-    ledger::{ArchiveState, Ledger},
+    ledger::{ArchiveJob, ArchiveState, Ledger},
     outbound::HostPatterns,
     providers::Services,
     settings::Settings,
@@ -130,9 +131,12 @@ impl Sweep {
         let age = due_since.map(|since| time::seconds_between(since, now));
         swept.oldest_due_seconds = age.and_then(|seconds| seconds.try_into().ok()).unwrap_or_default();
         jobs.extend(not_taken);
-        let blocked = self.ledger.jobs(ArchiveState::Blocked, None, MAX_ITEMS).await?;
-        let allowed = |host: &Option<String>| host.as_ref().is_some_and(|host| self.download_hosts.allows(host));
-        jobs.extend(blocked.into_iter().filter(|job| allowed(&job.blocked_host)));
+        let blocked = self.ledger.jobs(ArchiveState::Blocked, Some(now), MAX_ITEMS).await?;
+        let is_allowed = |job: &ArchiveJob| match &job.blocked_host {
+            Some(host) => self.download_hosts.allows(host),
+            None => true,
+        };
+        jobs.extend(blocked.into_iter().filter(is_allowed));
         for job in jobs {
             if self.ledger.wake(&job).await? {
                 swept.made_due += 1;

@@ -77,7 +77,7 @@ impl Archiver {
             return Ok(());
         };
         let outcome = if lease.job.forgotten {
-            JobOutcome::Foreign { reason: FORGOTTEN.to_owned() }
+            JobOutcome::Unwanted { reason: FORGOTTEN.to_owned() }
         } else {
             match self.fetch(&lease).await {
                 Ok(()) => JobOutcome::Archived,
@@ -96,7 +96,7 @@ impl Archiver {
         let service = self.services.of(subject.provider);
         let inspection = service.inspect(&self.client, subject, &self.ledger).await?;
         if !job.groups.is_empty() && inspection.group.as_ref().is_some_and(|group| !job.groups.contains(group)) {
-            return Err(Unavailable::Foreign { reason: OTHER_GROUP.to_owned() }.into());
+            return Err(Unavailable::Unwanted { reason: OTHER_GROUP.to_owned() }.into());
         }
         self.record_report(subject, &inspection, time::now()).await?;
         if !job.complete && inspection.status != Some(Kind::Completed) && inspection.unavailable.is_none() {
@@ -235,11 +235,15 @@ fn log(subject: &Subject, outcome: &JobOutcome) {
         JobOutcome::Blocked { host } => {
             tracing::error!(event = "archive_blocked", %provider, %subject, host, metric.ArchivesBlocked = 1);
         }
+        JobOutcome::Denied { reason, not_before } => {
+            tracing::error!(event = "archive_blocked", %provider, %subject, reason, not_before = time::format(*not_before), metric.ArchivesBlocked = 1);
+        }
         JobOutcome::Failed { reason } => {
             tracing::error!(event = "archive_failed", %provider, %subject, reason, metric.ArchivesFailed = 1);
         }
         JobOutcome::Foreign { reason } => {
             tracing::warn!(event = "archive_foreign", %provider, %subject, reason, metric.ArchivesForeign = 1);
         }
+        JobOutcome::Unwanted { reason } => tracing::info!(event = "archive_unwanted", %provider, %subject, reason),
     }
 }

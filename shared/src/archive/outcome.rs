@@ -26,6 +26,10 @@ const NOT_READY: SignedDuration = SignedDuration::from_mins(2);
 /// The longest pause that a service can ask for. A longer one would be a mistake that no alarm shows.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
+/// Pause before the next query of a job that the API's credentials don't suffice for. It continues without an operator's
+/// command once they do.
+const DENIED: SignedDuration = SignedDuration::from_hours(1);
+
 /// Pause before the second look at a subject that the API doesn't know yet.
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(10);
 
@@ -73,8 +77,9 @@ pub(super) fn outcome(unavailable: Unavailable, job: JobState, now: Timestamp) -
         }
         Unavailable::NotComplete { ended: false, .. } => wait(NOT_READY, reason),
         // A callback reported that it is complete, so one of the two is wrong.
-        Unavailable::NotComplete { ended: true, .. } | Unavailable::Failed { .. } | Unavailable::NotConfigured => {
-            retry(job, reason, later)
+        Unavailable::NotComplete { ended: true, .. } | Unavailable::Failed { .. } => retry(job, reason, later),
+        Unavailable::NotConfigured | Unavailable::Denied { .. } => {
+            JobOutcome::Denied { not_before: later(DENIED), reason }
         }
         // A callback may be faster than the service's own tables.
         Unavailable::Unknown { .. } if !job.second_look => JobOutcome::Waiting {
@@ -84,6 +89,7 @@ pub(super) fn outcome(unavailable: Unavailable, job: JobState, now: Timestamp) -
             second_look: true,
         },
         Unavailable::Unknown { .. } | Unavailable::Foreign { .. } => JobOutcome::Foreign { reason },
+        Unavailable::Unwanted { .. } => JobOutcome::Unwanted { reason },
         Unavailable::HostNotAllowed { host } => JobOutcome::Blocked { host },
     }
 }
@@ -125,6 +131,21 @@ mod tests {
         }
         assert_eq!(times.len(), BACKOFF.len());
         assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn insufficient_credentials_block_a_job_without_ending_it() {
+        for attempts in [0, 1_000] {
+            for unavailable in [Unavailable::NotConfigured, Unavailable::Denied { reason: "not_configured".to_owned() }]
+            {
+                let denied = outcome_now(unavailable, job(attempts, true, false));
+                let JobOutcome::Denied { not_before, reason } = denied else { panic!("{denied:?}") };
+                assert_eq!(
+                    (not_before.to_string().as_str(), reason.as_str()),
+                    ("2026-11-22T01:00:00Z", "not_configured")
+                );
+            }
+        }
     }
 
     #[test]

@@ -111,6 +111,12 @@ pub enum Unavailable {
     },
     /// The credentials for the API are missing or unusable.
     NotConfigured,
+    /// The API doesn't accept our credentials (401), or not for this subject (403). It says nothing about whose subject it
+    /// is: a disabled API user, a token of another account, and a list of allowed addresses all give this response.
+    Denied {
+        /// The API's response, as a stable code.
+        reason: String,
+    },
     /// It failed; a later attempt may succeed.
     Failed {
         /// Why, as a stable code.
@@ -122,9 +128,14 @@ pub enum Unavailable {
         /// The API's response, as a stable code.
         reason: String,
     },
-    /// The API says that the subject isn't ours.
+    /// The API doesn't know the subject, so it isn't ours.
     Foreign {
         /// The API's response, as a stable code.
+        reason: String,
+    },
+    /// The subject belongs to a group whose documents aren't wanted.
+    Unwanted {
+        /// Why, as a stable code.
         reason: String,
     },
     /// The document is on a host that isn't allowed.
@@ -148,8 +159,10 @@ impl Unavailable {
             Self::NotReady { reason, .. }
             | Self::NotComplete { reason, .. }
             | Self::Failed { reason }
+            | Self::Denied { reason }
             | Self::Unknown { reason }
-            | Self::Foreign { reason } => reason,
+            | Self::Foreign { reason }
+            | Self::Unwanted { reason } => reason,
             Self::RateLimited { .. } => "api_http_429",
             Self::NotConfigured => "not_configured",
             Self::HostNotAllowed { .. } => "host_not_allowed",

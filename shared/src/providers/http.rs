@@ -135,12 +135,12 @@ impl From<Failure> for Unavailable {
     }
 }
 
-/// What an API's status means for the subject of the request. A service that reports subjects of other accounts by other
-/// statuses than 403 and 404 maps those itself.
+/// What an API's status means for the subject of the request. Only 404 says that the subject isn't ours.
 pub(super) fn unavailable(status: u16, retry_after: Option<SignedDuration>) -> Unavailable {
     let reason = format!("api_http_{status}");
     match status {
-        403 | 404 => Unavailable::Foreign { reason },
+        401 | 403 => Unavailable::Denied { reason },
+        404 => Unavailable::Foreign { reason },
         429 => Unavailable::RateLimited { after: retry_after },
         _ => Unavailable::Failed { reason },
     }
@@ -171,13 +171,13 @@ mod tests {
     #[test]
     fn each_status_has_its_variant_and_429_the_pause() {
         let minute = Some(SignedDuration::from_mins(1));
-        for status in [403, 404] {
-            let foreign = Unavailable::Foreign { reason: format!("api_http_{status}") };
-            assert_eq!(unavailable(status, minute), foreign);
+        assert_eq!(unavailable(404, minute), Unavailable::Foreign { reason: "api_http_404".to_owned() });
+        for status in [401, 403] {
+            assert_eq!(unavailable(status, minute), Unavailable::Denied { reason: format!("api_http_{status}") });
         }
         assert_eq!(unavailable(429, minute), Unavailable::RateLimited { after: minute });
         assert_eq!(unavailable(429, None).reason(), "api_http_429");
-        for status in [302, 400, 401, 410, 500] {
+        for status in [302, 400, 410, 500] {
             assert_eq!(unavailable(status, minute), Unavailable::failed(format!("api_http_{status}")));
         }
     }

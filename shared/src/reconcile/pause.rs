@@ -32,7 +32,7 @@ pub(super) fn next(unavailable: &Unavailable, failures: &mut usize) -> Next {
     match unavailable {
         Unavailable::RateLimited { after } => stop(Some(after.unwrap_or(PAUSE))),
         Unavailable::NotConfigured => stop(None),
-        Unavailable::Failed { .. } => {
+        Unavailable::Failed { .. } | Unavailable::Denied { .. } => {
             *failures += 1;
             if *failures >= MAX_FAILURES { stop(None) } else { Next::GoOn }
         }

@@ -24,11 +24,11 @@ pub enum ArchiveState {
     Waiting,
     /// Done.
     Archived,
-    /// An operator has to allow a host first.
+    /// An operator has to allow a host, or correct the API's credentials, first.
     Blocked,
     /// Given up after the last attempt.
     Failed,
-    /// The provider's API doesn't know the subject as ours.
+    /// The provider's API doesn't know the subject as ours, or its documents aren't wanted.
     Foreign,
 }
 
@@ -65,7 +65,7 @@ pub struct ArchiveJob {
     pub state: ArchiveState,
     /// The number of failed attempts since it was last requested.
     pub attempts: u32,
-    /// When it is due again, while it waits.
+    /// When it is due again, while it waits or is blocked by the API's credentials.
     pub not_before: Option<Timestamp>,
     /// Since when it has been due, however often it was handed over since.
     pub due_since: Option<Timestamp>,

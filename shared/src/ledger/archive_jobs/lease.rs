@@ -52,13 +52,25 @@ pub enum JobOutcome {
         /// The host.
         host: String,
     },
+    /// The credentials for the service's API must be corrected first.
+    Denied {
+        /// When to try again without being told that they were.
+        not_before: Timestamp,
+        /// The API's response, as a stable code.
+        reason: String,
+    },
     /// Given up.
     Failed {
         /// Why, as a stable code.
         reason: String,
     },
-    /// Not ours.
+    /// The service's API doesn't know the subject, so it isn't ours.
     Foreign {
+        /// Why, as a stable code.
+        reason: String,
+    },
+    /// Its documents aren't wanted. Stored as foreign.
+    Unwanted {
         /// Why, as a stable code.
         reason: String,
     },
@@ -109,12 +121,15 @@ impl Ledger {
                 (ArchiveState::Blocked, Some(format!("host_not_allowed: {host}")), job.attempts)
             }
             JobOutcome::Failed { reason } => (ArchiveState::Failed, Some(reason.clone()), job.attempts + 1),
-            JobOutcome::Foreign { reason } => (ArchiveState::Foreign, Some(reason.clone()), job.attempts),
+            JobOutcome::Denied { reason, .. } => (ArchiveState::Blocked, Some(reason.clone()), job.attempts),
+            JobOutcome::Foreign { reason } | JobOutcome::Unwanted { reason } => {
+                (ArchiveState::Foreign, Some(reason.clone()), job.attempts)
+            }
             JobOutcome::Cancelled => return self.cancel(lease).await,
         };
         let mut update = self.table.update(&partition, keys::ARCHIVE);
         let mut listed_at = now;
-        if let JobOutcome::Waiting { not_before, .. } = outcome {
+        if let JobOutcome::Waiting { not_before, .. } | JobOutcome::Denied { not_before, .. } = outcome {
             update = update.set(attribute::NOT_BEFORE, *not_before);
             listed_at = *not_before;
         }

@@ -45,6 +45,13 @@ async fn assert_waiting(functions: &DirectFunctions, subject: &Subject, reason: 
     job
 }
 
+/// Checks that the job is blocked by the API's credentials without a failed attempt, and returns it.
+async fn assert_blocked(functions: &DirectFunctions, subject: &Subject, reason: &str) -> ArchiveView {
+    let job = job_of(functions, subject).await;
+    assert_eq!((job.state, job.reason.as_deref(), job.attempts), (ArchiveState::Blocked, Some(reason), 0));
+    job
+}
+
 /// Checks that the job is done, that this number of PDFs is current, and that each PDF is in the bucket as recorded.
 async fn assert_archived(functions: &DirectFunctions, subject: &Subject, current: usize) {
     let timeline = functions.timeline(subject).await;

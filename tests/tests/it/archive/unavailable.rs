@@ -7,8 +7,8 @@ use end_to_end::{DirectFunctions, Stored, from_now, harness::UNREACHABLE, pack};
 use jiff::SignedDuration;
 
 use super::{
-    LONG, api_calls, archive_later, assert_archived, assert_nothing_archived, assert_waiting, downloads, job_of,
-    record_completion,
+    LONG, api_calls, archive_later, assert_archived, assert_blocked, assert_nothing_archived, assert_waiting,
+    downloads, job_of, record_completion,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,11 +167,9 @@ async fn the_status_in_the_response_envelope_counts_rather_than_the_http_status(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pack_unknown_to_the_api_is_foreign_and_not_queried_again() {
     let functions = DirectFunctions::start().await;
-    for (id, answer, reason) in [
-        ("unknown", Answer::Unknown, "api_http_404"),
-        ("unknown-under-200", Answer::Envelope(404), "api_http_404"),
-        ("forbidden", Answer::Status(403), "api_http_403"),
-    ] {
+    for (id, answer, reason) in
+        [("unknown", Answer::Unknown, "api_http_404"), ("unknown-under-200", Answer::Envelope(404), "api_http_404")]
+    {
         functions.simulator.pack(id).answer(answer);
         let subject = record_completion(&functions, id).await;
         functions.archive(&subject).await;
@@ -220,25 +218,42 @@ async fn an_expired_access_token_is_renewed_once() {
     let fourth = record_completion(&functions, "fourth").await;
     functions.archive_with(&function, &fourth).await;
     assert_eq!((tokens(), api_calls(&functions.simulator)), (3, 6));
-    assert_waiting(&functions, &fourth, "api_http_401", 1).await;
+    assert_blocked(&functions, &fourth, "api_http_401").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_or_missing_api_credentials_fail_until_they_are_corrected() {
+async fn wrong_or_missing_api_credentials_block_a_job_until_they_are_corrected() {
     let functions = DirectFunctions::start().await;
     let subject = record_completion(&functions, "credentials").await;
     let wrong = r#"{"client_id": "id", "client_secret": "wrong", "api_key": "key"}"#;
-    for (attempts, (credentials, reason)) in
-        [(wrong, "api_http_401"), ("", "not_configured"), ("{}", "not_configured")].into_iter().enumerate()
-    {
+    for (credentials, reason) in [(wrong, "api_http_401"), ("", "not_configured"), ("{}", "not_configured")] {
         let settings = functions.settings_with(&[("QUICKLYSIGN_API", credentials)]);
         let function = final_document::Function::start(settings, &functions.aws);
         functions.archive_with(&function, &subject).await;
-        assert_waiting(&functions, &subject, reason, u32::try_from(attempts).unwrap() + 1).await;
+        assert_blocked(&functions, &subject, reason).await;
         functions.sweep(from_now(LONG)).await;
     }
     functions.archive(&subject).await;
     assert_eq!(job_of(&functions, &subject).await.state, ArchiveState::Archived);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_denies_access_blocks_a_job_for_as_long_as_it_does() {
+    let functions = DirectFunctions::start().await;
+    let script = functions.simulator.pack("denied");
+    script.documents(1).answer(Answer::Status(403));
+    let subject = record_completion(&functions, "denied").await;
+    for _ in 0..20 {
+        functions.archive(&subject).await;
+        let not_before = assert_blocked(&functions, &subject, "api_http_403").await.not_before.unwrap();
+        assert_eq!(functions.sweep(not_before).await.made_due, 0, "not too early");
+        let after = not_before.checked_add(SignedDuration::from_secs(1)).unwrap();
+        assert_eq!(functions.sweep(after).await.made_due, 1);
+    }
+    assert_nothing_archived(&functions, &subject).await;
+    script.recover().documents(1);
+    functions.archive(&subject).await;
+    assert_archived(&functions, &subject, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -151,8 +151,8 @@ async fn a_document_without_its_audit_log_is_archived_and_the_job_stays_open() {
 #[tokio::test(flavor = "multi_thread")]
 async fn api_errors_are_distinguished() {
     for (answer, state, reason, attempts) in [
-        (Answer::Unauthorised, ArchiveState::Waiting, "api_http_401", 1),
-        (Answer::Status(403), ArchiveState::Foreign, "api_http_403", 0),
+        (Answer::Unauthorised, ArchiveState::Blocked, "api_http_401", 0),
+        (Answer::Status(403), ArchiveState::Blocked, "api_http_403", 0),
         (Answer::Unknown, ArchiveState::Foreign, "api_http_404", 0),
         (Answer::Status(500), ArchiveState::Waiting, "api_http_500", 1),
         (Answer::Json("<html>".to_owned()), ArchiveState::Waiting, "api_not_json", 1),

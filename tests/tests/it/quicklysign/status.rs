@@ -151,9 +151,9 @@ async fn an_unavailable_api_is_queried_again() {
         (Answer::Envelope(500), ArchiveState::Waiting, "api_http_500"),
         (Answer::RateLimited { retry_after: 60 }, ArchiveState::Waiting, "api_http_429"),
         (Answer::Json("<html>".to_owned()), ArchiveState::Waiting, "api_not_json"),
-        (Answer::Unauthorised, ArchiveState::Waiting, "api_http_401"),
+        (Answer::Unauthorised, ArchiveState::Blocked, "api_http_401"),
         (Answer::Unknown, ArchiveState::Foreign, "api_http_404"),
-        (Answer::Status(403), ArchiveState::Foreign, "api_http_403"),
+        (Answer::Status(403), ArchiveState::Blocked, "api_http_403"),
     ] {
         let script = stack.simulator.pack("pack");
         script.answer(answer.clone());

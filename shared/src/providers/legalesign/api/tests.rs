@@ -159,9 +159,10 @@ async fn without_a_final_pdf_there_are_no_final_documents() {
 async fn each_error_status_and_malformed_response_has_its_reason() {
     let failed = |reason: &str| Unavailable::Failed { reason: reason.to_owned() };
     let foreign = |reason: &str| Unavailable::Foreign { reason: reason.to_owned() };
+    let denied = |reason: &str| Unavailable::Denied { reason: reason.to_owned() };
     for (status, body, unavailable) in [
-        (401, "", failed("api_http_401")),
-        (403, "", foreign("api_http_403")),
+        (401, "", denied("api_http_401")),
+        (403, "", denied("api_http_403")),
         (404, "not found", foreign("api_http_404")),
         (429, "", Unavailable::RateLimited { after: None }),
         (302, "", failed("api_http_302")),

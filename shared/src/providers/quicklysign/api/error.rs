@@ -152,10 +152,11 @@ mod tests {
         };
         let minute = SignedDuration::from_mins(1);
         assert_eq!(unavailable(404, None), Unavailable::Foreign { reason: "api_http_404".to_owned() });
-        assert_eq!(unavailable(403, None), Unavailable::Foreign { reason: "api_http_403".to_owned() });
+        for status in [401, 403] {
+            assert_eq!(unavailable(status, None), Unavailable::Denied { reason: format!("api_http_{status}") });
+        }
         assert_eq!(unavailable(429, Some(minute)), Unavailable::RateLimited { after: Some(minute) });
         assert_eq!(unavailable(429, Some(minute)).reason(), "api_http_429");
-        assert_eq!(unavailable(401, None), Unavailable::failed("api_http_401"));
         assert_eq!(unavailable(500, Some(minute)), Unavailable::failed("api_http_500"));
         let missing = Unavailable::from(ApiError::Missing("access_token"));
         assert_eq!(missing, Unavailable::failed("api_without_access_token"));

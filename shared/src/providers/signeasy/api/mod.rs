@@ -13,7 +13,8 @@
 //! - `me/signed/{document}/download` and `…/certificate`: those of a document that a user signed alone.
 //!
 //! The API responds 404, and at times 400, both to ids that don't exist and to files that don't exist yet. If any
-//! endpoint knows the id, the file isn't ready; if none does, the id is unknown.
+//! endpoint knows the id, the file isn't ready. Only if all of them respond 404, the id is unknown; any other status may
+//! have another cause, such as an access token of another user.
 
 mod response;
 #[cfg(test)]
@@ -79,8 +80,8 @@ pub struct Api {
 /// Why a request returned nothing.
 #[derive(Debug, PartialEq, Eq)]
 enum Miss {
-    /// The API doesn't know the id.
-    Unknown(StatusCode),
+    /// The endpoint returns nothing for the id, but another one may.
+    Nothing(StatusCode),
     /// Something is there but wasn't read: it is larger than the limit, or on another host.
     NotRead,
     /// Anything else.
@@ -128,7 +129,8 @@ impl Api {
             Completed::Request { file } => query.request(file.as_ref()).await,
         };
         inspection.map_err(|miss| match miss {
-            Miss::Unknown(status) => Unavailable::Unknown { reason: format!("api_http_{}", status.as_u16()) },
+            Miss::Nothing(StatusCode::NOT_FOUND) => Unavailable::Unknown { reason: "api_http_404".to_owned() },
+            Miss::Nothing(status) => crate::providers::http::unavailable(status.as_u16(), None),
             Miss::NotRead => Unavailable::failed("api_unexpected_answer"),
             Miss::Unavailable(unavailable) => unavailable,
         })
@@ -176,7 +178,7 @@ impl Query<'_> {
             found.by_file = found.known(self.get(&format!("rs/envelope/signed/{file}")).await)?;
         }
         if found.is_empty() {
-            return Err(Miss::Unknown(found.unknown));
+            return Err(Miss::Nothing(found.nothing));
         }
         let status = found.status();
         let signers = found.signers(self.subject);
@@ -271,7 +273,7 @@ impl From<Failure> for Miss {
                 status:
                     status @ (StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE),
                 ..
-            } => Self::Unknown(status),
+            } => Self::Nothing(status),
             Failure::Status { status, .. } if status.is_redirection() => Self::NotRead,
             Failure::Outbound(OutboundError::TooLarge { .. }) => Self::NotRead,
             failure => Self::Unavailable(failure.into()),

@@ -21,23 +21,26 @@ pub(super) struct Responses {
     pub(super) signed: Option<Value>,
     /// `rs/envelope/signed/{file}`
     pub(super) by_file: Option<Value>,
-    /// The last status with which the API said that it doesn't know the id.
-    pub(super) unknown: StatusCode,
+    /// The status of the endpoints that returned nothing: 404, unless one had another.
+    pub(super) nothing: StatusCode,
 }
 
 impl Default for Responses {
     fn default() -> Self {
-        Self { envelope: None, signed: None, by_file: None, unknown: StatusCode::NOT_FOUND }
+        Self { envelope: None, signed: None, by_file: None, nothing: StatusCode::NOT_FOUND }
     }
 }
 
 impl Responses {
-    /// The response; `None` if the API doesn't know the id. Keeps the status of that.
+    /// The response; `None` if the endpoint returned nothing. Keeps the status of that: a 403 rather than another one,
+    /// any other rather than 404.
     pub(super) fn known(&mut self, response: Result<Value, Miss>) -> Result<Option<Value>, Miss> {
         match response {
             Ok(response) => Ok(Some(response)),
-            Err(Miss::Unknown(status)) => {
-                self.unknown = status;
+            Err(Miss::Nothing(status)) => {
+                if self.nothing == StatusCode::NOT_FOUND || status == StatusCode::FORBIDDEN {
+                    self.nothing = status;
+                }
                 Ok(None)
             }
             Err(miss) => Err(miss),

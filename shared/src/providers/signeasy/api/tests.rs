@@ -252,15 +252,26 @@ async fn an_id_that_no_endpoint_knows_is_unknown() {
         let unknown = Unavailable::Unknown { reason: "api_http_404".to_owned() };
         assert_eq!(Service::default().inspect(&completion).await.unwrap_err(), unknown);
     }
-    for status in [400, 403, 410] {
-        let service = Service::default().responds("rs/envelope/7", status, "{}").responds(
-            "rs/envelope/signed/pending/7",
-            status,
-            "{}",
-        );
-        let unknown = Unavailable::Unknown { reason: format!("api_http_{status}") };
-        assert_eq!(service.inspect(&request(None)).await.unwrap_err(), unknown);
+}
+
+#[tokio::test]
+async fn only_404_of_all_endpoints_says_that_a_document_is_unknown() {
+    let denied = |reason: &str| Unavailable::Denied { reason: reason.to_owned() };
+    for (envelope, pending, expected) in [
+        (400, 400, Unavailable::failed("api_http_400")),
+        (404, 410, Unavailable::failed("api_http_410")),
+        (410, 404, Unavailable::failed("api_http_410")),
+        (403, 404, denied("api_http_403")),
+        (400, 403, denied("api_http_403")),
+        (404, 401, denied("api_http_401")),
+    ] {
+        let pending_path = "rs/envelope/signed/pending/7";
+        let service =
+            Service::default().responds("rs/envelope/7", envelope, "{}").responds(pending_path, pending, "{}");
+        assert_eq!(service.inspect(&request(None)).await.unwrap_err(), expected, "{envelope} {pending}");
     }
+    let service = Service::default().responds("me/signed/7/download", 403, "{}");
+    assert_eq!(service.inspect(&signed_alone(None)).await.unwrap_err(), denied("api_http_403"));
 }
 
 #[tokio::test]
@@ -287,7 +298,7 @@ async fn each_error_status_and_malformed_response_has_its_reason() {
         (200, "<html>", failed("api_not_json")),
         (200, "[]", failed("api_unexpected_answer")),
         (302, "", failed("api_unexpected_answer")),
-        (401, "{}", failed("api_http_401")),
+        (401, "{}", Unavailable::Denied { reason: "api_http_401".to_owned() }),
         (500, "{}", failed("api_http_500")),
         (429, "{}", Unavailable::RateLimited { after: Some(SignedDuration::from_secs(17)) }),
     ] {
