@@ -46,7 +46,7 @@ fn a_pdf_of_200_mb_is_archived_within_64_mib_of_memory() {
 /// The worker: runs a pack's archive job and prints the peak memory of its process.
 async fn work(partition: &str) {
     let function = final_document::Function::start(countersign::providers::settings_from_env(), &Aws::from_env().await);
-    let response = function.handle(queue_message(&partition.parse().unwrap())).await;
+    let response = function.handle(queue_message(&partition.parse().unwrap()), final_document::TIME_LIMIT).await;
     assert_eq!(failed_messages(&response), [""; 0]);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     println!("{}", status.lines().find(|line| line.starts_with("VmHWM:")).unwrap());

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use final_document::TIME_LIMIT;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
@@ -15,7 +16,7 @@ use super::Functions;
 const MAX_RECEIVES: u32 = 5;
 const CONCURRENCY: usize = 4;
 
-/// How long a message that wasn't accepted stays invisible. Deployed it is half an hour, too long to wait at a laptop.
+/// How long a message that wasn't accepted stays invisible. Deployed it is an hour, too long to wait at a laptop.
 const VISIBILITY: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
@@ -75,7 +76,9 @@ async fn deliver(functions: &Arc<Functions>, mut message: Message, again: &Queue
     let called = Arc::clone(functions);
     // A panic is a crash of the function: the message is delivered again.
     let accepted =
-        tokio::spawn(async move { called.final_document.handle(event).await.batch_item_failures.is_empty() });
+        tokio::spawn(
+            async move { called.final_document.handle(event, TIME_LIMIT).await.batch_item_failures.is_empty() },
+        );
     if accepted.await.unwrap_or(false) {
         return;
     }

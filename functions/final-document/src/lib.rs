@@ -1,6 +1,8 @@
 //! Archives the final PDFs of subjects whose archive job is due. The pipe from the table's stream puts
 //! `{"pk": "<provider>#<kind>#<id>"}` on the queue; everything else is in the table.
 
+use std::time::Duration;
+
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use countersign::{
     archive::Archiver,
@@ -9,6 +11,10 @@ use countersign::{
     settings::{Problems, Settings},
 };
 use serde::Deserialize;
+use tokio::time::Instant;
+
+/// The function's time limit. As in `template.yaml`.
+pub const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// The started function.
 pub struct Function(Result<Archiver, Problems>);
@@ -26,13 +32,15 @@ impl Function {
     }
 
     /// Works on the jobs of a batch of messages, one after another: documents may be large, and they share one disk.
+    /// `time_left` is the time after which Lambda ends the function. All outcomes are stored before that.
     ///
     /// The response names the messages that the queue should keep. A failed download isn't among them, since the job in the
     /// table says when it is retried; only a message whose job couldn't be read or written is.
-    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+    pub async fn handle(&self, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
+        let end = Instant::now() + time_left;
         let mut response = SqsBatchResponse::default();
         for message in event.records {
-            if let Err(problem) = self.work(&message).await {
+            if let Err(problem) = self.work(&message, end).await {
                 let id = message.message_id.unwrap_or_default();
                 tracing::error!(event = "message_failed", message = id, problem);
                 let mut failure = BatchItemFailure::default();
@@ -43,12 +51,12 @@ impl Function {
         response
     }
 
-    async fn work(&self, message: &SqsMessage) -> Result<(), String> {
+    async fn work(&self, message: &SqsMessage, end: Instant) -> Result<(), String> {
         let archiver = self.0.as_ref().map_err(ToString::to_string)?;
         let body = message.body.as_deref().unwrap_or_default();
         // An unreadable message goes to the dead-letter queue, where an operator can inspect it.
         let message: Message = serde_json::from_str(body).map_err(|_| "not_an_order".to_owned())?;
         let subject: Subject = message.pk.parse().map_err(|_| "not_a_subject".to_owned())?;
-        archiver.work(&subject).await.map_err(|problem| problem.to_string())
+        archiver.work(&subject, end).await.map_err(|problem| problem.to_string())
     }
 }

@@ -1,9 +1,8 @@
 //! Downloads a final document to the function's disk, and hashes it while writing.
 
 use jiff::SignedDuration;
-use tempfile::NamedTempFile;
 
-use super::spool::Spooled;
+use super::spool::{Spooled, new_file};
 use crate::{
     domain::{FinalDocument, Unavailable},
     outbound::{Client, Coding, Download, Fetched},
@@ -25,7 +24,7 @@ pub(super) struct DownloadedFile {
 /// Why the document is unavailable for now.
 pub(super) async fn download(client: &Client, document: &FinalDocument) -> Result<DownloadedFile, Unavailable> {
     let disk = |_| Unavailable::failed("disk");
-    let file = NamedTempFile::new().map_err(disk)?;
+    let file = new_file().map_err(disk)?;
     let mut writer = tokio::fs::File::from_std(file.reopen().map_err(disk)?);
     let mut download = Download::new(document.url.as_str(), MAX_DOWNLOAD);
     if let Some(credential) = &document.credential {

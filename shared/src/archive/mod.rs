@@ -2,7 +2,8 @@
 //!
 //! One run works on one job: lease it, query the provider's API for the final documents, fetch those that aren't archived
 //! in their version yet, complete the job. Each archived document is noted at once, so a run that ends early is
-//! continued and not repeated.
+//! continued and not repeated. A run stores its outcome before its function is ended, and an attempt counts from the lease
+//! on: a worker that is killed all the same doesn't get its job for ever.
 
 mod coding;
 mod contents;
@@ -21,8 +22,16 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 pub use contents::{FoundPdf, find_pdfs};
+pub use spool::remove_leftovers;
+use tokio::time::{Instant, timeout_at};
 
-use self::{contents::Contents, members::Candidate, outcome::outcome, pdf_file::PdfFile, signatures::Signatures};
+use self::{
+    contents::Contents,
+    members::Candidate,
+    outcome::{is_exhausted, outcome},
+    pdf_file::PdfFile,
+    signatures::Signatures,
+};
 use crate::{
     aws::Aws,
     domain::{FileName, FinalDocument, Inspection, Kind, LedgerError, Stop, Subject, Unavailable},
@@ -35,6 +44,9 @@ use crate::{
 
 /// The worker's function ends after 15 minutes at most (Lambda's own limit). A lease must outlive that.
 const LEASE: SignedDuration = SignedDuration::from_mins(16);
+
+/// Time that is kept for storing a job's outcome before the function ends.
+const RESERVE: Duration = Duration::from_secs(30);
 
 /// A service may take its time to render a PDF; a large one may take minutes to arrive.
 const TIMEOUTS: Timeouts = Timeouts {
@@ -67,19 +79,23 @@ impl Archiver {
         }
     }
 
-    /// Works on a subject's job, if it is due and no other worker holds its lease.
+    /// Works on a subject's job, if it is due and no other worker holds its lease. The outcome is stored before `end`, when
+    /// the function is ended: a job that isn't done by then failed an attempt, and continues in the next one.
     ///
     /// # Errors
     /// If the ledger can't be read or written. The job is unchanged: another attempt may succeed.
-    pub async fn work(&self, subject: &Subject) -> Result<(), LedgerError> {
+    pub async fn work(&self, subject: &Subject, end: Instant) -> Result<(), LedgerError> {
         let Some(lease) = self.ledger.lease(subject, LEASE).await? else {
             tracing::info!(event = "job_not_due", provider = %subject.provider, subject = %subject.id);
             return Ok(());
         };
         let outcome = if lease.job.forgotten {
             JobOutcome::Unwanted { reason: FORGOTTEN.to_owned() }
+        } else if is_exhausted((&lease.job).into()) {
+            JobOutcome::Failed { reason: "interrupted".to_owned() }
         } else {
-            match self.fetch(&lease).await {
+            let fetched = timeout_at(end.checked_sub(RESERVE).unwrap_or(end), self.fetch(&lease)).await;
+            match fetched.unwrap_or_else(|_| Err(Unavailable::failed("out_of_time").into())) {
                 Ok(()) => JobOutcome::Archived,
                 Err(Stop::Unavailable(unavailable)) => outcome(unavailable, (&lease.job).into(), time::now()),
                 Err(Stop::Ledger(error)) => return Err(error),

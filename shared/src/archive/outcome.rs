@@ -94,6 +94,11 @@ pub(super) fn outcome(unavailable: Unavailable, job: JobState, now: Timestamp) -
     }
 }
 
+/// Whether a job has had all its attempts. They have an outcome, unless the workers were killed.
+pub(super) fn is_exhausted(job: JobState) -> bool {
+    job.attempts as usize > BACKOFF.len()
+}
+
 /// The next attempt of a failed job, or its end.
 fn retry(job: JobState, reason: String, later: impl Fn(SignedDuration) -> Timestamp) -> JobOutcome {
     match BACKOFF.get(job.attempts as usize) {

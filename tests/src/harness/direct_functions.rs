@@ -1,6 +1,6 @@
 //! The entry point where a test calls functions directly.
 
-use std::ops::Deref;
+use std::{ops::Deref, time::Duration};
 
 use aws_lambda_events::event::dynamodb::Event;
 use countersign::{
@@ -11,6 +11,7 @@ use countersign::{
     settings::{Problems, Settings},
     sweep::{Sweep, Swept},
 };
+use final_document::TIME_LIMIT;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -75,7 +76,13 @@ impl DirectFunctions {
 
     /// The same with this `final-document`.
     pub async fn archive_with(&self, function: &final_document::Function, subject: &Subject) {
-        let response = function.handle(queue_message(subject)).await;
+        let response = function.handle(queue_message(subject), TIME_LIMIT).await;
+        assert_eq!(failed_messages(&response), [""; 0], "the job's result could not be stored");
+    }
+
+    /// The same, with `final-document` being ended after this time.
+    pub async fn archive_within(&self, subject: &Subject, time_left: Duration) {
+        let response = self.final_document.handle(queue_message(subject), time_left).await;
         assert_eq!(failed_messages(&response), [""; 0], "the job's result could not be stored");
     }
 

@@ -20,6 +20,7 @@ use countersign::{
     sweep::{Sweep, Swept},
 };
 use countersign_cli::stack::{Functions, TABLE, clients, eventbridge_client};
+use final_document::TIME_LIMIT;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
@@ -87,7 +88,8 @@ impl FaultyFunctions {
     /// Calls `final-document` with the queue's message for a subject; whether the message was taken.
     pub async fn archive(&self, subject: &Subject) -> bool {
         let (functions, message) = (Arc::clone(&self.functions), queue_message(subject));
-        let response = self.faults.process(async move { functions.final_document.handle(message).await }).await;
+        let response =
+            self.faults.process(async move { functions.final_document.handle(message, TIME_LIMIT).await }).await;
         response.is_some_and(|response| failed_messages(&response).is_empty())
     }
 

@@ -166,7 +166,7 @@ async fn final_document_does_due_jobs_and_returns_other_messages() {
         let event: SqsEvent = serde_json::from_str(&event).unwrap();
         let is_about_pack =
             event.records.iter().any(|record| record.body.as_ref().is_some_and(|body| body.contains(pack.id.as_str())));
-        let answer = functions.final_document().handle(event).await;
+        let answer = functions.final_document().handle(event, final_document::TIME_LIMIT).await;
         let returned = answers[format!("final-document/{case}")]["batchItemFailures"].as_array().unwrap().iter();
         let returned: Vec<&str> = returned.map(|failure| failure["itemIdentifier"].as_str().unwrap()).collect();
         assert_eq!(failed_messages(&answer), returned, "{case}");

@@ -78,6 +78,7 @@ fn timeouts_are_consistent() {
     assert!(seconds("FinalDocument") <= 15 * 60);
     let queue = template.resource("ArchiveQueue");
     assert!(queue.property("/VisibilityTimeout").as_u64() >= Some(6 * seconds("FinalDocument")));
+    assert_eq!(seconds("FinalDocument"), final_document::TIME_LIMIT.as_secs());
     assert_eq!(queue.property("/RedrivePolicy/maxReceiveCount"), 5, "as in the local stack's queue");
     // Sweeps don't overlap.
     let schedule = template.resource("Reconcile").property("/Events/Sweep/Properties/ScheduleExpression");

@@ -33,6 +33,7 @@ use end_to_end::{
     Stored, from_now,
     harness::{deliveries, requests::queue_message},
 };
+use final_document::TIME_LIMIT;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -174,10 +175,10 @@ async fn record_calls(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
     ledger.spool(&large_batch()).await.expect("put");
     let worker = start("FinalDocument").await.final_document;
     for (_, event) in events::of("final-document") {
-        worker.handle(serde_json::from_str(&event).expect("an event")).await;
+        worker.handle(serde_json::from_str(&event).expect("an event"), TIME_LIMIT).await;
     }
     for job in ledger.jobs(ArchiveState::Due, None, 1000).await.expect("jobs") {
-        worker.handle(queue_message(&job.subject)).await;
+        worker.handle(queue_message(&job.subject), TIME_LIMIT).await;
     }
     let reconcile = start("Reconcile").await.reconcile;
     for (_, event) in events::of("reconcile") {

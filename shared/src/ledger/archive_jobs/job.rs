@@ -63,7 +63,7 @@ pub struct ArchiveJob {
     pub subject: Subject,
     /// Its state.
     pub state: ArchiveState,
-    /// The number of failed attempts since it was last requested.
+    /// The number of failed attempts since it was last requested, including those whose worker was killed.
     pub attempts: u32,
     /// When it is due again, while it waits or is blocked by the API's credentials.
     pub not_before: Option<Timestamp>,

@@ -17,7 +17,7 @@ use crate::{
 /// A job that one worker alone is working on, until the lease ends.
 #[derive(Debug)]
 pub struct Lease {
-    /// The job.
+    /// The job, with the attempts before this lease.
     pub job: ArchiveJob,
     until: Timestamp,
 }
@@ -80,7 +80,7 @@ pub enum JobOutcome {
 
 impl Ledger {
     /// Leases a job for `lasting`, after which no worker can still be working on it. `None` if the job isn't due or is
-    /// leased already.
+    /// leased already. The lease itself counts as an attempt, until an outcome says that it didn't fail.
     ///
     /// # Errors
     /// When DynamoDB can't be written to.
@@ -91,6 +91,7 @@ impl Ledger {
             .table
             .update(&subject.partition(), keys::ARCHIVE)
             .set(attribute::CLAIM, until)
+            .add(attribute::ATTEMPTS, 1_u32)
             .only_if(
                 "#state = ? AND (attribute_not_exists(#claim) OR #claim < ?)",
                 [ArchiveState::Due.as_str().into(), now.into()],
@@ -99,7 +100,11 @@ impl Ledger {
             .send()
             .await?;
         match updated {
-            Updated::Done(item) => Ok(Some(Lease { job: job(subject.clone(), &item)?, until })),
+            Updated::Done(item) => {
+                let mut job = job(subject.clone(), &item)?;
+                job.attempts = job.attempts.saturating_sub(1);
+                Ok(Some(Lease { job, until }))
+            }
             Updated::ConditionFailed(_) => Ok(None),
         }
     }
@@ -169,6 +174,7 @@ impl Ledger {
             attribute::CLAIM,
             attribute::DUE_SINCE,
             attribute::SECOND_LOOK,
+            attribute::ATTEMPTS,
             INDEX_PARTITION_KEY,
             INDEX_SORT_KEY,
         ];

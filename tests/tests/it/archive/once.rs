@@ -8,7 +8,7 @@ use end_to_end::{DirectFunctions, LocalStack, Stored, from_now, pack};
 use futures::future::join_all;
 use jiff::SignedDuration;
 
-use super::{api_calls, archive_later, assert_archived, downloads, job_of, record_completion};
+use super::{api_calls, archive_later, assert_archived, assert_waiting, downloads, job_of, record_completion};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -112,6 +112,45 @@ async fn a_dead_worker_is_replaced_once_its_lease_expires() {
     let failed = countersign::ledger::JobOutcome::Failed { reason: "late".to_owned() };
     ledger.complete(&dead, &failed).await.unwrap();
     assert_eq!(job_of(&functions, &subject).await.state, ArchiveState::Archived);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_workers_are_killed_again_and_again_fails() {
+    let functions = DirectFunctions::start().await;
+    let ledger = functions.ledger();
+    functions.simulator.pack("deadly").documents(1);
+    let subject = record_completion(&functions, "deadly").await;
+    let mut killed = 0;
+    // Each lease ends without an outcome.
+    while let Some(lease) = ledger.lease(&subject, SignedDuration::from_secs(-1)).await.unwrap() {
+        assert_eq!(lease.job.attempts, killed);
+        killed += 1;
+        if killed > 8 {
+            break;
+        }
+    }
+    functions.archive(&subject).await;
+    let failed = job_of(&functions, &subject).await;
+    assert_eq!((failed.state, failed.reason.as_deref()), (ArchiveState::Failed, Some("interrupted")));
+    assert_eq!(api_calls(&functions.simulator), 0);
+    // Another callback starts over.
+    let subject = record_completion(&functions, "deadly").await;
+    functions.archive(&subject).await;
+    assert_eq!(job_of(&functions, &subject).await.state, ArchiveState::Archived);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_runs_out_of_time_stores_that_as_a_failed_attempt() {
+    let functions = DirectFunctions::start().await;
+    let script = functions.simulator.pack("slow");
+    script.documents(2).download(Download::Stall);
+    let subject = record_completion(&functions, "slow").await;
+    // Beside the time for storing the outcome, a second is left. The client would wait longer for the rest of the download.
+    functions.archive_within(&subject, Duration::from_secs(31)).await;
+    assert_waiting(&functions, &subject, "out_of_time", 1).await;
+    script.download(Download::Pdf);
+    archive_later(&functions, &subject).await;
+    assert_archived(&functions, &subject, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

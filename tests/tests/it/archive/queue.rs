@@ -10,6 +10,7 @@ use end_to_end::{
     },
 };
 use final_document::Function;
+use final_document::TIME_LIMIT;
 
 use super::{api_calls, assert_archived, job_of, record_completion};
 
@@ -32,19 +33,22 @@ async fn only_invalid_messages_are_returned_to_the_queue() {
         (format!(r#"{{"pk":"{}"}}"#, one.partition()), format!(r#"{{"pk":"{}","more":1}}"#, two.partition()));
     let answer = functions
         .final_document()
-        .handle(batch(&[
-            Some(r#"{"pk":"quicklysign#pack#one"}"#),
-            Some(&one_pk),
-            Some("not json"),
-            Some("{}"),
-            Some(r#"{"pk":null}"#),
-            Some(r#"{"pk":"quicklysign#document_pack#a/b"}"#),
-            Some(r#"{"pk":"DELIVERY#018f"}"#),
-            None,
-            Some(&two_pk),
-            // A valid message without a job: nothing is done.
-            Some(r#"{"pk":"quicklysign#document_pack#unheard-of"}"#),
-        ]))
+        .handle(
+            batch(&[
+                Some(r#"{"pk":"quicklysign#pack#one"}"#),
+                Some(&one_pk),
+                Some("not json"),
+                Some("{}"),
+                Some(r#"{"pk":null}"#),
+                Some(r#"{"pk":"quicklysign#document_pack#a/b"}"#),
+                Some(r#"{"pk":"DELIVERY#018f"}"#),
+                None,
+                Some(&two_pk),
+                // A valid message without a job: nothing is done.
+                Some(r#"{"pk":"quicklysign#document_pack#unheard-of"}"#),
+            ]),
+            TIME_LIMIT,
+        )
         .await;
     let bad: Vec<String> = [0, 2, 3, 4, 5, 6, 7].map(|number| format!("message-{number}")).to_vec();
     assert_eq!(failed_messages(&answer), bad);
@@ -71,10 +75,10 @@ async fn without_settings_or_a_table_all_messages_are_returned_to_the_queue() {
     let functions = DirectFunctions::start().await;
     let subject = record_completion(&functions, "later").await;
     let wrong = Function::start(Err(Problems(vec!["TABLE_NAME is not set".to_owned()])), &functions.aws);
-    assert_eq!(failed_messages(&wrong.handle(queue_message(&subject)).await), ["message"]);
+    assert_eq!(failed_messages(&wrong.handle(queue_message(&subject), TIME_LIMIT).await), ["message"]);
     let aws = Aws { dynamodb: unreachable_aws().await.dynamodb, ..functions.aws.clone() };
     let lost = Function::start(Ok(functions.settings()), &aws);
-    assert_eq!(failed_messages(&lost.handle(queue_message(&subject)).await), ["message"]);
+    assert_eq!(failed_messages(&lost.handle(queue_message(&subject), TIME_LIMIT).await), ["message"]);
     // The job is unchanged, and done when the message is delivered again.
     let due = job_of(&functions, &subject).await;
     assert_eq!((due.state, due.attempts), (ArchiveState::Due, 0));
