@@ -1,7 +1,7 @@
 //! Permissions: each function's role allows exactly what the function calls.
 //!
 //! The calls are recorded, not listed: every function is started as deployed, with clients that record each call, and is
-//! called with everything in `events/` and more. A call that the role doesn't allow fails the test, and so does an unused
+//! called with everything in `events/`, in every size, and more. A call that the role doesn't allow fails the test, and so does an unused
 //! permission. To make sure that no call is missed, every SDK operation in the source must have been recorded.
 
 use std::{
@@ -133,11 +133,27 @@ fn body(request: &aws_smithy_runtime_api::http::Request) -> Value {
     serde_json::from_slice(request.body().bytes().expect("a body in memory")).expect("JSON")
 }
 
-/// The calls of each function.
+/// Whether callbacks are sent as they are in `events/`, or larger than a body that is stored in the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    AsIs,
+    Large,
+}
+
+/// The calls of each function, with callbacks of every size. Each size has a table of its own: otherwise the large ones
+/// would only be duplicates.
 async fn record_calls(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
+    let recorders: BTreeMap<String, Recorder> = folders().into_keys().map(|id| (id, Recorder::default())).collect();
+    for size in [Size::AsIs, Size::Large] {
+        call_everything(template, size, &recorders).await;
+    }
+    recorders.into_iter().map(|(id, recorder)| (id, recorder.calls())).collect()
+}
+
+/// Calls every function with every event, in a deployment of its own.
+async fn call_everything(template: &Template, size: Size, recorders: &BTreeMap<String, Recorder>) {
     let deployed = Deployed::start().await;
     let folders = folders();
-    let recorders: BTreeMap<String, Recorder> = folders.keys().map(|id| (id.clone(), Recorder::default())).collect();
     let start = async |id: &str| {
         let settings = deployed.settings(template, id).expect("settings");
         let eventbridge = recorders[id].eventbridge(&deployed.eventbridge().await);
@@ -148,13 +164,14 @@ async fn record_calls(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
         // Another test checks that there is a folder for each.
         let Some(folder) = folders.get(id) else { continue };
         let functions = start(id).await;
-        for (_, event) in events::of(folder) {
-            let request = lambda_http::request::from_str(&event).expect("an event");
-            functions.call(route, request).await;
-        }
-        if let Some(event) = large_and_rejected(route) {
-            let request = lambda_http::request::from_str(&event).expect("an event");
-            assert_eq!(functions.call(route, request).await.status(), 401, "{route:?}");
+        for (case, event) in events::of(folder) {
+            let event = in_size(&event, size);
+            send(&functions, route, &event).await;
+            // `events/` has wrong signatures, but no wrong token in a body.
+            let wrong_token = body_of(&event).replace("biggerthan12chars", "wrong");
+            if wrong_token != body_of(&event) {
+                assert_eq!(send(&functions, route, &with_body(&event, &wrong_token)).await, 401, "{case}");
+            }
         }
     }
 
@@ -189,31 +206,42 @@ async fn record_calls(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
         let response = publish.handle(serde_json::from_str(&event).expect("an event")).await;
         assert!(response.batch_item_failures.is_empty(), "{case}");
     }
-    recorders.into_iter().map(|(id, recorder)| (id, recorder.calls())).collect()
 }
 
-/// A callback with a wrong proof, too large to be stored in the table; `None` for the service without a proof of its own.
-fn large_and_rejected(route: Route) -> Option<String> {
-    let file = match route {
-        Route::LegalesignBatch => "v1-batch/wrong_signature",
-        Route::LegalesignRealtime => "v1-realtime/signed_form_wrong_signature",
-        Route::Signeasy => "signeasy-callback/rs_viewed_v2",
-        Route::Quicklysign => return None,
-    };
-    let event = std::fs::read_to_string(root().join(format!("events/{file}.json"))).expect("an event");
-    let mut event: Value = serde_json::from_str(&event).expect("JSON");
-    let mut body = event["body"].as_str().expect("a body").to_owned();
-    if event["isBase64Encoded"] == true {
-        body = String::from_utf8(BASE64_STANDARD.decode(body).expect("base64")).expect("a form");
-        event["isBase64Encoded"] = false.into();
+async fn send(functions: &Functions, route: Route, event: &Value) -> u16 {
+    let request = lambda_http::request::from_str(&event.to_string()).expect("an event");
+    functions.call(route, request).await.status().as_u16()
+}
+
+/// A callback's event, whose body is larger than those that are stored in the table if it should be `Large`. The padding
+/// is another member of the JSON, or another field of the form.
+fn in_size(event: &str, size: Size) -> Value {
+    let event: Value = serde_json::from_str(event).expect("JSON");
+    let body = body_of(&event);
+    if size == Size::AsIs || body.starts_with("--") {
+        return event;
     }
     let padding = "x".repeat(10_000);
     let body = match body.strip_prefix('{') {
-        Some(members) => format!("{{\"more\":\"{padding}\",{}", members.replace("biggerthan12chars", "wrong")),
+        Some(members) => format!("{{\"more\":\"{padding}\",{members}"),
         None => format!("{body}&more={padding}"),
     };
+    with_body(&event, &body)
+}
+
+fn body_of(event: &Value) -> String {
+    let body = event["body"].as_str().expect("a body").to_owned();
+    if event["isBase64Encoded"] != true {
+        return body;
+    }
+    String::from_utf8(BASE64_STANDARD.decode(body).expect("base64")).expect("a text")
+}
+
+fn with_body(event: &Value, body: &str) -> Value {
+    let mut event = event.clone();
+    event["isBase64Encoded"] = false.into();
     event["body"] = body.into();
-    Some(event.to_string())
+    event
 }
 
 /// A batch with a hundred entries.
