@@ -84,10 +84,10 @@ impl<S: ApiSecret> HttpApi<S> {
     /// has changed, the request is repeated once.
     pub(super) async fn get(&self, client: &Client, path: &str, limit: usize) -> Result<Bytes, Failure> {
         let client = client.with_hosts(HostPatterns::only_host_of(&self.base));
-        let authorization = self.secret().await?.authorization();
-        let response = self.get_once(&client, path, limit, &authorization).await;
+        let secret = self.secret().await?;
+        let response = self.get_once(&client, path, limit, &secret.authorization()).await;
         if let Err(Failure::Status { status: StatusCode::UNAUTHORIZED, .. }) = response
-            && let Some(secret) = self.secrets.reread().await
+            && let Some(secret) = self.secrets.reread(&secret).await
         {
             return self.get_once(&client, path, limit, &secret.authorization()).await;
         }

@@ -17,7 +17,7 @@ pub(super) trait Scheme: Sync {
     /// The route. A scheme proves no request to another one.
     const ROUTE: Route;
     /// The secrets that a proof is checked against.
-    type Secrets: Send + Sync;
+    type Secrets: Send + Sync + 'static;
 
     /// The path tokens among the secrets.
     fn path_tokens(secrets: &Self::Secrets) -> &Tokens;
@@ -114,13 +114,13 @@ impl<S: Scheme> Verifier<S> {
             Ok(request) => request,
             // The token may be a new one that was set since the secret was read.
             Err(request) => {
-                current = self.secrets.reread().await.ok_or(NotVerified::PathToken)?;
+                current = self.secrets.reread(&current).await.ok_or(NotVerified::PathToken)?;
                 request.address(S::path_tokens(&current)).map_err(|_| NotVerified::PathToken)?
             }
         };
         let mut proof = self.scheme.prove(&request, &current);
         if let Err(Rejection::Unproven(_) | Rejection::NotConfigured(_)) = proof
-            && let Some(newer) = self.secrets.reread().await
+            && let Some(newer) = self.secrets.reread(&current).await
         {
             proof = self.scheme.prove(&request, &newer);
             current = newer;

@@ -39,11 +39,13 @@ impl AccessToken {
             return Ok(token.clone());
         }
         *cached = None;
-        if rejected.is_some() {
-            // The credentials themselves may have been rotated.
-            connection.secrets.reread().await;
+        let mut secrets = connection.secrets.get().await?;
+        if rejected.is_some()
+            && let Some(newer) = connection.secrets.reread(&secrets).await
+        {
+            // The credentials themselves were rotated.
+            secrets = newer;
         }
-        let secrets = connection.secrets.get().await?;
         let body = json!({
             "client_id": secrets.client_id(),
             "client_secret": secrets.client_secret(),
