@@ -2,9 +2,9 @@
 //! once and archives each finished PDF.
 //!
 //! Dependencies point one way: use cases ([`intake`], [`archive`], [`reconcile`], [`sweep`], [`replay`], [`verify`],
-//! [`forget`], [`publish`]) use services ([`providers`]) and storage ([`ledger`]); both use the nouns in [`domain`], which
-//! rest on [`proof`]. A service never imports a use case or the ledger, and the ledger never imports a service.
-//! Everything else is a tool without knowledge of callbacks.
+//! [`forget`], [`publish`], [`timeline`]) use services ([`providers`]) and storage ([`ledger`]); both use the nouns in
+//! [`domain`], which rest on [`proof`]. A service never imports a use case or the ledger, and the ledger never imports a
+//! service. Everything else is a tool without knowledge of callbacks.
 //!
 //! The feature `openssl` adds what verifies signatures: those of PDFs, and of Legalesign's callbacks with `Signers::parse`,
 //! `Legalesign::new`, `Services::verifying`, replay and verify. Everything else is the same with and without it.
@@ -33,5 +33,6 @@ pub mod settings;
 pub mod sweep;
 pub mod telemetry;
 pub mod time;
+pub mod timeline;
 #[cfg(feature = "openssl")]
 pub mod verify;

@@ -4,6 +4,7 @@ use clap::Args;
 use countersign::{
     domain::{Kind, Provider, Subject, SubjectId, SubjectKind},
     ledger::{Pdf, Timeline as View},
+    timeline::timeline,
 };
 
 use super::{
@@ -44,11 +45,11 @@ impl Timeline {
         };
         let id = SubjectId::parse(self.id.as_str()).map_err(|_| not_found())?;
         let access = Access::open(globals, &self.deployed).await?;
-        let ledger = access.ledger();
+        let (ledger, services) = (access.ledger(), access.services());
         let kinds = [SubjectKind::Document, SubjectKind::DocumentPack, SubjectKind::Signer];
         for kind in kinds.into_iter().filter(|kind| self.kind.is_none_or(|wanted| wanted == *kind)) {
             let subject = Subject { provider: self.provider, kind, id: id.clone() };
-            if let Some(timeline) = ledger.timeline(&subject).await? {
+            if let Some(timeline) = timeline(&ledger, &services, &subject).await? {
                 let text = text(&timeline);
                 return Output::new(&timeline, text);
             }

@@ -19,6 +19,7 @@ mod zip;
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 pub use contents::{FoundPdf, find_pdfs};
@@ -35,7 +36,10 @@ use self::{
 use crate::{
     aws::Aws,
     domain::{FileName, FinalDocument, Inspection, Kind, LedgerError, Stop, Subject, Unavailable},
-    ledger::{CurrentVersion, FORGOTTEN, HashedBytes, JobOutcome, Lease, Ledger, OTHER_GROUP, Pdf, ReportedStatus},
+    intake,
+    ledger::{
+        ArchiveJob, CurrentVersion, FORGOTTEN, HashedBytes, JobOutcome, Lease, Ledger, OTHER_GROUP, Pdf, ReportedStatus,
+    },
     outbound::{Client, Timeouts, UrlPolicy},
     providers::Services,
     settings::Settings,
@@ -94,8 +98,13 @@ impl Archiver {
         } else if is_exhausted((&lease.job).into()) {
             JobOutcome::Failed { reason: "interrupted".to_owned() }
         } else {
-            let fetched = timeout_at(end.checked_sub(RESERVE).unwrap_or(end), self.fetch(&lease)).await;
-            match fetched.unwrap_or_else(|_| Err(Unavailable::failed("out_of_time").into())) {
+            let work = async {
+                // Boxed, because it is rare, and its future is larger than all the rest.
+                self.finish_recording(&lease.job).boxed().await?;
+                self.fetch(&lease).await
+            };
+            let done = timeout_at(end.checked_sub(RESERVE).unwrap_or(end), work).await;
+            match done.unwrap_or_else(|_| Err(Unavailable::failed("out_of_time").into())) {
                 Ok(()) => JobOutcome::Archived,
                 Err(Stop::Unavailable(unavailable)) => outcome(unavailable, (&lease.job).into(), time::now()),
                 Err(Stop::Ledger(error)) => return Err(error),
@@ -103,6 +112,22 @@ impl Archiver {
         };
         log(subject, &outcome);
         self.ledger.complete(&lease, &outcome).await
+    }
+
+    /// Records the delivery that requested a job, if that was interrupted after the job became due.
+    async fn finish_recording(&self, job: &ArchiveJob) -> Result<(), LedgerError> {
+        let Some(id) = &job.delivery else { return Ok(()) };
+        if self.ledger.is_recorded(job).await? {
+            return Ok(());
+        }
+        let delivery = match self.ledger.delivery(id).await {
+            Ok(Some(stored)) => stored.delivery,
+            Err(problem) if problem.is_temporary() => return Err(problem),
+            // What can't be read can't be recorded, but the service's API may know the documents.
+            Ok(None) | Err(_) => return Ok(()),
+        };
+        tracing::info!(event = "recorded_by_worker", provider = %job.subject.provider, subject = %job.subject.id, delivery = %id);
+        intake::record(&self.ledger, &self.services, &delivery).await.map(drop)
     }
 
     /// Fetches the missing documents. All are tried: one that is unavailable doesn't stop the others.

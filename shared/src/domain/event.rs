@@ -278,17 +278,24 @@ impl Event {
         EventId::of(self.subject.provider, trust, &self.identity)
     }
 
+    /// When it happened, if every redelivery says the same. `None` if that is the time of arrival, and the content
+    /// identifies the event.
+    #[must_use]
+    pub const fn lasting_time(&self) -> Option<Timestamp> {
+        match (self.time_source, &self.identity) {
+            (TimeSource::Received, Identity::Content(_)) => None,
+            _ => Some(self.occurred_at),
+        }
+    }
+
     /// The sort key in its subject's partition: `EVENT#<time>#<id>`.
     ///
-    /// The key must be the same in every redelivery. So `-` replaces the time if the identity is content and the time is
-    /// only the time of arrival, and for responses of an API, whose time differs from call to call.
+    /// The key must be the same in every redelivery. So `-` replaces a time that isn't lasting, and the time in a response
+    /// of an API, which differs from call to call.
     #[must_use]
     pub fn sort_key(&self, trust: Trust) -> String {
-        let received_again_later =
-            self.time_source == TimeSource::Received && matches!(self.identity, Identity::Content(_));
-        let observed = matches!(self.identity, Identity::Observed(_));
-        let time = if received_again_later || observed { "-".to_owned() } else { time::format(self.occurred_at) };
-        format!("EVENT#{time}#{}", self.id(trust))
+        let time = self.lasting_time().filter(|_| !matches!(self.identity, Identity::Observed(_)));
+        format!("EVENT#{}#{}", time.map_or_else(|| "-".to_owned(), time::format), self.id(trust))
     }
 }
 

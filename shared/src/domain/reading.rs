@@ -1,6 +1,6 @@
 //! What a proven delivery says, as its service's parser reads it.
 
-use super::{Correlation, Event, Subject, SubjectId};
+use super::{Correlation, Event, Kind, Subject, SubjectId};
 
 /// The content of a delivery.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +21,20 @@ pub struct Reading {
     pub subscription: Option<Subscription>,
     /// A remark for people who read the events, as a stable code.
     pub note: Option<&'static str>,
+}
+
+impl Reading {
+    /// Whether one of its events concerns an archive job: it makes the job due, or closes it.
+    #[must_use]
+    pub fn requests_job(&self, event: &Event) -> bool {
+        event.subject.kind.has_documents() && (self.foreign || self.ask || event.kind == Kind::Completed)
+    }
+
+    /// Whether any of its events concerns an archive job.
+    #[must_use]
+    pub fn requests_jobs(&self) -> bool {
+        self.events.iter().any(|event| self.requests_job(event))
+    }
 }
 
 impl From<Vec<Event>> for Reading {

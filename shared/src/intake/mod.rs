@@ -6,6 +6,17 @@
 //!   path token is kept in quarantine.
 //! - Our own fault for now (DynamoDB, secrets) is answered 503: sending again helps.
 //! - Proven but unreadable: sending again would not help. The delivery is kept, acknowledged, and raises an alarm.
+//!
+//! Nothing is acknowledged before the delivery is durable and all of it is recorded, or will be by the sweep. How that is
+//! done depends on whether the service sends again ([`Redelivery`](crate::providers::Redelivery)):
+//!
+//! | redelivery | normally | if anything fails |
+//! |---|---|---|
+//! | until acknowledged | written once, with its outcome, then recorded | accepted, so that the sweep records it, and answered 503 |
+//! | after a failure | the same | accepted or spooled, and answered 200: nobody knows how often it is sent again |
+//! | unknown | accepted, recorded, finished | the same; spooled if it can't be accepted |
+//!
+//! A crash leaves a delivery that was written once to its service, which got no answer; `record` says what is stored then.
 
 mod answer;
 mod receiver;

@@ -9,12 +9,16 @@ use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, info_span};
 
-use super::{Answer, Verdict, in_time, record::record_reading, rejections::Rejections};
+use super::{
+    Answer, Verdict, in_time,
+    record::{Stored, record_reading},
+    rejections::Rejections,
+};
 use crate::{
     aws::Aws,
     domain::{Envelope, Proven, Rejection, Route, Unproven},
     ledger::Ledger,
-    providers::{Endpoint, NotVerified, Rejected, Service},
+    providers::{Endpoint, NotVerified, Redelivery, Rejected, Service},
     secrets::NotConfigured,
     settings::{Problems, Settings},
     time,
@@ -24,9 +28,15 @@ use crate::{
 /// (SignEasy). A rejected request may take [`super::rejections::KEEP_WITHIN`] longer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
-/// If the service doesn't send again and DynamoDB hasn't accepted a delivery within this time, it is spooled in the
-/// bucket.
+/// A delivery that is written once is recorded within this time, which leaves time to accept it if it can't be.
+const RECORD_ONCE_WITHIN: Duration = Duration::from_secs(12);
+
+/// If the service isn't known to send again until it is answered, and DynamoDB hasn't accepted a delivery within this
+/// time, it is spooled in the bucket.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(12);
+
+/// The same for a delivery whose recording failed before.
+const ACCEPT_AFTER_FAILURE_WITHIN: Duration = Duration::from_secs(16);
 
 /// Receives the callbacks to one route of a service.
 pub struct Receiver<S> {
@@ -118,40 +128,55 @@ impl<S: Service> Receiver<S> {
             }
             Err(_) => return not_configured(&NotConfigured("reading the secrets took too long".to_owned())),
         };
-        parts.accept_and_record(start, &delivery, self.endpoint.resends).await
+        parts.record(start, &delivery, self.endpoint.redelivery).await
     }
 }
 
 impl<S: Service> Parts<S> {
-    /// Accepts a proven delivery and records it.
-    async fn accept_and_record(&self, start: Instant, delivery: &Proven, resends: bool) -> Answer {
-        let deadline = start + ANSWER_WITHIN;
-        // If the service doesn't send again, leave time to spool the delivery.
-        let accept_by = if resends { deadline } else { start + ACCEPT_WITHIN };
+    /// Records a proven delivery, or makes it durable for the sweep.
+    async fn record(&self, start: Instant, delivery: &Proven, redelivery: Redelivery) -> Answer {
         let reading = self.service.read(delivery);
         let events = reading.as_ref().map_or(0, |reading| reading.events.len());
-        let accepted = || Answer { events, ..Answer::kept(delivery, Verdict::Accepted) };
-        if let Err(problem) = in_time(accept_by, self.ledger.accept(delivery)).await {
-            if resends {
-                return unavailable(delivery, &problem);
+        let deadline = start + ANSWER_WITHIN;
+        if redelivery == Redelivery::Unknown {
+            if let Err(problem) = in_time(start + ACCEPT_WITHIN, self.ledger.accept(delivery)).await {
+                return self.spool(deadline, delivery, events, &problem).await;
             }
-            return match in_time(deadline, self.ledger.spool(delivery)).await {
-                Ok(()) => {
-                    tracing::error!(event = "left_pending", delivery = %delivery.id(), events, problem, metric.LeftPending = 1);
-                    accepted()
-                }
-                Err(second) => unavailable(delivery, &format!("{problem}; {second}")),
-            };
+            let recorded = record_reading(&self.ledger, delivery, reading, Stored::Accepted);
+            return in_time(deadline, recorded).await.unwrap_or_else(|problem| accepted(delivery, events, &problem));
         }
-        match in_time(deadline, record_reading(&self.ledger, delivery, reading)).await {
-            Ok(answer) => answer,
-            Err(problem) if resends => unavailable(delivery, &problem),
-            Err(problem) => {
-                tracing::warn!(event = "left_to_the_sweep", delivery = %delivery.id(), events, problem);
-                accepted()
-            }
+        let recorded = record_reading(&self.ledger, delivery, reading, Stored::NotYet);
+        let problem = match in_time(start + RECORD_ONCE_WITHIN, recorded).await {
+            Ok(answer) => return answer,
+            Err(problem) => problem,
+        };
+        let resends = redelivery == Redelivery::UntilAcknowledged;
+        let accept_by = if resends { deadline } else { start + ACCEPT_AFTER_FAILURE_WITHIN };
+        let kept = in_time(accept_by, self.ledger.accept_after_failure(delivery)).await;
+        match kept {
+            // The service's next attempt records it sooner than the sweep.
+            Ok(()) | Err(_) if resends => unavailable(delivery, &problem),
+            Ok(()) => accepted(delivery, events, &problem),
+            Err(second) => self.spool(deadline, delivery, events, &format!("{problem}; {second}")).await,
         }
     }
+
+    /// Puts a delivery that DynamoDB doesn't accept into the bucket, for the sweep.
+    async fn spool(&self, deadline: Instant, delivery: &Proven, events: usize, problem: &str) -> Answer {
+        match in_time(deadline, self.ledger.spool(delivery)).await {
+            Ok(()) => {
+                tracing::error!(event = "left_pending", delivery = %delivery.id(), events, problem, metric.LeftPending = 1);
+                Answer { events, ..Answer::kept(delivery, Verdict::Accepted) }
+            }
+            Err(second) => unavailable(delivery, &format!("{problem}; {second}")),
+        }
+    }
+}
+
+/// The answer to a delivery that is accepted, and that the sweep is going to record.
+fn accepted(delivery: &Proven, events: usize, problem: &str) -> Answer {
+    tracing::warn!(event = "left_to_the_sweep", delivery = %delivery.id(), events, problem);
+    Answer { events, ..Answer::kept(delivery, Verdict::Accepted) }
 }
 
 fn not_configured(problem: &NotConfigured) -> Answer {

@@ -14,33 +14,18 @@ pub const UNKNOWN: &str = "unknown_subscription";
 /// The note on events whose subscription watches another subject.
 pub const OTHER_ENTITY: &str = "subscription_of_another_entity";
 
-/// Why a reading isn't recorded.
-pub(super) enum NotRecorded {
-    /// The delivery is set aside.
-    Unreadable(Unreadable),
-    /// DynamoDB can't be queried.
-    Ledger(LedgerError),
-}
-
-impl From<Unreadable> for NotRecorded {
-    fn from(unreadable: Unreadable) -> Self {
-        Self::Unreadable(unreadable)
-    }
-}
-
-impl From<LedgerError> for NotRecorded {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
-}
-
-/// Looks up the subscription that a delivery names, and notes on its events if it isn't ours.
-pub(super) async fn check(ledger: &Ledger, delivery: &Proven, reading: Reading) -> Result<Reading, NotRecorded> {
+/// Looks up the subscription that a delivery names. Returns the note on its events if it isn't ours, or why the delivery
+/// is set aside.
+pub(super) async fn check(
+    ledger: &Ledger,
+    delivery: &Proven,
+    reading: &Reading,
+) -> Result<Result<Option<&'static str>, Unreadable>, LedgerError> {
     let (policy, Some(subscription)) = (delivery.policy().subscription, &reading.subscription) else {
-        return Ok(reading);
+        return Ok(Ok(reading.note));
     };
     if policy == SubscriptionPolicy::Ignore {
-        return Ok(reading);
+        return Ok(Ok(reading.note));
     }
     let provider = delivery.route().provider();
     let known = match &subscription.key {
@@ -48,14 +33,16 @@ pub(super) async fn check(ledger: &Ledger, delivery: &Proven, reading: Reading) 
         None => None,
     };
     let note = match known {
-        Some(webhook) if reading.events.iter().all(|event| event.subject.id == webhook.entity) => return Ok(reading),
+        Some(webhook) if reading.events.iter().all(|event| event.subject.id == webhook.entity) => {
+            return Ok(Ok(reading.note));
+        }
         // A pack's webhook may report on the documents in it, under keys of their own: that isn't documented.
         Some(_) => OTHER_ENTITY,
         None if policy == SubscriptionPolicy::SetAside => {
-            return Err(Unreadable::new(UNKNOWN, subscription.field).into());
+            return Ok(Err(Unreadable::new(UNKNOWN, subscription.field)));
         }
         None => UNKNOWN,
     };
     tracing::warn!(event = note, delivery = %delivery.id(), %provider);
-    Ok(Reading { note: Some(note), ..reading })
+    Ok(Ok(Some(note)))
 }

@@ -4,23 +4,27 @@
 //! request a file belongs to follows from values that both name: the same recipients, or the same data of the sender.
 //! Callbacks come in any order, so whichever of the two is second has to find the first.
 //!
-//! Each such value is a correlation key, with an item of its own (`CLUE#…`). Each event adds its id to that item, on its
-//! side, and gets the whole item back by the same call. DynamoDB serializes the updates of one item, so if a request and a
-//! file arrive at the same moment, at least one of them sees the other; and each has stored its own status before. Each
-//! write adds to a set or takes the greater of two values, so the order doesn't matter and repeating is safe.
+//! Each such value is a correlation key, with an item of its own (`CLUE#…`). The first event of a document adds the
+//! document's id to that item, on its side, and gets the whole item back by the same call; a later one finds it there and
+//! only reads. DynamoDB serializes the updates of one item, so if a request and a file arrive at the same moment, at least
+//! one of them sees the other and joins them.
 //!
 //! To join means to give the request the file's status, to point from each to the other, and to take the file off the
-//! list of documents. No event and no PDF moves: a request's timeline includes its file's.
+//! list of documents. No event and no PDF moves: a request's timeline includes its file's. The file's pointer is written
+//! last and returns the file's item. So the request has every status of the file that was stored before the pointer; whoever
+//! stores a later one gets the pointer back, and passes the status on. Each write adds to a set or takes the greater of
+//! two values, so the order doesn't matter and repeating is safe.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::ReturnValue;
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     Item, Ledger,
     keys::{self, INDEX_PARTITION_KEY, INDEX_SORT_KEY, attribute},
     status,
-    table::{Updated, Value, one},
+    table::{CONCURRENT, Updated, Value, one},
 };
 use crate::domain::{Candidate, Candidates, Correlation, CorrelationKey, LedgerError, Side, Subject, SubjectId};
 
@@ -32,8 +36,8 @@ const MAX_CANDIDATES: usize = 25;
 const NO_MARK: &str = "-";
 
 /// Writes a candidate as it is stored: `<id> <mark>`.
-fn candidate_text(id: &SubjectId, mark: Option<&str>) -> String {
-    format!("{id} {}", mark.unwrap_or(NO_MARK))
+fn candidate_text(candidate: &Candidate) -> String {
+    format!("{} {}", candidate.id, candidate.mark.as_deref().unwrap_or(NO_MARK))
 }
 
 /// Parses [`candidate_text`].
@@ -47,6 +51,29 @@ fn candidates_of(item: &Item) -> Candidates {
     Candidates { requests: candidates(attribute::REQUESTS), files: candidates("files") }
 }
 
+/// The candidates, or none if there are too many.
+fn usable(candidates: Candidates) -> Candidates {
+    let is_full = candidates.requests.len().max(candidates.files.len()) >= MAX_CANDIDATES;
+    if is_full { Candidates::default() } else { candidates }
+}
+
+/// What a delivery's events contribute to the correlation of their subjects, with what was known of each key before.
+#[derive(Debug, Default)]
+pub struct Clues<'a>(Vec<Clue<'a>>);
+
+#[derive(Debug)]
+struct Clue<'a> {
+    correlation: &'a Correlation,
+    key: &'a CorrelationKey,
+    known: Candidates,
+}
+
+/// A request and a signed file that belong together.
+pub struct Match {
+    request: Subject,
+    file: Subject,
+}
+
 impl Ledger {
     /// Stores what events contribute to the correlation of their subjects. Joins each signed file for which this leaves
     /// exactly one request. Doing it again changes nothing.
@@ -54,55 +81,85 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB can't be read or written to; repeating the call is safe.
     pub async fn correlate(&self, correlations: &[Correlation]) -> Result<(), LedgerError> {
-        for Correlation { subject, side, keys } in correlations {
-            if *side == Side::File {
-                self.note_signed_file(subject).await?;
+        let clues = self.clues(correlations).await?;
+        let matches = self.note_clues(clues).await?;
+        self.join_all(&matches).await
+    }
+
+    /// Reads what is known of the keys in `correlations`: the first step of [`Ledger::correlate`].
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn clues<'a>(&self, correlations: &'a [Correlation]) -> Result<Clues<'a>, LedgerError> {
+        let pairs = correlations.iter().flat_map(|each| each.keys.iter().map(move |key| (each, key)));
+        let pairs: Vec<_> = pairs.collect();
+        let reads = (0..pairs.len()).map(|index| self.candidates(pairs[index].1));
+        let known: Vec<Candidates> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
+        let clue = |((correlation, key), known)| Clue { correlation, key, known };
+        Ok(Clues(pairs.into_iter().zip(known).map(clue).collect()))
+    }
+
+    /// Stores what isn't known yet, and returns what is to be joined: the second step of [`Ledger::correlate`].
+    ///
+    /// # Errors
+    /// When DynamoDB can't be written to; repeating the call is safe.
+    pub async fn note_clues(&self, clues: Clues<'_>) -> Result<Vec<Match>, LedgerError> {
+        let clues = clues.0;
+        let notes = (0..clues.len()).map(|index| self.note_candidate(&clues[index]));
+        let candidates: Vec<Candidates> = stream::iter(notes).buffered(CONCURRENT).try_collect().await?;
+        let mut requests: BTreeMap<Subject, BTreeSet<SubjectId>> = BTreeMap::new();
+        for (clue, candidates) in clues.iter().zip(&candidates) {
+            for (file, request) in candidates.pairs() {
+                let file = Subject { id: file.clone(), ..clue.correlation.subject.clone() };
+                requests.entry(file).or_default().insert(request.clone());
             }
-            let mut requests: BTreeMap<SubjectId, BTreeSet<SubjectId>> = BTreeMap::new();
-            for key in keys {
-                for (file, request) in self.note_candidate(key, *side, &subject.id).await?.pairs() {
-                    requests.entry(file.clone()).or_default().insert(request.clone());
-                }
-            }
-            for (file, requests) in requests {
-                let mut requests = requests.into_iter();
-                if let (Some(request), None) = (requests.next(), requests.next()) {
-                    let with_id = |id| Subject { id, ..subject.clone() };
-                    self.join(&with_id(request), &with_id(file)).await?;
-                }
-            }
+        }
+        let only_one = |(file, requests): (Subject, BTreeSet<SubjectId>)| {
+            let mut requests = requests.into_iter();
+            let (Some(id), None) = (requests.next(), requests.next()) else { return None };
+            Some(Match { request: Subject { id, ..file.clone() }, file })
+        };
+        Ok(requests.into_iter().filter_map(only_one).collect())
+    }
+
+    /// Joins what belongs together: the last step of [`Ledger::correlate`].
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read or written to; repeating the call is safe.
+    pub async fn join_all(&self, matches: &[Match]) -> Result<(), LedgerError> {
+        for Match { request, file } in matches {
+            self.join(request, file).await?;
         }
         Ok(())
     }
 
-    /// Adds `id` to a correlation key, and returns all of its ids; none once there are too many.
-    async fn note_candidate(
-        &self,
-        key: &CorrelationKey,
-        side: Side,
-        id: &SubjectId,
-    ) -> Result<Candidates, LedgerError> {
-        let (own, other) = match side {
-            Side::Request => (attribute::REQUESTS, "files"),
-            Side::File => ("files", attribute::REQUESTS),
+    /// Adds a subject's id to a correlation key, unless it is there, and returns all of its ids; none once there are too
+    /// many.
+    async fn note_candidate(&self, clue: &Clue<'_>) -> Result<Candidates, LedgerError> {
+        let Clue { correlation: Correlation { subject, side, .. }, key, known } = clue;
+        let own = Candidate { id: subject.id.clone(), mark: key.mark.clone() };
+        let (name, other, ids) = match side {
+            Side::Request => (attribute::REQUESTS, "files", &known.requests),
+            Side::File => ("files", attribute::REQUESTS, &known.files),
         };
+        if ids.contains(&own) {
+            return Ok(usable(known.clone()));
+        }
         // Once it is full, nothing is written any more.
         let has_room = |name| format!("(attribute_not_exists(#{name}) OR size(#{name}) < ?)");
         let updated = self
             .table
             .update(&keys::correlation(key), keys::CORRELATION)
-            .add(own, one(candidate_text(id, key.mark.as_deref())))
+            .add(name, one(candidate_text(&own)))
             .only_if(
-                &format!("{} AND {}", has_room(own), has_room(other)),
+                &format!("{} AND {}", has_room(name), has_room(other)),
                 [MAX_CANDIDATES.into(), MAX_CANDIDATES.into()],
             )
             .returning(ReturnValue::AllNew)
             .send()
             .await?;
         let (Updated::Done(item) | Updated::ConditionFailed(item)) = updated;
-        let candidates = candidates_of(&item);
-        let is_full = candidates.requests.len().max(candidates.files.len()) >= MAX_CANDIDATES;
-        Ok(if is_full { Candidates::default() } else { candidates })
+        Ok(usable(candidates_of(&item)))
     }
 
     /// The ids that were seen with a correlation key.
@@ -114,29 +171,48 @@ impl Ledger {
         Ok(candidates_of(&item.unwrap_or_default()))
     }
 
-    /// Notes that a document's id may be that of a request's signed file.
-    async fn note_signed_file(&self, file: &Subject) -> Result<(), LedgerError> {
-        self.table.update(&file.partition(), keys::STATE).set(attribute::SIGNED_FILE, true).send().await.map(drop)
-    }
-
     /// Joins a signed file to its request. Doing it again changes nothing.
     ///
     /// # Errors
-    /// When DynamoDB can't be read or written to.
+    /// When DynamoDB can't be read or written to; repeating the call is safe.
     pub async fn join(&self, request: &Subject, file: &Subject) -> Result<(), LedgerError> {
-        let of_file = self.table.get(&file.partition(), keys::STATE).await?.unwrap_or_default();
+        let before = self.table.get(&file.partition(), keys::STATE).await?.unwrap_or_default();
+        if before.text(attribute::REQUEST) == Some(request.id.as_str()) {
+            return self.follow_joined(file, &before).await;
+        }
         let update = self.table.update(&request.partition(), keys::STATE);
         update.add(attribute::SIGNED_FILES, one(file.id.as_str())).send().await?;
-        self.pass_status_on(request, &of_file).await?;
-        self.table
+        self.pass_status_on(request, &before).await?;
+        let pointed = self
+            .table
             .update(&file.partition(), keys::STATE)
             .set(attribute::REQUEST, request.id.as_str())
             .remove(INDEX_PARTITION_KEY)
             .remove(INDEX_SORT_KEY)
+            .returning(ReturnValue::AllNew)
             .send()
             .await?;
+        let (Updated::Done(after) | Updated::ConditionFailed(after)) = pointed;
+        let is_as_before = before.text(attribute::PROGRESS) == after.text(attribute::PROGRESS)
+            && status::reports_of(&before) == status::reports_of(&after);
+        if !is_as_before {
+            self.pass_status_on(request, &after).await?;
+        }
         tracing::info!(event = "joined", provider = %request.provider, request = %request.id, file = %file.id);
         Ok(())
+    }
+
+    /// Passes the status of a signed file on to its request, if it was joined to one, and keeps the file off the list.
+    /// `state` is the file's `STATE` item.
+    pub(super) async fn follow_joined(&self, file: &Subject, state: &Item) -> Result<(), LedgerError> {
+        let Some(request) = state.text(attribute::REQUEST) else { return Ok(()) };
+        let id = SubjectId::parse(request).map_err(|_| LedgerError::Corrupt { attribute: attribute::REQUEST })?;
+        self.pass_status_on(&Subject { id, ..file.clone() }, state).await?;
+        if state.text(INDEX_PARTITION_KEY).is_none() {
+            return Ok(());
+        }
+        let update = self.table.update(&file.partition(), keys::STATE);
+        update.remove(INDEX_PARTITION_KEY).remove(INDEX_SORT_KEY).send().await.map(drop)
     }
 
     /// Brings a request's status up to its file's.
@@ -156,7 +232,9 @@ impl Ledger {
             attribute::UPDATED_AT,
         ];
         let status = status.into_iter().filter_map(|name| Some((name, of_file.attribute(name)?.clone())));
-        let listed = keys::listed_document(request, status::status_of(of_file), of_file.time(attribute::OCCURRED_AT)?);
+        // An event without a rank gives no status.
+        let Some(occurred_at) = of_file.optional_time(attribute::OCCURRED_AT) else { return Ok(()) };
+        let listed = keys::listed_document(request, status::status_of(of_file), occurred_at);
         status
             .fold(self.table.update(&partition, keys::STATE), |update, (name, value)| update.set(name, Value(value)))
             .set_all(listed)
@@ -174,10 +252,11 @@ mod tests {
     #[test]
     fn a_candidate_reads_back() {
         let id = SubjectId::parse("R-1").unwrap();
-        assert_eq!(candidate_text(&id, Some("7")), "R-1 7");
-        assert_eq!(candidate_text(&id, None), "R-1 -");
-        assert_eq!(parse_candidate("R-1 7"), Some(Candidate { id: id.clone(), mark: Some("7".to_owned()) }));
-        assert_eq!(parse_candidate("R-1 -"), Some(Candidate { id, mark: None }));
+        for (mark, text) in [(Some("7".to_owned()), "R-1 7"), (None, "R-1 -")] {
+            let candidate = Candidate { id: id.clone(), mark };
+            assert_eq!(candidate_text(&candidate), text);
+            assert_eq!(parse_candidate(text), Some(candidate));
+        }
         assert_eq!(parse_candidate("R-1"), None);
         assert_eq!(parse_candidate("a/b 7"), None);
     }

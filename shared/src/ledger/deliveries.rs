@@ -1,4 +1,8 @@
 //! Deliveries: each proven request, with its bytes, its proof, its policy and its outcome.
+//!
+//! A delivery is written in one of two ways; `intake` says which and why. Either it is accepted before anything else and
+//! finished after everything else, and the index lists it first among the unfinished ones, then among those of its day. Or
+//! it is written once, with the outcome that its recording is going to have.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -60,6 +64,31 @@ pub struct StoredDelivery {
     pub record: DeliveryRecord,
 }
 
+/// What is stored of a delivery's recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished<'a> {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, as a stable code.
+    pub reason: String,
+    /// The number of its events.
+    pub events: usize,
+    /// Its entries that can't be read.
+    pub unreadable: &'a [UnreadableEntry],
+}
+
+impl Finished<'_> {
+    fn item(&self) -> Item {
+        let entries: Vec<String> = self.unreadable.iter().take(MAX_NAMED_ENTRIES).map(name_entry).collect();
+        Item::default()
+            .with(attribute::OUTCOME, self.outcome.as_str())
+            .with(attribute::REASON, self.reason.as_str())
+            .with("events", self.events)
+            .with("unreadable", self.unreadable.len())
+            .with("unreadable_entries", entries.as_slice())
+    }
+}
+
 impl Ledger {
     /// Makes a delivery durable: its bytes, its proof with the certificate, its policy, and that it isn't recorded yet.
     /// From here on nothing of it can be lost. Doing it again changes nothing.
@@ -67,9 +96,40 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB, or S3 for a large body, can't be written to.
     pub async fn accept(&self, delivery: &Proven) -> Result<(), LedgerError> {
-        if let Some(signer) = delivery.signer() {
-            self.keep_certificate(signer, delivery.received_at()).await?;
-        }
+        let item = self.accepted(delivery).await?;
+        // If the id is taken, this very call was repeated after its response was lost: no other delivery has this id.
+        self.table.put_new(item).await.map(drop)
+    }
+
+    /// Accepts a delivery whose recording failed, whatever of it is stored: [`Ledger::write`] may have succeeded.
+    ///
+    /// # Errors
+    /// When DynamoDB, or S3 for a large body, can't be written to.
+    pub async fn accept_after_failure(&self, delivery: &Proven) -> Result<(), LedgerError> {
+        let item = self.accepted(delivery).await?;
+        self.table.put(item).await
+    }
+
+    /// Makes a delivery durable, as [`Ledger::accept`] does, with the outcome that its recording is going to have.
+    ///
+    /// # Errors
+    /// When DynamoDB, or S3 for a large body, can't be written to.
+    pub async fn write(&self, delivery: &Proven, finished: &Finished<'_>) -> Result<(), LedgerError> {
+        let item = self.durable(delivery).await?;
+        let item = item.with_all(finished.item()).with("finished_at", time::now());
+        let item = item.with_all(keys::listed_delivery(delivery.id(), delivery.received_at()));
+        // A call that DynamoDB processes late mustn't undo what was stored since.
+        self.table.put_new(item).await.map(drop)
+    }
+
+    async fn accepted(&self, delivery: &Proven) -> Result<Item, LedgerError> {
+        let item = self.durable(delivery).await?;
+        let item = item.with(attribute::OUTCOME, Outcome::Accepted.as_str());
+        Ok(item.with_all(keys::listed_accepted(delivery.id(), delivery.received_at())))
+    }
+
+    /// The item of a delivery without its outcome. Its certificate, and a large body, are stored first.
+    async fn durable(&self, delivery: &Proven) -> Result<Item, LedgerError> {
         let (proof, envelope, policy) = (delivery.proof(), delivery.envelope(), delivery.policy());
         let item = Item::default()
             .with(PARTITION_KEY, keys::delivery(delivery.id()))
@@ -77,7 +137,6 @@ impl Ledger {
             .with(attribute::PROVIDER, delivery.route().provider().as_str())
             .with(attribute::ROUTE, delivery.route().path())
             .with(attribute::RECEIVED_AT, delivery.received_at())
-            .with(attribute::OUTCOME, Outcome::Accepted.as_str())
             .with(attribute::HEADERS, &envelope.headers)
             .with_some(attribute::EVENT, envelope.event.as_deref())
             .with(attribute::TRUST, delivery.trust().as_str())
@@ -87,32 +146,23 @@ impl Ledger {
             .with_some(attribute::GROUPS, Some(policy.groups.as_slice()).filter(|groups| !groups.is_empty()))
             .with_some("unknown_subscription", policy.subscription.as_str());
         let key = body_key("deliveries", delivery.route(), delivery.received_at(), delivery.id());
-        let item = self.with_body(item, &key, delivery.body()).await?;
-        let item = item.with_all(keys::listed_accepted(delivery.id(), delivery.received_at()));
-        // If the id is taken, this very call was repeated after its response was lost: no other delivery has this id.
-        self.table.put_new(item).await.map(drop)
+        let certificate = async {
+            match delivery.signer() {
+                Some(signer) => self.keep_certificate(signer, delivery.received_at()).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(self.with_body(item, &key, delivery.body()), certificate).map(|(item, ())| item)
     }
 
     /// Stores the outcome of a delivery, and takes it off the list of unfinished ones.
     ///
     /// # Errors
     /// When DynamoDB can't be written to.
-    pub async fn finish(
-        &self,
-        delivery: &Proven,
-        outcome: Outcome,
-        reason: &str,
-        events: usize,
-        unreadable: &[UnreadableEntry],
-    ) -> Result<(), LedgerError> {
-        let entries: Vec<String> = unreadable.iter().take(MAX_NAMED_ENTRIES).map(name_entry).collect();
+    pub async fn finish(&self, delivery: &Proven, finished: &Finished<'_>) -> Result<(), LedgerError> {
         self.table
             .update(&keys::delivery(delivery.id()), keys::DELIVERY)
-            .set(attribute::OUTCOME, outcome.as_str())
-            .set(attribute::REASON, reason)
-            .set("events", events)
-            .set("unreadable", unreadable.len())
-            .set("unreadable_entries", entries.as_slice())
+            .set_all(finished.item())
             .set_all_if_absent(Item::default().with("finished_at", time::now()))
             .set_all(keys::listed_delivery(delivery.id(), delivery.received_at()))
             .send()

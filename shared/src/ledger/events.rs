@@ -3,12 +3,11 @@
 //! Few events are written one by one, each with a condition. Many are first looked up, a hundred at a time. Missing ones
 //! are put, 25 at a time; known ones remember one more delivery, unless they came in this very one. Two deliveries of one
 //! batch at the same moment may both find an event missing and both put it: the same event, under the same key.
-
+//!
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
 
 use super::{
     Item, Ledger,
@@ -22,15 +21,16 @@ use crate::domain::{DeliveryId, Event, LedgerError, Proven, Reading, Subject};
 /// three seconds, and no call waits long for the others.
 const CONCURRENT_BATCHES: usize = 4;
 
-/// Maximum number of events that are written one by one.
-const FEW: usize = 10;
+/// Maximum number of events of a delivery that are written one by one.
+pub const FEW: usize = 10;
 
 /// Maximum number of deliveries that an event remembers. A UUID is 36 bytes and an item holds 400 KB, so this is a tenth of
 /// an item; the worst reported redelivery was 46 times. Further deliveries are still recorded as deliveries.
 const MAX_REMEMBERED_DELIVERIES: usize = 1_000;
 
-/// The longest payload that is repeated in the event's item, in bytes (an item holds 400 KB). The delivery has it anyway.
-const MAX_PAYLOAD: usize = 32 * 1024;
+/// The longest payload of a batch's entry that is repeated in the event's item, in bytes. The delivery has it anyway. An
+/// entry has about 150, and an item up to 1 KB costs one write unit.
+const MAX_PAYLOAD: usize = 384;
 
 /// The number of new and of known events in a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,16 +40,6 @@ pub struct Recorded {
     pub new: usize,
     /// Already known from another delivery, or from earlier in this one.
     pub known: usize,
-}
-
-/// An event as it is recorded.
-#[derive(Clone, Copy)]
-pub(super) struct Placed<'a> {
-    pub(super) event: &'a Event,
-    /// When it happened. If that is only the time of arrival, it is the first arrival: a redelivery must not make the
-    /// event look newer.
-    pub(super) occurred_at: Timestamp,
-    pub(super) is_new: bool,
 }
 
 /// A reading that is being recorded, and its origin.
@@ -64,33 +54,42 @@ impl Ledger {
     /// any order, with any other delivery in between, changes nothing.
     ///
     /// # Errors
-    /// When DynamoDB can't be written to. The delivery stays accepted, and repeating the call finishes it.
+    /// When DynamoDB can't be written to. Repeating the call finishes it.
     pub async fn record(&self, delivery: &Proven, reading: &Reading) -> Result<Recorded, LedgerError> {
+        let events = self.record_events(delivery, reading);
+        let (recorded, ()) = tokio::try_join!(events, self.record_statuses(delivery, reading))?;
+        self.request_jobs(delivery, reading).await?;
+        Ok(recorded)
+    }
+
+    /// Records a delivery's events and signers.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be written to. Repeating the call finishes it.
+    pub async fn record_events(&self, delivery: &Proven, reading: &Reading) -> Result<Recorded, LedgerError> {
         let recording = Recording { origin: Origin::Callback(delivery), reading };
         let distinct = recording.distinct();
-        // Streams of indices: a closure that takes a reference can't be proven to be `Send`.
-        let placed: Vec<Placed<'_>> = if distinct.len() <= FEW {
-            let writes = (0..distinct.len()).map(|index| self.put_event(recording, delivery, distinct[index]));
-            stream::iter(writes).buffered(CONCURRENT).try_collect().await?
-        } else {
-            let batches: Vec<&[&Event]> = distinct.chunks(MAX_GET).collect();
-            let writes = (0..batches.len()).map(|index| self.put_events(recording, delivery, batches[index]));
-            let batches: Vec<_> = stream::iter(writes).buffered(CONCURRENT_BATCHES).try_collect().await?;
-            batches.into_iter().flatten().collect()
-        };
-        let new = placed.iter().filter(|placed| placed.is_new).count();
+        // A stream of indices: a closure that takes a reference can't be proven to be `Send`.
+        let links = (0..reading.links.len()).map(|index| self.link(&reading.links[index]));
+        let links = stream::iter(links).buffer_unordered(CONCURRENT).try_collect::<()>();
+        let (new, ()) = tokio::try_join!(self.put_all_events(recording, delivery, &distinct), links)?;
+        Ok(Recorded { new, known: reading.events.len() - new })
+    }
 
-        let mut subjects: BTreeMap<&Subject, Vec<Placed<'_>>> = BTreeMap::new();
-        for placed in placed {
-            subjects.entry(&placed.event.subject).or_default().push(placed);
+    /// Brings the statuses of a delivery's subjects up to its events. A status follows from the events alone, not from what
+    /// is stored of them.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be written to. Repeating the call finishes it.
+    pub async fn record_statuses(&self, delivery: &Proven, reading: &Reading) -> Result<(), LedgerError> {
+        let recording = Recording { origin: Origin::Callback(delivery), reading };
+        let mut subjects: BTreeMap<&Subject, Vec<&Event>> = BTreeMap::new();
+        for event in &reading.events {
+            subjects.entry(&event.subject).or_default().push(event);
         }
         let subjects: Vec<_> = subjects.into_iter().collect();
-        let follow = (0..subjects.len()).map(|index| self.follow(recording, subjects[index].0, &subjects[index].1));
-        let _: Vec<()> = stream::iter(follow).buffer_unordered(CONCURRENT).try_collect().await?;
-        for link in &reading.links {
-            self.link(link).await?;
-        }
-        Ok(Recorded { new, known: reading.events.len() - new })
+        let statuses = (0..subjects.len()).map(|index| self.follow(recording, subjects[index].0, &subjects[index].1));
+        stream::iter(statuses).buffer_unordered(CONCURRENT).try_collect().await
     }
 
     /// The number of recorded events of a subject, by name, whether callbacks or the API reported them.
@@ -105,24 +104,27 @@ impl Ledger {
         Ok(counts)
     }
 
-    /// Brings the status and the archive job of one subject up to its events.
-    pub(super) async fn follow(
+    /// Writes these events, all different. Returns the number of new ones.
+    async fn put_all_events(
         &self,
         recording: Recording<'_>,
-        subject: &Subject,
-        events: &[Placed<'_>],
-    ) -> Result<(), LedgerError> {
-        self.advance(recording, subject, events).await?;
-        self.enqueue(recording.origin, recording.reading, subject, events).await
+        delivery: &Proven,
+        events: &[&Event],
+    ) -> Result<usize, LedgerError> {
+        let new: Vec<usize> = if events.len() <= FEW {
+            let writes = (0..events.len()).map(|index| self.put_event(recording, delivery, events[index]));
+            let new: Vec<bool> = stream::iter(writes).buffered(CONCURRENT).try_collect().await?;
+            new.into_iter().map(usize::from).collect()
+        } else {
+            let batches: Vec<&[&Event]> = events.chunks(MAX_GET).collect();
+            let writes = (0..batches.len()).map(|index| self.put_events(recording, delivery, batches[index]));
+            stream::iter(writes).buffered(CONCURRENT_BATCHES).try_collect().await?
+        };
+        Ok(new.into_iter().sum())
     }
 
-    /// Writes one event.
-    async fn put_event<'a>(
-        &self,
-        recording: Recording<'a>,
-        delivery: &Proven,
-        event: &'a Event,
-    ) -> Result<Placed<'a>, LedgerError> {
+    /// Writes one event. `true` if it is new.
+    async fn put_event(&self, recording: Recording<'_>, delivery: &Proven, event: &Event) -> Result<bool, LedgerError> {
         // One call for new and known events: a set has each member once, so a replay of the same delivery adds nothing.
         let (partition, sort) = recording.key(event);
         let updated = self
@@ -135,42 +137,39 @@ impl Ledger {
             .send()
             .await?;
         let (Updated::Done(before) | Updated::ConditionFailed(before)) = updated;
-        Ok(recording.known(delivery, event, &before))
+        Ok(is_new(delivery, &before))
     }
 
-    /// Writes up to [`MAX_GET`] different events.
-    async fn put_events<'a>(
+    /// Writes up to [`MAX_GET`] different events. Returns the number of new ones.
+    async fn put_events(
         &self,
-        recording: Recording<'a>,
+        recording: Recording<'_>,
         delivery: &Proven,
-        events: &[&'a Event],
-    ) -> Result<Vec<Placed<'a>>, LedgerError> {
+        events: &[&Event],
+    ) -> Result<usize, LedgerError> {
         let keys: Vec<Key> = events.iter().map(|event| recording.key(event)).collect();
-        let found =
-            self.table.get_many(&keys, &[attribute::DELIVERY, attribute::DELIVERIES, attribute::OCCURRED_AT]).await?;
+        let found = self.table.get_many(&keys, &[attribute::DELIVERY, attribute::DELIVERIES]).await?;
         let found: HashMap<Key, Item> = found
             .into_iter()
             .filter_map(|item| Some(((item.text(PARTITION_KEY)?.to_owned(), item.text(SORT_KEY)?.to_owned()), item)))
             .collect();
-        let mut placed = Vec::with_capacity(events.len());
+        let mut new = 0;
         let mut missing = Vec::new();
         let mut redelivered = Vec::new();
         for (event, key) in events.iter().copied().zip(keys) {
             match found.get(&key) {
                 // It came in this very delivery, whose recording is being finished.
                 Some(item) if item.set_has(attribute::DELIVERIES, delivery.id().as_str()) => {
-                    placed.push(recording.known(delivery, event, item));
+                    new += usize::from(is_new(delivery, item));
                 }
                 Some(_) => redelivered.push(event),
-                None => {
-                    missing.push((event, key));
-                    placed.push(Placed { event, occurred_at: event.occurred_at, is_new: true });
-                }
+                None => missing.push((event, key)),
             }
         }
+        new += missing.len();
         let updates = (0..redelivered.len()).map(|index| self.put_event(recording, delivery, redelivered[index]));
-        let updated: Vec<Placed<'_>> = stream::iter(updates).buffered(CONCURRENT).try_collect().await?;
-        placed.extend(updated);
+        let updated: Vec<bool> = stream::iter(updates).buffered(CONCURRENT).try_collect().await?;
+        new += updated.into_iter().filter(|is_new| *is_new).count();
         for batch in missing.chunks(MAX_WRITE) {
             let item = |(event, (partition, sort)): &(&Event, Key)| {
                 let item = recording.item(event).with(attribute::DELIVERIES, one(delivery.id().as_str()));
@@ -178,8 +177,14 @@ impl Ledger {
             };
             self.table.put_many(batch.iter().map(item).collect()).await?;
         }
-        Ok(placed)
+        Ok(new)
     }
+}
+
+/// Whether an event whose item was `before`, empty if it wasn't known, is new. It counts as new if this very delivery
+/// brought it first, so that a delivery that was interrupted, or is replayed, isn't mistaken for its own redelivery.
+fn is_new(delivery: &Proven, before: &Item) -> bool {
+    before.text(attribute::DELIVERY).is_none_or(|first| first == delivery.id().as_str())
 }
 
 impl<'a> Recording<'a> {
@@ -195,21 +200,12 @@ impl<'a> Recording<'a> {
         events.filter(|event| seen.insert((&event.subject, event.id(self.origin.trust())))).collect()
     }
 
-    /// An event whose item was `before`, which is empty for an unknown event. The event counts as new if this delivery was
-    /// the first to report it. So a delivery that was interrupted, or is replayed, isn't mistaken for its own redelivery.
-    fn known(self, delivery: &Proven, event: &'a Event, before: &Item) -> Placed<'a> {
-        let first = before.text(attribute::DELIVERY);
-        Placed {
-            event,
-            occurred_at: before.time(attribute::OCCURRED_AT).unwrap_or(event.occurred_at),
-            is_new: first.is_none_or(|first| first == delivery.id().as_str()),
-        }
-    }
-
     /// The event's item, without its key.
     pub(super) fn item(self, event: &Event) -> Item {
         let trust = self.origin.trust();
-        let payload = (event.payload.len() <= MAX_PAYLOAD).then_some(&*event.payload);
+        // A payload that is the delivery's only one is read from there.
+        let is_one_of_many = self.reading.events.len() > 1 && event.payload.len() <= MAX_PAYLOAD;
+        let payload = is_one_of_many.then_some(&*event.payload);
         Item::default()
             .with(attribute::ID, event.id(trust).to_string())
             .with(attribute::KIND, event.kind.as_str())

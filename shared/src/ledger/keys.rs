@@ -8,7 +8,7 @@
 //! | Archived PDF | `<provider>#<kind>#<id>` | `PDF#<document>#<role>#<sha256>` | `pdfs`, `erasure` | |
 //! | Signer of a document | `<provider>#document#<id>` | `SIGNER#<signer id>` | `signers`, `reported` | |
 //! | Documents of a signer | `<provider>#signer#<id>` | `DOCUMENTS` | `signers` | |
-//! | Delivery | `DELIVERY#<id>` | `DELIVERY` | `deliveries`, `erasure` | `ACCEPTED#<shard>` / `<time>#<id>` until it is finished, then `DELIVERY#<day>#<shard>` / `<time>#<id>` |
+//! | Delivery | `DELIVERY#<id>` | `DELIVERY` | `deliveries`, `erasure` | `ACCEPTED#<shard>` / `<time>#<id>` while it is accepted, else `DELIVERY#<day>#<shard>` / `<time>#<id>` |
 //! | Rejected request with a valid path token | `QUARANTINE#<id>` | `QUARANTINE` | `quarantine` | `QUARANTINE#<shard>` / `<time>#<id>` until it is replayed |
 //! | Rejected request without one | `RING#<provider>` | `<slot>`, `00` to `99` | `quarantine` | |
 //! | Certificate | `CERT#<fingerprint>` | `CERT` | `certificates` | |
@@ -22,10 +22,11 @@
 //!   `confirmed_at`, `missing_status`, `missing_since`; aliases: `signed_file`, `request`, `signed_files` (set);
 //!   `forgotten_at`.
 //! - `ARCHIVE`: `state`, `reason`, `attempts`, `not_before`, `due_since`, `settled_at`, `blocked_host`, `second_look`,
-//!   `revision`, `claim` (end of the lease), `requests` (set), `source_event`, `complete`, `groups` (list),
+//!   `revision`, `claim` (end of the lease), `requests` (set), `source_event`, `delivery`, `complete`, `groups` (list),
 //!   `version:<document>#<role>` (one for each current PDF), `new_pdfs`, `forgotten_at`.
 //! - `EVENT#…`: `id`, `kind`, `name`, `value`, `occurred_at`, `time_source`, `received_at`, `trust`, `source`,
-//!   `delivery`, `deliveries` (set), `position`, `foreign`, `note`, `payload`, `forgotten_at`.
+//!   `delivery`, `deliveries` (set), `position`, `foreign`, `note`, `payload` (only of an entry of a batch; `null` once it
+//!   is erased), `forgotten_at`.
 //! - `PDF#…`: `document`, `role`, `key`, `size`, `sha256`, `archived_at`, `version`, `source_event`, `signatures` (JSON),
 //!   `forgotten_at`.
 //! - `SIGNER#…`: `signer`, `confirmed_status`, `confirmed_at`. `DOCUMENTS`: `documents` (set).
@@ -85,6 +86,8 @@ pub(super) const CURSOR: &str = "CURSOR";
 
 /// Prefix of the sort keys of events.
 pub(super) const EVENT_PREFIX: &str = "EVENT#";
+/// Prefix of the sort keys of events without a lasting time.
+pub(super) const EVENT_WITHOUT_TIME: &str = "EVENT#-#";
 /// Prefix of the sort keys of archived PDFs.
 pub(super) const PDF_PREFIX: &str = "PDF#";
 /// Prefix of the sort keys of a document's signers.
@@ -268,7 +271,7 @@ pub(super) enum List {
     Documents(Provider),
     /// The finished deliveries of a day (`2026-11-22`), by time.
     Deliveries(String),
-    /// Deliveries whose recording hasn't finished, by time.
+    /// Deliveries that are left to the sweep, or being recorded, by time.
     Accepted,
     /// Archive jobs of a state, by the time at which they entered it, or at which they are due again.
     Archive(ArchiveState),

@@ -1,10 +1,10 @@
 //! The ledger: one DynamoDB table that holds deliveries, events, statuses, archive jobs and the manifest of PDFs. The
 //! chart of its items is in `keys`.
 //!
-//! A delivery is written in steps. Each step may be repeated at any time, by any process, without changing the result:
-//! `accepted` with its bytes and proof (from here on nothing can be lost), events, status, archive job, `recorded`.
-//! After a crash in between, the delivery stays `accepted`; the sweep finds it and does all steps again. There is no
-//! transaction, because none is needed: no step depends on having been the first.
+//! A delivery is written in steps: its bytes and proof, events and statuses, archive jobs, its outcome if it wasn't written
+//! at once. Each step may be repeated at any time, by any process, without changing the result. So what is interrupted is
+//! finished by doing all steps again. There is no transaction, because none is needed: no step depends on having been the
+//! first.
 
 mod aliases;
 mod archive_jobs;
@@ -29,13 +29,14 @@ mod table;
 mod views;
 mod webhooks;
 
+pub use aliases::{Clues, Match};
 pub use archive_jobs::{ArchiveJob, ArchiveState, CurrentVersion, JobOutcome, Lease, OTHER_GROUP};
 pub use certificates::Certificate;
 pub use cursors::Cursor;
-pub use deliveries::{DeliveryRecord, StoredDelivery};
+pub use deliveries::{DeliveryRecord, Finished, StoredDelivery};
 pub use delivery_lists::{DeliveryFilter, DeliveryPage};
 pub use erasure::{Erased, FORGOTTEN, Forgetting};
-pub use events::Recorded;
+pub use events::{FEW, Recorded};
 pub use keys::{EXPIRES_AT, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, PARTITION_KEY, SORT_KEY};
 pub use pdfs::{HashedBytes, Member, Pdf};
 pub use quarantine::{QUARANTINED_FOR, QuarantineRecord, Quarantined, RejectedEntry};

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use super::events::Placed;
 use crate::domain::{DeliveryId, Event, Proven, TimeSource, Trust};
 
 /// The origin of a report.
@@ -50,12 +49,9 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// When the event happened, as far as that decides between two events of the same rank. `None` if the API gave no
-    /// time: the time of the call must not outweigh a callback's own time.
-    pub(super) fn time_of(self, placed: Placed<'_>) -> Option<Timestamp> {
-        let Event { time_source, .. } = placed.event;
-        let is_time_of_call = matches!(self, Self::Api { .. }) && *time_source == TimeSource::Received;
-        (!is_time_of_call).then_some(placed.occurred_at)
+    /// Whether the origin gives no time for the event: the time at which we called an API says nothing about it.
+    pub(super) fn is_without_time(self, event: &Event) -> bool {
+        matches!(self, Self::Api { .. }) && event.time_source == TimeSource::Received
     }
 
     /// The name in items and answers.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Item, Ledger,
-    events::{Placed, Recording},
+    events::Recording,
     keys::{self, attribute},
     origin::Origin,
     status,
@@ -60,7 +60,7 @@ pub struct KnownStatus {
 }
 
 impl KnownStatus {
-    fn of(state: &Item) -> Self {
+    pub(super) fn of(state: &Item) -> Self {
         let kind = |name| state.text(name).and_then(Kind::parse);
         let status = status::status_of(state);
         Self {
@@ -117,13 +117,11 @@ impl Ledger {
         links: &[Link],
         at: Timestamp,
     ) -> Result<bool, LedgerError> {
-        let event = reported.event(at);
         let (origin, reading) = (Origin::Api { at }, Reading::default());
         // The event comes first, because of its time: a worker that starts on the job reports the same status without one.
         // The status comes last: until it is stored, the next pass finds it missing and does all of this again.
-        let is_new = self.put_reported(Recording { origin, reading: &reading }, &event).await?.is_new;
-        let placed = Placed { event: &event, occurred_at: event.occurred_at, is_new: true };
-        self.enqueue(origin, &reading, &reported.subject, &[placed]).await?;
+        let (event, is_new) = self.put_reported(Recording { origin, reading: &reading }, reported.event(at)).await?;
+        self.enqueue(origin, &reading, &reported.subject, &[&event]).await?;
         self.report(reported, links, at).await?;
         Ok(is_new)
     }
@@ -178,10 +176,10 @@ impl Ledger {
         // The status comes last: until it is stored, the next report finds it missing and does all of this again.
         let (event, reading) = (reported.event(at), Reading::default());
         let recording = Recording { origin: Origin::Api { at }, reading: &reading };
-        let placed = self.put_reported(recording, &event).await?;
-        self.advance(recording, &reported.subject, &[placed]).await?;
+        let (event, is_new) = self.put_reported(recording, event).await?;
+        self.follow(recording, &reported.subject, &[&event]).await?;
         self.confirm(reported, at).await?;
-        Ok(placed.is_new)
+        Ok(is_new)
     }
 
     /// Notes that the API reports the subject's status. The condition fails if the status in `STATE` is another one, or if
@@ -226,17 +224,19 @@ impl Ledger {
         // The event comes last: the next call counts the events to find what is missing.
         let reading = Reading::default();
         let recording = Recording { origin: Origin::Api { at }, reading: &reading };
-        self.follow(recording, subject, &[Placed { event: &event, occurred_at: made_at, is_new: true }]).await?;
-        Ok(self.put_reported(recording, &event).await?.is_new)
+        self.follow(recording, subject, &[&event]).await?;
+        self.enqueue(recording.origin, &reading, subject, &[&event]).await?;
+        Ok(self.put_reported(recording, event).await?.1)
     }
 
-    async fn put_reported<'a>(&self, recording: Recording<'a>, event: &'a Event) -> Result<Placed<'a>, LedgerError> {
-        let (partition, sort) = recording.key(event);
-        let update = self.table.update(&partition, &sort).set_all_if_absent(recording.item(event));
+    /// Writes an event that the API reported. Returns it with the time of its first report, and whether it is new.
+    async fn put_reported(&self, recording: Recording<'_>, mut event: Event) -> Result<(Event, bool), LedgerError> {
+        let (partition, sort) = recording.key(&event);
+        let update = self.table.update(&partition, &sort).set_all_if_absent(recording.item(&event));
         let (Updated::Done(before) | Updated::ConditionFailed(before)) =
             update.returning(ReturnValue::UpdatedOld).send().await?;
-        let occurred_at = before.time(attribute::OCCURRED_AT).unwrap_or(event.occurred_at);
-        Ok(Placed { event, occurred_at, is_new: before.text(attribute::ID).is_none() })
+        event.occurred_at = before.time(attribute::OCCURRED_AT).unwrap_or(event.occurred_at);
+        Ok((event, before.text(attribute::ID).is_none()))
     }
 }
 

@@ -22,17 +22,12 @@ pub struct SignerView {
 impl Ledger {
     /// Notes that a signer belongs to a document. Doing it again changes nothing.
     pub(super) async fn link(&self, link: &Link) -> Result<(), LedgerError> {
-        self.table
-            .update(&link.document.partition(), &keys::signer(&link.signer.id))
-            .set("signer", link.signer.id.as_str())
-            .send()
-            .await?;
-        self.table
-            .update(&link.signer.partition(), keys::DOCUMENTS)
-            .add("documents", one(link.document.id.as_str()))
-            .send()
-            .await
-            .map(drop)
+        let (document, signer) = (link.document.partition(), link.signer.partition());
+        let of_document = self.table.update(&document, &keys::signer(&link.signer.id));
+        let of_signer = self.table.update(&signer, keys::DOCUMENTS);
+        let of_document = of_document.set("signer", link.signer.id.as_str()).send();
+        let of_signer = of_signer.add("documents", one(link.document.id.as_str())).send();
+        tokio::try_join!(of_document, of_signer).map(drop)
     }
 
     /// A document's signers, from its own items. A signer's own status takes precedence over what the API reported with

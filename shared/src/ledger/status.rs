@@ -2,57 +2,66 @@
 //!
 //! The three are stored as one text, `progress`, that sorts like them. One conditional update stores the greater one, so
 //! the order in which events arrive can't matter. An event without a rank sorts below every event with one. It gives no
-//! status, only the place in the list and the trust of a subject that has no other events.
+//! status, only the trust of a subject that has no other events, and its place in the list if it has none.
+//!
+//! `progress` depends on the event alone, so the status can be written before, after or together with the event. That is
+//! why the time of arrival doesn't count if a redelivery of the same event would have another one.
 //!
 //! Beside the greatest, every status that was reported is remembered, once for each trust. So the publisher finds out about
 //! a status that never became the subject's, because a greater one was recorded before or by the same write.
 
 use std::{collections::BTreeMap, fmt};
 
+use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::Timestamp;
 
 use super::{
     Item, Ledger,
-    events::{Placed, Recording},
-    keys::{self, attribute},
+    events::Recording,
+    keys::{self, SORT_KEY, attribute},
     origin::Origin,
     table::{Table, Updated, Value, set},
 };
 use crate::{
-    domain::{Kind, LedgerError, Subject, Trust},
+    domain::{Correlation, Event, Kind, LedgerError, Side, Subject, TimeSource, Trust},
     time,
 };
 
 /// What decides which of two events gives the status. Greater values win.
 ///
-/// As text: `<rank>#<time>#<trust>`, `<rank>#` without a time, and `--` in place of a missing rank.
+/// As text: `<rank>#<time>#<trust>`, with `--` in place of a missing rank and `-` in place of a missing time; `<rank>#`
+/// without time and trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Progress {
     /// The rank of the event's kind.
     rank: Option<u8>,
-    /// The event's time and trust. `None` if only the API reported the status and gave no time: that sorts before every
-    /// event of the same rank, so a callback's own time takes precedence, whenever it arrives.
-    time_and_trust: Option<(Timestamp, Trust)>,
+    /// The event's lasting time, and its trust. `None` if only the API reported the status and gave no time: that sorts
+    /// before every event of the same rank, so a callback's report takes precedence, whenever it arrives.
+    time_and_trust: Option<(Option<Timestamp>, Trust)>,
 }
 
 impl Progress {
-    fn of(origin: Origin<'_>, placed: Placed<'_>) -> Self {
-        let trust = origin.trust();
-        Self { rank: placed.event.kind.rank(), time_and_trust: origin.time_of(placed).map(|time| (time, trust)) }
+    fn of(origin: Origin<'_>, event: &Event) -> Self {
+        let time_and_trust = (!origin.is_without_time(event)).then(|| (event.lasting_time(), origin.trust()));
+        Self { rank: event.kind.rank(), time_and_trust }
     }
 }
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A hyphen sorts before every digit.
         match self.rank {
             Some(rank) => write!(f, "{rank:02}#")?,
-            // A hyphen sorts before every digit.
             None => f.write_str("--#")?,
         }
-        match self.time_and_trust {
-            Some((at, Trust::Token)) => write!(f, "{}#0", time::format(at)),
-            Some((at, Trust::Signature)) => write!(f, "{}#1", time::format(at)),
-            None => Ok(()),
+        let Some((time, trust)) = self.time_and_trust else { return Ok(()) };
+        let trust = match trust {
+            Trust::Token => 0,
+            Trust::Signature => 1,
+        };
+        match time {
+            Some(time) => write!(f, "{}#{trust}", time::format(time)),
+            None => write!(f, "-#{trust}"),
         }
     }
 }
@@ -63,65 +72,108 @@ pub(super) fn reports_of(state: &Item) -> Item {
     reports.fold(Item::default(), |item, (name, at)| item.with(name, Value(at.clone())))
 }
 
+/// The progress that a recorded event stands for, as `progress` in `STATE`.
+pub(super) fn progress_of(event: &Item) -> Result<String, LedgerError> {
+    let kind = event.parse(attribute::KIND, Kind::parse)?;
+    let trust = event.parse(attribute::TRUST, Trust::parse)?;
+    let time_source = event.parse(attribute::TIME_SOURCE, TimeSource::parse)?;
+    // As in `Event::lasting_time` and `Origin::is_without_time`.
+    let is_arrival = time_source == TimeSource::Received;
+    let is_observed = event.text(attribute::DELIVERY).is_none();
+    let time_and_trust = if is_observed && is_arrival {
+        None
+    } else if is_arrival && event.need(SORT_KEY)?.starts_with(keys::EVENT_WITHOUT_TIME) {
+        Some((None, trust))
+    } else {
+        Some((Some(event.time(attribute::OCCURRED_AT)?), trust))
+    };
+    Ok(Progress { rank: kind.rank(), time_and_trust }.to_string())
+}
+
 /// The status in a subject's `STATE` item.
 pub(super) fn status_of(state: &Item) -> Option<Kind> {
     state.text(attribute::STATUS).and_then(Kind::parse)
 }
 
 impl Ledger {
-    /// Brings a subject's status up to `events`, all of which are about it.
+    /// Brings the status of one subject up to its events, and that of its request, if the subject is a signed file.
+    pub(super) async fn follow(
+        &self,
+        recording: Recording<'_>,
+        subject: &Subject,
+        events: &[&Event],
+    ) -> Result<(), LedgerError> {
+        let is_file = |each: &Correlation| each.side == Side::File && each.subject == *subject;
+        let is_file = recording.reading.correlations.iter().any(is_file);
+        let state = self.advance(recording, subject, events, is_file).await?;
+        self.follow_joined(subject, &state).await
+    }
+
+    /// Brings a subject's status up to `events`, all of which are about it. `is_file` notes that the subject's id may be
+    /// that of a request's signed file. Returns the subject's `STATE` item as it is then.
     pub(super) async fn advance(
         &self,
         recording: Recording<'_>,
         subject: &Subject,
-        events: &[Placed<'_>],
-    ) -> Result<(), LedgerError> {
+        events: &[&Event],
+        is_file: bool,
+    ) -> Result<Item, LedgerError> {
         let origin = recording.origin;
-        let trust = origin.trust();
         let partition = subject.partition();
         let greatest = events
             .iter()
-            .map(|placed| (Progress::of(origin, *placed).to_string(), *placed))
+            .map(|event| (Progress::of(origin, event).to_string(), *event))
             .max_by(|(a, _), (b, _)| a.cmp(b));
-        let Some((progress, Placed { event, occurred_at, .. })) = greatest else { return Ok(()) };
+        let Some((progress, event)) = greatest else { return Ok(Item::default()) };
         let status = Some(event.kind).filter(|kind| kind.rank().is_some());
         let terminals: Vec<String> = Kind::ALL
             .into_iter()
-            .filter(|kind| kind.is_terminal() && events.iter().any(|placed| placed.event.kind == *kind))
+            .filter(|kind| kind.is_terminal() && events.iter().any(|event| event.kind == *kind))
             .map(|kind| kind.as_str().to_owned())
             .collect();
+        // These are written whether or not the status changes.
         let reports = recording.reports(events);
-        let mut update = self
-            .table
-            .update(&partition, keys::STATE)
+        let mut always = self.table.update(&partition, keys::STATE).set_all_if_absent(reports.clone());
+        if !terminals.is_empty() {
+            always = always.add(attribute::TERMINALS, set(terminals.clone()));
+        }
+        if is_file {
+            always = always.set(attribute::SIGNED_FILE, true);
+        }
+        let mut update = always
+            .clone()
             .set(attribute::PROGRESS, progress.as_str())
-            .set(attribute::TRUST, trust.as_str())
-            .set(attribute::UPDATED_AT, origin.received_at())
-            .set_all_if_absent(reports.clone());
+            .set(attribute::TRUST, origin.trust().as_str())
+            .set(attribute::UPDATED_AT, origin.received_at());
         if let Some(status) = status {
             update = update
                 .set(attribute::STATUS, status.as_str())
-                .set(attribute::OCCURRED_AT, occurred_at)
+                .set(attribute::OCCURRED_AT, event.occurred_at)
                 .set(attribute::TIME_SOURCE, event.time_source.as_str());
         }
         if subject.kind.has_documents() {
-            update = update.set_all(keys::listed_document(subject, status, occurred_at));
-        }
-        if !terminals.is_empty() {
-            update = update.add(attribute::TERMINALS, set(terminals.clone()));
+            let listed = keys::listed_document(subject, status, event.occurred_at);
+            // An event without a rank moves no subject that is listed already.
+            update = if status.is_some() { update.set_all(listed) } else { update.set_all_if_absent(listed) };
         }
         let advanced = update
             .only_if("attribute_not_exists(#progress) OR #progress < ?", [progress.as_str().into()])
+            .returning(ReturnValue::AllNew)
             .send()
             .await?;
-        if let Updated::ConditionFailed(state) = advanced
-            && !(terminals.iter().all(|terminal| state.set_has(attribute::TERMINALS, terminal))
-                && reports.attributes().all(|(name, _)| state.attribute(name).is_some()))
-        {
-            // The status stays, but a second terminal kind is a conflict.
-            self.table.remember(&partition, terminals, reports).await?;
+        let state = match advanced {
+            Updated::Done(state) => return Ok(state),
+            Updated::ConditionFailed(state) => state,
+        };
+        let are_known = terminals.iter().all(|terminal| state.set_has(attribute::TERMINALS, terminal))
+            && reports.attributes().all(|(name, _)| state.attribute(name).is_some());
+        if are_known && (!is_file || state.flag(attribute::SIGNED_FILE)) {
+            return Ok(state);
         }
-        Ok(())
+        // The status stays, but a second terminal kind is a conflict.
+        match always.returning(ReturnValue::AllNew).send().await? {
+            Updated::Done(state) | Updated::ConditionFailed(state) => Ok(state),
+        }
     }
 }
 
@@ -144,12 +196,12 @@ impl Table {
 impl Recording<'_> {
     /// The statuses that `events` report, as attributes of `STATE`: for each, the time of the earliest event. Nothing is
     /// published of documents that aren't wanted.
-    fn reports(self, events: &[Placed<'_>]) -> Item {
+    fn reports(self, events: &[&Event]) -> Item {
         let mut earliest: BTreeMap<String, Timestamp> = BTreeMap::new();
-        for Placed { event, occurred_at, .. } in events.iter().filter(|_| !self.reading.foreign) {
+        for event in events.iter().filter(|_| !self.reading.foreign) {
             if event.kind.rank().is_some() {
-                let at = earliest.entry(keys::reported(event.kind, self.origin.trust())).or_insert(*occurred_at);
-                *at = (*at).min(*occurred_at);
+                let at = earliest.entry(keys::reported(event.kind, self.origin.trust())).or_insert(event.occurred_at);
+                *at = (*at).min(event.occurred_at);
             }
         }
         earliest.into_iter().fold(Item::default(), |item, (name, at)| item.with(&name, at))
@@ -166,17 +218,21 @@ mod tests {
         let (early, late) = (at("2026-11-22T00:00:00Z"), at("2026-11-22T00:00:01Z"));
         let progress = |rank, time_and_trust| Progress { rank, time_and_trust }.to_string();
         let ascending = [
-            progress(None, Some((late, Trust::Signature))),
+            progress(None, Some((None, Trust::Signature))),
+            progress(None, Some((Some(late), Trust::Signature))),
             progress(Some(0), None),
-            progress(Some(0), Some((early, Trust::Token))),
+            progress(Some(0), Some((Some(early), Trust::Token))),
             progress(Some(50), None),
-            progress(Some(50), Some((early, Trust::Token))),
-            progress(Some(50), Some((early, Trust::Signature))),
-            progress(Some(50), Some((late, Trust::Token))),
+            progress(Some(50), Some((None, Trust::Token))),
+            progress(Some(50), Some((None, Trust::Signature))),
+            progress(Some(50), Some((Some(early), Trust::Token))),
+            progress(Some(50), Some((Some(early), Trust::Signature))),
+            progress(Some(50), Some((Some(late), Trust::Token))),
         ];
         assert!(ascending.is_sorted_by(|a, b| a < b), "{ascending:?}");
-        assert_eq!(ascending[3], "50#");
-        assert_eq!(ascending[5], "50#2026-11-22T00:00:00.000Z#1");
-        assert_eq!(ascending[0], "--#2026-11-22T00:00:01.000Z#1");
+        assert_eq!(ascending[1], "--#2026-11-22T00:00:01.000Z#1");
+        assert_eq!(ascending[4], "50#");
+        assert_eq!(ascending[5], "50#-#0");
+        assert_eq!(ascending[8], "50#2026-11-22T00:00:00.000Z#1");
     }
 }

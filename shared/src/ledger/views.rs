@@ -122,8 +122,11 @@ pub struct EventView {
     pub foreign: bool,
     /// A remark for people who read the event, as a stable code, for example `unknown_subscription`.
     pub note: Option<String>,
-    /// The part of the delivery that reports it, without secrets; `null` if only the delivery has it.
+    /// The part of the delivery that reports it, without secrets; `null` if it was erased, or isn't stored with the event.
     pub payload: serde_json::Value,
+    /// Whether the payload isn't stored with the event, but in its delivery: [`crate::timeline`] reads it from there.
+    #[serde(skip)]
+    pub payload_in_delivery: bool,
 }
 
 /// Everything about a subject.
@@ -258,6 +261,7 @@ impl Ledger {
 /// The timeline in a subject's own items: all but its signers.
 fn timeline(subject: &Subject, items: &[Item]) -> Result<Option<Timeline>, LedgerError> {
     let mut events = Vec::new();
+    let mut greatest = None;
     let mut pdfs = Vec::new();
     let mut state = None;
     let mut job = None;
@@ -268,7 +272,13 @@ fn timeline(subject: &Subject, items: &[Item]) -> Result<Option<Timeline>, Ledge
             keys::ARCHIVE if item.text(attribute::STATE).is_some() => {
                 job = Some(archive_jobs::job(subject.clone(), item)?);
             }
-            sort if sort.starts_with(keys::EVENT_PREFIX) => events.push(event(subject, item)?),
+            sort if sort.starts_with(keys::EVENT_PREFIX) => {
+                events.push(event(subject, item)?);
+                let progress = Some((status::progress_of(item)?, item));
+                if progress.as_ref().map(|(progress, _)| progress) > greatest.as_ref().map(|(progress, _)| progress) {
+                    greatest = progress;
+                }
+            }
             // An erased PDF is no longer archived; `forgotten_at` in the state shows that there was one.
             sort if sort.starts_with(keys::PDF_PREFIX) && item.text(attribute::FORGOTTEN_AT).is_some() => {}
             sort if sort.starts_with(keys::PDF_PREFIX) => pdfs.push(pdfs::pdf(subject, item)?),
@@ -288,9 +298,28 @@ fn timeline(subject: &Subject, items: &[Item]) -> Result<Option<Timeline>, Ledge
         requests: job.requests,
     });
     let mut document = document(subject, state, events.len(), archive, pdfs.len())?;
+    if let Some((progress, event)) = greatest
+        && Some(progress.as_str()) > state.text(attribute::PROGRESS)
+    {
+        document.follow(event)?;
+    }
     // An id with other events is a request's own, and not that of a signed file.
     document.unjoined &= events.iter().all(|event| event.kind == Kind::Completed);
     Ok(Some(Timeline { document, events, signers: Vec::new(), documents: signers::documents(items)?, pdfs }))
+}
+
+impl DocumentView {
+    /// Gives it the status of a recorded event that the status hasn't followed yet: its delivery was interrupted.
+    fn follow(&mut self, event: &Item) -> Result<(), LedgerError> {
+        self.trust = event.text(attribute::TRUST).and_then(Trust::parse);
+        self.updated_at = event.optional_time(attribute::RECEIVED_AT);
+        let kind = event.parse(attribute::KIND, Kind::parse)?;
+        if kind.rank().is_some() {
+            (self.status, self.confirmed_at) = (Some(kind), None);
+            self.occurred_at = event.optional_time(attribute::OCCURRED_AT);
+        }
+        Ok(())
+    }
 }
 
 impl Timeline {
@@ -347,6 +376,8 @@ fn document(
 }
 
 fn event(subject: &Subject, item: &Item) -> Result<EventView, LedgerError> {
+    let delivery = item.text(attribute::DELIVERY).and_then(|id| id.parse().ok());
+    let payload = item.text(attribute::PAYLOAD);
     Ok(EventView {
         id: item.need(attribute::ID)?.to_owned(),
         kind: item.parse(attribute::KIND, Kind::parse)?,
@@ -358,11 +389,12 @@ fn event(subject: &Subject, item: &Item) -> Result<EventView, LedgerError> {
         received_at: item.time(attribute::RECEIVED_AT)?,
         trust: item.parse(attribute::TRUST, Trust::parse)?,
         source: item.need(attribute::SOURCE)?.to_owned(),
-        delivery: item.text(attribute::DELIVERY).and_then(|id| id.parse().ok()),
         position: item.number(attribute::POSITION).unwrap_or_default(),
         deliveries: item.set_size(attribute::DELIVERIES),
         foreign: item.flag(attribute::FOREIGN),
         note: item.text(attribute::NOTE).map(str::to_owned),
-        payload: item.text(attribute::PAYLOAD).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+        payload: payload.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+        payload_in_delivery: payload.is_none() && delivery.is_some(),
+        delivery,
     })
 }

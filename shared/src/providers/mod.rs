@@ -62,9 +62,20 @@ pub struct Endpoint {
     pub route: Route,
     /// The headers that proof or parser need, by lower-case name. All others are dropped.
     pub kept_headers: &'static [&'static str],
-    /// Whether the service is known to send a callback again until it is acknowledged. If not, a delivery that is durable
-    /// is acknowledged even if it can't be recorded in time.
-    pub resends: bool,
+    /// Whether the service sends a callback again that wasn't acknowledged.
+    pub redelivery: Redelivery,
+}
+
+/// Whether a service sends a callback again that wasn't acknowledged. It decides how often a delivery is written, and what
+/// is answered if it can't be recorded: see [`crate::intake`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redelivery {
+    /// It does, until the callback is acknowledged.
+    UntilAcknowledged,
+    /// It does after a failure, but nobody knows how often.
+    AfterFailure,
+    /// It isn't known to.
+    Unknown,
 }
 
 /// A service that sends callbacks.
@@ -237,7 +248,7 @@ impl Services {
     }
 }
 
-/// The endpoint of a route: which headers are kept, and whether the service sends again.
+/// The endpoint of a route: which headers are kept, and whether the service sends callbacks again.
 #[must_use]
 pub fn endpoint(route: Route) -> &'static Endpoint {
     let endpoints = SERVICES[route.provider() as usize].endpoints;

@@ -116,43 +116,34 @@ struct Plan {
     fault: Option<(usize, usize, Fault)>,
     /// Only calls whose names begin so are numbered and fail.
     prefix: &'static str,
-}
-
-/// The faults of all proxies of one test.
-#[derive(Clone)]
-pub struct Faults {
-    plan: Arc<Mutex<Plan>>,
+    /// Whether the caller's process has died. Each plan has its own, so that a call that ends late can't crash a process
+    /// that runs under the next plan.
     crashed: watch::Sender<bool>,
 }
 
-impl Default for Faults {
-    fn default() -> Self {
-        Self { plan: Arc::default(), crashed: watch::Sender::new(false) }
-    }
-}
+/// The faults of all proxies of one test.
+#[derive(Clone, Default)]
+pub struct Faults(Arc<Mutex<Plan>>);
 
 impl Faults {
     /// Numbers calls from 0 again; from number `from` on, `times` calls fail.
     pub fn plan(&self, from: usize, times: usize, fault: Fault) {
         *self.lock() = Plan { fault: Some((from, times, fault)), ..Plan::default() };
-        self.crashed.send_replace(false);
     }
 
     /// Lets the first `times` calls fail whose names begin with `prefix`. Only these are numbered.
     pub fn plan_for(&self, prefix: &'static str, times: usize, fault: Fault) {
         *self.lock() = Plan { fault: Some((0, times, fault)), prefix, ..Plan::default() };
-        self.crashed.send_replace(false);
     }
 
     /// Numbers calls from 0 again, and lets none fail. Returns the calls so far.
     pub fn clear(&self) -> Vec<Call> {
-        self.crashed.send_replace(false);
         std::mem::take(&mut *self.lock()).calls
     }
 
     /// Runs a function; `None` if its process died.
     pub async fn process<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-        let mut crashed = self.crashed.subscribe();
+        let mut crashed = self.lock().crashed.subscribe();
         let mut work = tokio::spawn(work);
         tokio::select! {
             done = &mut work => Some(done.expect("a function never panics")),
@@ -184,26 +175,29 @@ impl Faults {
     }
 
     fn lock(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self, call: Call) -> Option<Fault> {
+    /// How this call fails, and the mark of a dead process.
+    fn next(&self, call: Call) -> Option<(Fault, watch::Sender<bool>)> {
         let mut plan = self.lock();
         if !call.name.starts_with(plan.prefix) {
             return None;
         }
         let number = plan.calls.len();
         plan.calls.push(call);
-        plan.fault.filter(|(from, times, _)| (*from..*from + *times).contains(&number)).map(|(_, _, fault)| fault)
+        let (from, times, fault) = plan.fault?;
+        (from..from + times).contains(&number).then(|| (fault, plan.crashed.clone()))
     }
 
     async fn exchange(&self, upstream: Upstream, mut client: TcpStream, address: &str) -> io::Result<()> {
         let Some(request) = Message::read(&mut client).await? else { return Ok(()) };
-        let fault = self.next(Call { upstream, name: request.name() });
         let forward = || forward(address, &request);
+        let Some((fault, crashed)) = self.next(Call { upstream, name: request.name() }) else {
+            return client.write_all(&forward().await?).await;
+        };
         match fault {
-            None => client.write_all(&forward().await?).await,
-            Some(Fault::Slow) => {
+            Fault::Slow => {
                 tokio::time::sleep(SLOW).await;
                 let response = forward().await?;
                 let (first, rest) = response.split_at(response.len() / 2);
@@ -211,39 +205,37 @@ impl Faults {
                 tokio::time::sleep(SLOW).await;
                 client.write_all(rest).await
             }
-            Some(Fault::Throttled) => client.write_all(throttled(upstream).as_bytes()).await,
-            Some(Fault::ServerError) => client.write_all(server_error(upstream).as_bytes()).await,
-            Some(Fault::Conflict) => {
-                client.write_all(s3("409 Conflict", "ConditionalRequestConflict").as_bytes()).await
-            }
-            Some(Fault::ClockSkew) => client.write_all(clock_skew(upstream).as_bytes()).await,
-            Some(Fault::ServerErrorAfterEffect) => {
+            Fault::Throttled => client.write_all(throttled(upstream).as_bytes()).await,
+            Fault::ServerError => client.write_all(server_error(upstream).as_bytes()).await,
+            Fault::Conflict => client.write_all(s3("409 Conflict", "ConditionalRequestConflict").as_bytes()).await,
+            Fault::ClockSkew => client.write_all(clock_skew(upstream).as_bytes()).await,
+            Fault::ServerErrorAfterEffect => {
                 forward().await?;
                 client.write_all(server_error(upstream).as_bytes()).await
             }
-            Some(Fault::CutBefore) => Ok(()),
-            Some(Fault::CutAfter) => forward().await.map(drop),
-            Some(Fault::HalfRequest) => {
+            Fault::CutBefore => Ok(()),
+            Fault::CutAfter => forward().await.map(drop),
+            Fault::HalfRequest => {
                 let mut server = TcpStream::connect(address).await?;
                 server.write_all(&request.bytes[..request.bytes.len() / 2]).await?;
                 server.shutdown().await
             }
-            Some(Fault::HalfResponse) => {
+            Fault::HalfResponse => {
                 let response = forward().await?;
                 client.write_all(&response[..response.len() / 2]).await
             }
-            Some(Fault::SilenceBefore) => silence(&mut client).await,
-            Some(Fault::SilenceAfter) => {
+            Fault::SilenceBefore => silence(&mut client).await,
+            Fault::SilenceAfter => {
                 forward().await?;
                 silence(&mut client).await
             }
-            Some(Fault::CrashBefore) => {
-                self.crashed.send_replace(true);
+            Fault::CrashBefore => {
+                crashed.send_replace(true);
                 silence(&mut client).await
             }
-            Some(Fault::CrashAfter) => {
+            Fault::CrashAfter => {
                 forward().await?;
-                self.crashed.send_replace(true);
+                crashed.send_replace(true);
                 silence(&mut client).await
             }
         }

@@ -6,10 +6,11 @@ use countersign::{
     aws::Aws,
     domain::Subject,
     ledger::{Item, Ledger, PARTITION_KEY, SORT_KEY, Timeline},
+    timeline::timeline,
 };
 use countersign_cli::stack::{BUCKET, Stack, TABLE};
 
-use super::Embedded;
+use super::{Embedded, deliveries::services};
 
 /// Reads and changes the table and bucket of any entry point, past the functions.
 #[expect(async_fn_in_trait, reason = "for the tests' own types, whose futures are known to be Send")]
@@ -22,9 +23,15 @@ pub trait Stored {
         Ledger::new(self.aws(), TABLE, BUCKET)
     }
 
-    /// The timeline of a subject, which must be known.
+    /// The timeline of a subject, which must be known, without payloads that only the deliveries have.
     async fn timeline(&self, subject: &Subject) -> Timeline {
         self.ledger().timeline(subject).await.expect("the ledger").expect("a known subject")
+    }
+
+    /// The timeline of a subject, which must be known, with all payloads.
+    async fn timeline_with_payloads(&self, subject: &Subject) -> Timeline {
+        let timeline = timeline(&self.ledger(), &services(), subject).await;
+        timeline.expect("the ledger").expect("a known subject")
     }
 
     /// All items of the table.

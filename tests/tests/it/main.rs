@@ -17,3 +17,4 @@ mod operators;
 mod publish;
 mod quicklysign;
 mod signeasy;
+mod writes;

@@ -3,6 +3,7 @@
 use countersign::{
     domain::{Chain, Subject, SubjectKind, TimeSource},
     ledger::{ArchiveView, DocumentView, EventView, Pdf, SignerView, Timeline},
+    timeline::timeline,
 };
 use maud::{Markup, html};
 
@@ -16,7 +17,7 @@ use crate::console::{
 };
 
 pub async fn render(console: &Console, subject: &Subject) -> Result<Page, Problem> {
-    let timeline = console.ledger.timeline(subject).await?;
+    let timeline = timeline(&console.ledger, &console.services, subject).await?;
     let timeline = timeline.ok_or(Problem::NotFound("Document, pack or signer not found."))?;
     let Timeline { document, events, signers, pdfs, .. } = &timeline;
     let head = html! {

@@ -1,15 +1,19 @@
 //! Enqueues archive jobs. Two kinds of event do: one that reports that a document is complete, and one that only reports
 //! that something changed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+
 use super::ArchiveState;
 use crate::{
-    domain::{Kind, LedgerError, Reading, Subject},
+    domain::{Event, Kind, LedgerError, Proven, Reading, Subject},
     ledger::{
         Item, Ledger,
-        events::Placed,
+        events::FEW,
         keys::{self, attribute},
         origin::Origin,
-        table::{Update, Updated, Value, one},
+        table::{CONCURRENT, Update, Updated, Value, one},
     },
     time,
 };
@@ -25,13 +29,33 @@ const REQUEST_CHARS: usize = 32;
 pub const OTHER_GROUP: &str = "other_group";
 
 impl Ledger {
+    /// Makes the archive jobs due that a delivery's events request. Doing it again changes nothing.
+    ///
+    /// The table's stream hands a job over at once. If there are few events, a worker that finds less than it needs records
+    /// the delivery first, which the job names.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be written to; repeating the call is safe.
+    pub async fn request_jobs(&self, delivery: &Proven, reading: &Reading) -> Result<(), LedgerError> {
+        let mut subjects: BTreeMap<&Subject, Vec<&Event>> = BTreeMap::new();
+        for event in reading.events.iter().filter(|event| reading.requests_job(event)) {
+            subjects.entry(&event.subject).or_default().push(event);
+        }
+        let subjects: Vec<_> = subjects.into_iter().collect();
+        let origin = Origin::Callback(delivery);
+        // A stream of indices: a closure that takes a reference can't be proven to be `Send`.
+        let jobs =
+            (0..subjects.len()).map(|index| self.enqueue(origin, reading, subjects[index].0, &subjects[index].1));
+        stream::iter(jobs).buffer_unordered(CONCURRENT).try_collect().await
+    }
+
     /// Makes the archive job of a subject due if one of `events` requests it and hasn't done so before.
     pub(in crate::ledger) async fn enqueue(
         &self,
         origin: Origin<'_>,
         reading: &Reading,
         subject: &Subject,
-        events: &[Placed<'_>],
+        events: &[&Event],
     ) -> Result<(), LedgerError> {
         if !subject.kind.has_documents() {
             return Ok(());
@@ -39,14 +63,20 @@ impl Ledger {
         if reading.foreign {
             return self.close_unwanted(subject).await;
         }
+        // A batch may repeat an event.
+        let mut seen = BTreeSet::new();
         for event in events {
-            let id = event.event.id(origin.trust()).to_string();
-            if event.event.kind == Kind::Completed {
-                let due = self.make_due(origin, subject, &id).set(attribute::COMPLETE, true);
+            let id = event.id(origin.trust());
+            if !seen.insert(id) {
+                continue;
+            }
+            let id = id.to_string();
+            if event.kind == Kind::Completed {
+                let due = self.make_due(origin, reading, subject, &id).set(attribute::COMPLETE, true);
                 self.request(due, &id[..REQUEST_CHARS]).await?;
             } else if let Some(delivery) = origin.delivery().filter(|_| reading.ask) {
                 // The same event may come again because something else changed: each delivery is a new request.
-                self.request(self.make_due(origin, subject, &id), delivery.as_str()).await?;
+                self.request(self.make_due(origin, reading, subject, &id), delivery.as_str()).await?;
             }
         }
         Ok(())
@@ -71,8 +101,12 @@ impl Ledger {
         Ok(())
     }
 
-    fn make_due(&self, origin: Origin<'_>, subject: &Subject, source_event: &str) -> Update<'_> {
+    fn make_due(&self, origin: Origin<'_>, reading: &Reading, subject: &Subject, source_event: &str) -> Update<'_> {
         let update = self.due_anew(subject).set(attribute::SOURCE_EVENT, source_event);
+        let update = match origin.delivery().filter(|_| reading.events.len() <= FEW) {
+            Some(delivery) => update.set(attribute::DELIVERY, delivery.as_str()),
+            None => update.remove(attribute::DELIVERY),
+        };
         let groups = origin.groups();
         if groups.is_empty() {
             update.remove(attribute::GROUPS)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{LedgerError, Subject},
+    domain::{DeliveryId, LedgerError, Subject},
     ledger::{
         Item, Pdf,
         keys::{VERSION_PREFIX, attribute},
@@ -75,6 +75,8 @@ pub struct ArchiveJob {
     pub requests: usize,
     /// The event that requested it last.
     pub source_event: Option<String>,
+    /// The delivery of that event, if it may have been interrupted before the event was recorded.
+    pub delivery: Option<DeliveryId>,
     /// Whether an event reported that the subject is complete. Otherwise an event only requested a query of the provider's API.
     pub complete: bool,
     /// The groups whose documents are wanted; empty for all.
@@ -114,6 +116,7 @@ impl ArchiveJob {
             reason: None,
             requests: 0,
             source_event: None,
+            delivery: None,
             complete: false,
             groups: Vec::new(),
             versions: BTreeMap::new(),
@@ -149,6 +152,7 @@ pub(in crate::ledger) fn job(subject: Subject, item: &Item) -> Result<ArchiveJob
         reason: item.text(attribute::REASON).map(str::to_owned),
         requests: item.set_size(attribute::REQUESTS),
         source_event: item.text(attribute::SOURCE_EVENT).map(str::to_owned),
+        delivery: item.text(attribute::DELIVERY).and_then(|id| id.parse().ok()),
         complete: item.flag(attribute::COMPLETE),
         groups: item.list(attribute::GROUPS),
         versions: versions.collect(),

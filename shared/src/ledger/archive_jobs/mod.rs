@@ -19,12 +19,12 @@ pub use lease::{JobOutcome, Lease};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    Item, Ledger,
-    keys::{self, List, attribute},
+    Item, KnownStatus, Ledger,
+    keys::{self, List, SORT_KEY, attribute},
     table::{CONCURRENT, FIRST, Range, Update, Value},
 };
 use crate::{
-    domain::{LedgerError, Subject},
+    domain::{Kind, LedgerError, Subject},
     time,
 };
 
@@ -47,6 +47,18 @@ impl Ledger {
             .add(attribute::REVISION, 1_u32)
             .remove(attribute::NOT_BEFORE)
             .remove(attribute::BLOCKED_HOST)
+    }
+
+    /// Whether the event that requested a job is recorded, and the status that follows from it.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn is_recorded(&self, job: &ArchiveJob) -> Result<bool, LedgerError> {
+        let items = self.table.partition(&job.subject.partition(), "").await?;
+        let is_event = |item: &Item| item.text(attribute::ID).is_some_and(|id| Some(id) == job.source_event.as_deref());
+        let state = items.iter().find(|item| item.text(SORT_KEY) == Some(keys::STATE));
+        let is_completed = state.is_some_and(|state| KnownStatus::of(state).covers(Kind::Completed));
+        Ok(items.iter().any(is_event) && (is_completed || !job.complete))
     }
 
     /// Notes that one document of a leased job is in the archive, so that it isn't fetched again even if the rest of the

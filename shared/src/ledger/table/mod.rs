@@ -1,4 +1,6 @@
 //! Access to one DynamoDB table and one S3 bucket. Nothing here knows what the items mean.
+//!
+//! The futures of calls about one item are boxed, because the SDK's are large and deep, and several of them run together.
 
 mod batch;
 mod index;

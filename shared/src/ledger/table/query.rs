@@ -1,6 +1,7 @@
 //! Single items, the items of a partition, and scans of the index.
 
 use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::AttributeValue};
+use futures::FutureExt;
 
 use super::{Item, Table, unavailable};
 use crate::{
@@ -18,9 +19,8 @@ impl Table {
             .key(PARTITION_KEY, AttributeValue::S(partition.to_owned()))
             .key(SORT_KEY, AttributeValue::S(sort.to_owned()))
             .consistent_read(true)
-            .send()
-            .await
-            .map_err(unavailable("GetItem"))?;
+            .send();
+        let output = output.boxed().await.map_err(unavailable("GetItem"))?;
         Ok(output.item.map(Item::from))
     }
 
@@ -63,6 +63,12 @@ impl Table {
         Ok(partitions)
     }
 
+    /// Puts an item. Overwrites an existing one.
+    pub(in crate::ledger) async fn put(&self, item: Item) -> Result<(), LedgerError> {
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item.into_attributes()));
+        put.send().boxed().await.map(drop).map_err(unavailable("PutItem"))
+    }
+
     /// Puts an item unless its partition and sort key are taken; `false` if they are.
     pub(in crate::ledger) async fn put_new(&self, item: Item) -> Result<bool, LedgerError> {
         let put = self
@@ -72,9 +78,8 @@ impl Table {
             .set_item(Some(item.into_attributes()))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PARTITION_KEY)
-            .send()
-            .await;
-        match put {
+            .send();
+        match put.boxed().await {
             Ok(_) => Ok(true),
             Err(error)
                 if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) =>

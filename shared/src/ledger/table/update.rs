@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
+use futures::FutureExt;
 
 use super::{Item, Table, Value, unavailable};
 use crate::{
@@ -139,9 +140,8 @@ impl Update<'_> {
             .set_expression_attribute_values(Some(self.values).filter(|values| !values.is_empty()))
             .return_values(self.returns)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match output {
+            .send();
+        match output.boxed().await {
             Ok(output) => Ok(Updated::Done(output.attributes.unwrap_or_default().into())),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {

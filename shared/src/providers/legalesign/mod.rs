@@ -26,7 +26,8 @@ use self::{
     settings::LegalesignSettings,
 };
 use super::{
-    ChangesPage, ChangesQuery, Discovery, Endpoint, NotProven, NotVerified, Registration, Service, verify::Verifier,
+    ChangesPage, ChangesQuery, Discovery, Endpoint, NotProven, NotVerified, Redelivery, Registration, Service,
+    verify::Verifier,
 };
 use crate::{
     aws::Aws,
@@ -49,11 +50,16 @@ pub(super) const REGISTRATION: Registration = Registration {
 };
 
 /// The batch. Legalesign isn't known to send anything again.
-pub const BATCH: Endpoint = Endpoint { route: Route::LegalesignBatch, kept_headers: &["content-type"], resends: false };
+pub const BATCH: Endpoint =
+    Endpoint { route: Route::LegalesignBatch, kept_headers: &["content-type"], redelivery: Redelivery::Unknown };
 
-/// Callbacks about one document.
-pub const REALTIME: Endpoint =
-    Endpoint { route: Route::LegalesignRealtime, kept_headers: &realtime::KEPT_HEADERS, resends: false };
+/// Callbacks about one document. "Legalesign retries on failure" (docs.legalesign.com, "real-time events"), and gives no
+/// schedule.
+pub const REALTIME: Endpoint = Endpoint {
+    route: Route::LegalesignRealtime,
+    kept_headers: &realtime::KEPT_HEADERS,
+    redelivery: Redelivery::AfterFailure,
+};
 
 /// The service.
 pub struct Legalesign {

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 pub use callback_url::{CallbackUrl, InvalidCallbackUrl};
 
 use self::{api::Api, callback::Callback};
-use super::{Endpoint, MissedCallback, NotProven, NotVerified, Registration, Service, verify::Verifier};
+use super::{Endpoint, MissedCallback, NotProven, NotVerified, Redelivery, Registration, Service, verify::Verifier};
 use crate::{
     aws::Aws,
     domain::{
@@ -38,7 +38,8 @@ pub(super) const REGISTRATION: Registration = Registration {
 };
 
 /// A callback is repeated until it is answered 200.
-pub const ENDPOINT: Endpoint = Endpoint { route: Route::Quicklysign, kept_headers: &["content-type"], resends: true };
+pub const ENDPOINT: Endpoint =
+    Endpoint { route: Route::Quicklysign, kept_headers: &["content-type"], redelivery: Redelivery::UntilAcknowledged };
 
 /// The service.
 pub struct Quicklysign {

@@ -20,7 +20,7 @@ mod tests;
 use async_trait::async_trait;
 
 use self::{api::Api, callback::Callback};
-use super::{Endpoint, NotProven, NotVerified, Registration, Service, verify::Verifier};
+use super::{Endpoint, NotProven, NotVerified, Redelivery, Registration, Service, verify::Verifier};
 use crate::{
     aws::Aws,
     domain::{
@@ -40,7 +40,8 @@ pub(super) const REGISTRATION: Registration = Registration {
 };
 
 /// A callback is repeated for a day; a webhook that keeps failing is disabled.
-pub const ENDPOINT: Endpoint = Endpoint { route: Route::Signeasy, kept_headers: &["content-type"], resends: true };
+pub const ENDPOINT: Endpoint =
+    Endpoint { route: Route::Signeasy, kept_headers: &["content-type"], redelivery: Redelivery::UntilAcknowledged };
 
 /// The service.
 pub struct Signeasy {

@@ -16,7 +16,7 @@ use countersign::{
     outbound::Client,
     proof::token::Tokens,
     providers::{
-        Endpoint, NotProven, NotVerified, Rejected, Service,
+        Endpoint, NotProven, NotVerified, Redelivery, Rejected, Service,
         legalesign::{BATCH, Legalesign},
         quicklysign::{ENDPOINT, Quicklysign},
     },
@@ -86,7 +86,7 @@ impl Service for WithOwnProof {
 }
 
 /// QuicklySign's endpoint, as one of a service that doesn't send again.
-const NEVER_RESENT: Endpoint = Endpoint { resends: false, ..ENDPOINT };
+const NEVER_RESENT: Endpoint = Endpoint { redelivery: Redelivery::Unknown, ..ENDPOINT };
 
 fn body(pack: &str, note: &str) -> String {
     format!(r#"{{"entity_key":"{pack}","callback_event":"document_updated","note":"{note}"}}"#)

@@ -145,7 +145,7 @@ async fn an_erased_subject_leaves_a_tombstone_without_content() {
     assert!(done.shared_deliveries.is_empty() && done.kept_objects.is_empty());
     assert_eq!(done.objects.len(), before.pdfs.len() + 1, "the PDFs and the body in the bucket: {:?}", done.objects);
 
-    let after = stack.timeline(&pack("gone")).await;
+    let after = stack.timeline_with_payloads(&pack("gone")).await;
     assert!(after.document.forgotten_at.is_some() && after.pdfs.is_empty());
     assert_eq!((after.document.status, after.events.len()), (before.document.status, 2));
     assert!(after.events.iter().all(|event| event.payload.is_null()));

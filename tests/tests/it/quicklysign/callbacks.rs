@@ -30,7 +30,8 @@ async fn all_documents_of_a_finished_pack_are_archived() {
     let [event] = timeline.events.as_slice() else { panic!("{:?}", timeline.events) };
     assert_eq!(event.delivery.as_deref(), Some(answer.delivery()));
     assert_eq!((event.kind, event.time_source, event.deliveries), (Kind::Completed, TimeSource::Received, 1));
-    assert_eq!(event.payload["callback_event"], "final_document_generated");
+    let events = stack.timeline_with_payloads(&pack("pack1")).await.events;
+    assert_eq!(events[0].payload["callback_event"], "final_document_generated");
 }
 
 #[tokio::test(flavor = "multi_thread")]
