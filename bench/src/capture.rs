@@ -31,13 +31,23 @@ pub struct Call {
     pub write_units: f64,
     /// Its read capacity units.
     pub read_units: f64,
+    /// The number of its round, from 0. A round begins when a call arrives after one of the round before was answered.
+    pub round: usize,
+}
+
+/// The recorded calls, and the round that is under way.
+#[derive(Default)]
+struct Recorded {
+    calls: Vec<Call>,
+    round: usize,
+    has_answered: bool,
 }
 
 /// A proxy in front of DynamoDB that records all calls.
 pub struct Capture {
     /// `http://…`
     pub url: String,
-    calls: Arc<Mutex<Vec<Call>>>,
+    recorded: Arc<Mutex<Recorded>>,
     _server: JoinSet<()>,
 }
 
@@ -45,7 +55,7 @@ pub struct Capture {
 struct Proxy {
     to: String,
     client: Client<HttpConnector, Full<Bytes>>,
-    calls: Arc<Mutex<Vec<Call>>>,
+    recorded: Arc<Mutex<Recorded>>,
 }
 
 impl Capture {
@@ -54,20 +64,20 @@ impl Capture {
     /// # Errors
     /// When no port is free.
     pub async fn start(to: &str) -> Result<Self> {
-        let calls = Arc::new(Mutex::new(Vec::new()));
+        let recorded = Arc::default();
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let proxy = Proxy { to: to.to_owned(), client, calls: Arc::clone(&calls) };
+        let proxy = Proxy { to: to.to_owned(), client, recorded: Arc::clone(&recorded) };
         let router = Router::new().fallback(forward).with_state(proxy);
         let (listener, url) = services::bind().await?;
         let mut server = JoinSet::new();
         server.spawn(async move { drop(axum::serve(listener, router).await) });
-        Ok(Self { url, calls, _server: server })
+        Ok(Self { url, recorded, _server: server })
     }
 
     /// Takes the calls recorded since the last `take`, in the order of their responses.
     #[must_use]
     pub fn take(&self) -> Vec<Call> {
-        mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *self.recorded.lock().unwrap_or_else(PoisonError::into_inner)).calls
     }
 }
 
@@ -75,6 +85,13 @@ async fn forward(State(proxy): State<Proxy>, request: Request<Body>) -> Result<R
     let bad = |_| StatusCode::BAD_GATEWAY;
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(bad)?.to_bytes();
+    let round = {
+        let mut recorded = proxy.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        if mem::take(&mut recorded.has_answered) {
+            recorded.round += 1;
+        }
+        recorded.round
+    };
     let input: Value = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
     // Requests the capacity here, so that the function's own request is the same as when deployed. (The embedded
     // DynamoDB doesn't check request signatures.)
@@ -97,8 +114,11 @@ async fn forward(State(proxy): State<Proxy>, request: Request<Body>) -> Result<R
     // A failed condition costs as much as the write, but the embedded DynamoDB reports no capacity for it.
     let units = if head.status.is_success() { units } else { 1.0 };
     let (write_units, read_units) = if reads { (0.0, units) } else { (units, 0.0) };
-    let call = Call { operation, input, write_units, read_units };
-    proxy.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    let call = Call { operation, input, write_units, read_units, round };
+    let mut recorded = proxy.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+    recorded.has_answered |= recorded.round == round;
+    recorded.calls.push(call);
+    drop(recorded);
     let mut response = Response::builder().status(head.status);
     for (name, value) in head.headers.iter().filter(|(name, _)| name.as_str() != "content-length") {
         response = response.header(name, value);

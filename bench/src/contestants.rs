@@ -60,9 +60,15 @@ const CALLBACKS: usize = 4;
 /// The peer of the callbacks other than batches.
 pub const CALLBACK_PEER: &str = "callback";
 
-/// The peers, implemented in each language: a receiver of batches, and one of callbacks with only a path token as
-/// proof.
-const PEERS: [(&str, EventKind); 2] = [("batch", EventKind::Batch(1)), (CALLBACK_PEER, EventKind::Quicklysign)];
+/// The peers: a receiver of batches, and one of callbacks with only a path token as proof, in each language; and in Python
+/// also one of callbacks with the guarantees of `quicklysign-callback`.
+const PEERS: [(Language, &str, EventKind); 5] = [
+    (Language::Python, "batch", EventKind::Batch(1)),
+    (Language::Python, CALLBACK_PEER, EventKind::Quicklysign),
+    (Language::Python, "guaranteed", EventKind::Quicklysign),
+    (Language::Node, "batch", EventKind::Batch(1)),
+    (Language::Node, CALLBACK_PEER, EventKind::Quicklysign),
+];
 
 impl Programs {
     /// The programs of the repository at `root`.
@@ -117,12 +123,10 @@ impl Programs {
                 all.push(rust(name, self.function(name), kind, true, callback));
             }
         }
-        for language in [Language::Python, Language::Node] {
-            for (handler, kind) in PEERS {
-                let program = Program { command: self.peer(language, handler), environment: plain.clone() };
-                let name = format!("{}-{handler}", if language == Language::Python { "python" } else { "node" });
-                all.push(Contestant { name, language, tls: false, callback: true, kind, program });
-            }
+        for (language, handler, kind) in PEERS {
+            let program = Program { command: self.peer(language, handler), environment: plain.clone() };
+            let name = format!("{}-{handler}", if language == Language::Python { "python" } else { "node" });
+            all.push(Contestant { name, language, tls: false, callback: true, kind, program });
         }
         for contestant in &all {
             for file in contestant.program.command.iter().map(Path::new).filter(|file| file.is_absolute()) {

@@ -172,7 +172,7 @@ pub fn of(report: &Report, prices: &Prices) -> Vec<Cost> {
         body: 1_000.0,
         cpu: overhead.cpu.median,
         start_cpu: start_cpu(&overhead.name),
-        waits: overhead.calls,
+        waits: overhead.rounds,
         write_units: overhead.write_units,
         read_units: overhead.read_units,
         s3_puts: 0.0,
@@ -217,7 +217,7 @@ pub fn of(report: &Report, prices: &Prices) -> Vec<Cost> {
 fn label(language: Language, name: &str) -> String {
     match language {
         Language::Rust => format!("`{name}`"),
-        Language::Python => name.replace("python-", "Python, "),
+        Language::Python => name.replace("python-guaranteed", "Python, callback, same guarantees").replace("python-", "Python, "),
         Language::Node => name.replace("node-", "Node, "),
     }
 }

@@ -28,6 +28,9 @@ pub struct Overhead {
     pub language: Language,
     /// Number of DynamoDB calls for one callback.
     pub calls: f64,
+    /// Number of rounds in which they are made: calls of a round are concurrent.
+    #[serde(default)]
+    pub rounds: f64,
     /// Write units of one callback, including the index.
     pub write_units: f64,
     /// Read units of one callback.
@@ -161,6 +164,7 @@ pub async fn run(programs: &Programs, rounds: u64, events: usize) -> Result<Vec<
     }
     for (language, handler, kind) in [
         (Language::Python, "callback", EventKind::Quicklysign),
+        (Language::Python, "guaranteed", EventKind::Quicklysign),
         (Language::Python, "batch", EventKind::Batch(1)),
         (Language::Node, "callback", EventKind::Quicklysign),
         (Language::Node, "batch", EventKind::Batch(1)),
@@ -224,6 +228,7 @@ fn calls_and_cpu(name: &str, language: Language, recorded: &[Vec<Call>], cpu: &[
         name: name.to_owned(),
         language,
         calls: mean(|_| 1.0),
+        rounds: counted.iter().map(|calls| rounds(calls)).sum::<f64>() / counted.len() as f64,
         write_units: mean(|call| call.write_units),
         read_units: mean(|call| call.read_units),
         cpu: Spread::of(cpu).context("no rounds")?,
@@ -233,6 +238,11 @@ fn calls_and_cpu(name: &str, language: Language, recorded: &[Vec<Call>], cpu: &[
         signature: 0.0,
         first: None,
     })
+}
+
+/// The number of rounds of an event's calls.
+fn rounds(calls: &[Call]) -> f64 {
+    calls.iter().map(|call| call.round + 1).max().unwrap_or_default() as f64
 }
 
 /// Milliseconds to verify the signature of a small message.

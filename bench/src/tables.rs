@@ -78,7 +78,9 @@ fn label(start: &Start) -> String {
     let tls = if start.tls { ", TLS" } else { "" };
     match start.language {
         Language::Rust => format!("`{}`{tls}", start.name),
-        Language::Python => start.name.replace("python-", "Python, "),
+        Language::Python => {
+            start.name.replace("python-guaranteed", "Python, callback, same guarantees").replace("python-", "Python, ")
+        }
         Language::Node => start.name.replace("node-", "Node, "),
     }
 }
@@ -89,6 +91,7 @@ pub fn overheads(report: &Report) -> String {
     let columns = [
         "one warm callback",
         "calls",
+        "rounds",
         "write units",
         "read units",
         "CPU, ms",
@@ -104,6 +107,7 @@ pub fn overheads(report: &Report) -> String {
         vec![
             format!("`{}`", overhead.name),
             format!("{:.0}", overhead.calls),
+            format!("{:.1}", overhead.rounds),
             format!("{:.1}", overhead.write_units),
             format!("{:.1}", overhead.read_units),
             spread(&overhead.cpu, 2),

@@ -1,6 +1,6 @@
 //! DynamoDB calls, built from recorded JSON.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_dynamodb::{
@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future::try_join, stream};
 use serde_json::Value;
 
 /// Concurrency of calls for single items, and of calls for batches of items: `CONCURRENT` in the library's `ledger/table/`,
@@ -23,11 +23,10 @@ use serde_json::Value;
 const CONCURRENT_WRITES: usize = 16;
 const CONCURRENT_BATCHES: usize = 4;
 
-/// Longer stages of calls for single items run concurrently. Shorter ones are the steps of a small callback, each of
-/// which waits for the previous one.
-const MAX_SEQUENTIAL: usize = 32;
+/// Maximum number of calls of a small callback.
+const FEW: usize = 32;
 
-enum Call {
+pub enum Call {
     Get(GetItemFluentBuilder),
     Put(PutItemFluentBuilder),
     Update(UpdateItemFluentBuilder),
@@ -36,8 +35,13 @@ enum Call {
     BatchWrite(BatchWriteItemFluentBuilder),
 }
 
-/// The calls of one event, in stages.
-pub struct Calls(Vec<Vec<Call>>);
+/// The calls of one event.
+pub enum Calls {
+    /// Those of a small callback, by round.
+    Rounds(Vec<Vec<Call>>),
+    /// Those of a batch: about single items, and about many.
+    Batch(Vec<Call>, Vec<Call>),
+}
 
 impl Calls {
     /// Reads a file of JSON lines, one line per event.
@@ -45,43 +49,51 @@ impl Calls {
     /// # Errors
     /// When the text isn't in the bench's format.
     pub fn read(client: &Client, text: &str) -> Result<Vec<Self>> {
-        let line = |line| {
-            let calls: Vec<Value> = serde_json::from_str(line)?;
-            calls.iter().map(|call| Call::read(client, call)).collect::<Result<_>>().map(Self::staged)
-        };
-        text.lines().map(line).collect()
+        text.lines().map(|line| Self::read_line(client, line)).collect()
     }
 
-    /// Groups consecutive calls of the same kind into stages.
-    fn staged(calls: Vec<Call>) -> Self {
-        let mut stages: Vec<Vec<Call>> = Vec::new();
-        for call in calls {
-            match stages.last_mut() {
-                Some(stage) if stage.last().is_some_and(|last| last.stage() == call.stage()) => stage.push(call),
-                _ => stages.push(vec![call]),
-            }
+    fn read_line(client: &Client, line: &str) -> Result<Self> {
+        let recorded: Vec<Value> = serde_json::from_str(line)?;
+        let calls = recorded.iter().map(|call| Call::read(client, call));
+        if recorded.len() > FEW {
+            let calls: Vec<Call> = calls.collect::<Result<_>>()?;
+            let (many, single) = calls.into_iter().partition(Call::is_about_many);
+            return Ok(Self::Batch(single, many));
         }
-        Self(stages)
+        let mut rounds = BTreeMap::<u64, Vec<Call>>::new();
+        for (call, recorded) in calls.zip(&recorded) {
+            rounds.entry(recorded["round"].as_u64().context("a round")?).or_default().push(call?);
+        }
+        Ok(Self::Rounds(rounds.into_values().collect()))
     }
 
-    /// Makes all calls, stage by stage. Returns their number.
+    /// Makes all calls. Returns their number.
     ///
     /// # Errors
     /// When a call fails. A failed condition is not an error.
     pub async fn make(self) -> Result<usize> {
-        let mut done = 0;
-        for stage in self.0 {
-            let concurrency = match stage.as_slice() {
-                [Call::BatchGet(_) | Call::BatchWrite(_), ..] => CONCURRENT_BATCHES,
-                stage if stage.len() > MAX_SEQUENTIAL => CONCURRENT_WRITES,
-                _ => 1,
-            };
-            done += stage.len();
-            let made: Vec<()> = stream::iter(stage).map(Call::make).buffer_unordered(concurrency).try_collect().await?;
-            drop(made);
+        match self {
+            Self::Rounds(rounds) => {
+                let mut done = 0;
+                for round in rounds {
+                    done += concurrently(round, CONCURRENT_WRITES).await?;
+                }
+                Ok(done)
+            }
+            Self::Batch(single, many) => {
+                let single = concurrently(single, CONCURRENT_WRITES);
+                let (single, many) = try_join(single, concurrently(many, CONCURRENT_BATCHES)).await?;
+                Ok(single + many)
+            }
         }
-        Ok(done)
     }
+}
+
+/// Makes these calls. Returns their number.
+async fn concurrently(calls: Vec<Call>, concurrency: usize) -> Result<usize> {
+    let number = calls.len();
+    stream::iter(calls).map(Call::make).buffer_unordered(concurrency).try_collect::<()>().await?;
+    Ok(number)
 }
 
 impl Call {
@@ -147,14 +159,8 @@ impl Call {
         })
     }
 
-    fn stage(&self) -> u8 {
-        match self {
-            Self::BatchGet(_) | Self::BatchWrite(_) => 0,
-            Self::Update(_) => 1,
-            Self::Get(_) => 2,
-            Self::Put(_) => 3,
-            Self::Query(_) => 4,
-        }
+    fn is_about_many(&self) -> bool {
+        matches!(self, Self::BatchGet(_) | Self::BatchWrite(_))
     }
 
     async fn make(self) -> Result<()> {

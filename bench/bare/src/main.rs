@@ -2,8 +2,8 @@
 //! without verification, parsing and building of items.
 //!
 //! `BARE_CALLS` is the path of a file of JSON lines; each line is the list of calls of one event. The n-th event makes
-//! the calls of the n-th line; its content is ignored. Calls for single items are made one after another, unless there
-//! are many in a row. Those, and calls for batches of items, run with the concurrency of the ledger.
+//! the calls of the n-th line; its content is ignored. The calls of a small callback are made in the rounds in which the
+//! other function made them. Those of a batch run with the concurrency of the ledger.
 
 mod calls;
 
