@@ -217,7 +217,9 @@ pub fn of(report: &Report, prices: &Prices) -> Vec<Cost> {
 fn label(language: Language, name: &str) -> String {
     match language {
         Language::Rust => format!("`{name}`"),
-        Language::Python => name.replace("python-guaranteed", "Python, callback, same guarantees").replace("python-", "Python, "),
+        Language::Python => {
+            name.replace("python-guaranteed", "Python, callback, same guarantees").replace("python-", "Python, ")
+        }
         Language::Node => name.replace("node-", "Node, "),
     }
 }

@@ -2,7 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use countersign::{ledger::Ledger, domain::{Provider, Subject, SubjectId, SubjectKind}};
+use countersign::{
+    domain::{Provider, Subject, SubjectId, SubjectKind},
+    ledger::Ledger,
+};
 use countersign_cli::{
     simulator::Promise,
     stack::{BUCKET, TABLE},

@@ -80,7 +80,9 @@ impl<'a> Events<'a> {
                 let data = json!(self.entries(entries, number)).to_string();
                 Ok(posts::batch(&self.secrets.signing_key()?, &data)?)
             }
-            EventKind::Realtime => Ok(posts::signed_form(&self.secrets.signing_key()?, &id, GROUP)?.with_event("signed")),
+            EventKind::Realtime => {
+                Ok(posts::signed_form(&self.secrets.signing_key()?, &id, GROUP)?.with_event("signed"))
+            }
             EventKind::Quicklysign => {
                 let body = json!({
                     "webhook_key": "key", "entity_type": "Document", "entity_key": id,

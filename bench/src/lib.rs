@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use bytes::Bytes;
 use aws_config::SdkConfig;
+use bytes::Bytes;
 use countersign::{
     aws::{Aws, behavior_version},
     domain::{Envelope, Proven, Provider, Route, Unproven},

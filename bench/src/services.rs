@@ -65,8 +65,7 @@ impl Services {
         let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
         parts.spawn(s3::serve(listener, store, credentials, std::future::pending()));
 
-        let credentials = Provider::ALL.map(|provider| (provider.to_string(), secrets.of(provider).1.clone()));
-        let simulator = Simulator::new(serde_json::from_value(json!(BTreeMap::from(credentials)))?);
+        let simulator = Simulator::new(secrets.api_credentials()?);
         simulator.set_group(GROUP);
         let (listener, simulator_url) = bind().await?;
         let simulated = simulator.clone();
