@@ -12,6 +12,7 @@
 #[cfg(feature = "openssl")]
 pub mod archive;
 pub mod aws;
+pub mod deadline;
 pub mod domain;
 pub mod forget;
 pub mod form;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     aws::Aws,
+    deadline::Deadline,
     domain::LedgerError,
     intake,
     ledger::{ArchiveJob, ArchiveState, Ledger},
@@ -28,6 +29,8 @@ const MAX_ITEMS: usize = 500;
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Swept {
+    /// Whether it stopped before it was done. The next one continues.
+    pub out_of_time: bool,
     /// Deliveries that were finished.
     pub recorded: usize,
     /// Spooled deliveries that were accepted.
@@ -38,6 +41,8 @@ pub struct Swept {
     pub made_due: usize,
     /// Age of the oldest stuck archive job, in seconds; 0 if none is stuck.
     pub oldest_due_seconds: u64,
+    /// Time since the oldest of the jobs whose waiting time is over was requested, in seconds; 0 if there is none.
+    pub oldest_waiting_seconds: u64,
 }
 
 /// Finishes interrupted work.
@@ -63,24 +68,40 @@ impl Sweep {
     /// # Errors
     /// If DynamoDB can't be queried.
     pub async fn run(&self, now: Timestamp) -> Result<Swept, LedgerError> {
+        self.run_until(Deadline::NONE, now).await
+    }
+
+    /// The same, within this time. Jobs come first: waking them takes a write each, while a large batch takes seconds. The
+    /// metrics of a part are logged as soon as it is done.
+    ///
+    /// # Errors
+    /// If DynamoDB can't be queried. What could be done was done all the same.
+    pub async fn run_until(&self, deadline: Deadline, now: Timestamp) -> Result<Swept, LedgerError> {
         let mut swept = Swept::default();
-        self.accept_spooled(&mut swept).await;
-        self.finish_deliveries(now, &mut swept).await?;
-        self.wake_jobs(now, &mut swept).await?;
+        let jobs = self.wake_jobs(now, &mut swept).await;
+        if jobs.is_ok() {
+            tracing::info!(
+                event = "jobs_swept",
+                made_due = swept.made_due,
+                metric.OldestDueArchive = swept.oldest_due_seconds,
+                metric.OldestWaitingArchive = swept.oldest_waiting_seconds,
+            );
+        }
+        self.accept_spooled(deadline.first_of(2), &mut swept).await;
+        self.finish_deliveries(deadline, now, &mut swept).await?;
         tracing::info!(
-            event = "swept",
+            event = "deliveries_swept",
             recorded = swept.recorded,
             taken_in = swept.taken_in,
             still_unfinished = swept.still_unfinished,
-            made_due = swept.made_due,
+            out_of_time = swept.out_of_time,
             metric.UnfinishedDeliveries = swept.still_unfinished,
-            metric.OldestDueArchive = swept.oldest_due_seconds,
         );
-        Ok(swept)
+        jobs.map(|()| swept)
     }
 
     /// Accepts and records deliveries that were spooled in the bucket while DynamoDB couldn't accept them.
-    async fn accept_spooled(&self, swept: &mut Swept) {
+    async fn accept_spooled(&self, deadline: Deadline, swept: &mut Swept) {
         let spooled = match self.ledger.spooled(MAX_ITEMS).await {
             Ok(spooled) => spooled,
             Err(problem) => {
@@ -90,6 +111,10 @@ impl Sweep {
             }
         };
         for spooled in spooled {
+            if deadline.is_over() {
+                swept.out_of_time = true;
+                return;
+            }
             let recorded = match self.ledger.accept_spooled(&spooled).await {
                 Ok(Some(delivery)) => intake::record(&self.ledger, &self.services, &delivery).await.map(drop),
                 Ok(None) => continue,
@@ -105,8 +130,17 @@ impl Sweep {
         }
     }
 
-    async fn finish_deliveries(&self, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {
+    async fn finish_deliveries(
+        &self,
+        deadline: Deadline,
+        now: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<(), LedgerError> {
         for id in self.ledger.unfinished(before(now, LEFT_BEHIND), MAX_ITEMS).await? {
+            if deadline.is_over() {
+                swept.out_of_time = true;
+                break;
+            }
             let recorded = match self.ledger.delivery(&id).await {
                 Ok(Some(stored)) => intake::record(&self.ledger, &self.services, &stored.delivery).await.map(drop),
                 Ok(None) => continue,
@@ -127,9 +161,8 @@ impl Sweep {
     async fn wake_jobs(&self, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {
         let mut jobs = self.ledger.jobs(ArchiveState::Waiting, Some(now), MAX_ITEMS).await?;
         let not_taken = self.ledger.jobs(ArchiveState::Due, Some(before(now, NOT_TAKEN)), MAX_ITEMS).await?;
-        let due_since = not_taken.iter().filter_map(|job| job.due_since).min();
-        let age = due_since.map(|since| time::seconds_between(since, now));
-        swept.oldest_due_seconds = age.and_then(|seconds| seconds.try_into().ok()).unwrap_or_default();
+        swept.oldest_due_seconds = oldest(not_taken.iter().filter_map(|job| job.due_since), now);
+        swept.oldest_waiting_seconds = oldest(jobs.iter().filter_map(|job| job.requested_at), now);
         jobs.extend(not_taken);
         let blocked = self.ledger.jobs(ArchiveState::Blocked, Some(now), MAX_ITEMS).await?;
         let is_allowed = |job: &ArchiveJob| match &job.blocked_host {
@@ -144,6 +177,12 @@ impl Sweep {
         }
         Ok(())
     }
+}
+
+/// Seconds since the first of these times; 0 if there is none.
+fn oldest(times: impl Iterator<Item = Timestamp>, now: Timestamp) -> u64 {
+    let age = times.min().map(|first| time::seconds_between(first, now));
+    age.and_then(|seconds| seconds.try_into().ok()).unwrap_or_default()
 }
 
 fn before(now: Timestamp, time: SignedDuration) -> Timestamp {

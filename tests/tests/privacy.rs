@@ -214,8 +214,8 @@ async fn secrets_are_never_written_and_logs_and_answers_contain_no_personal_data
     assert!(accepted >= 8, "{answers}");
 
     // Operators' commands and schedules.
-    stack.functions.reconcile.handle(Task::Sweep).await.unwrap();
-    stack.functions.reconcile.handle(Task::Query).await.unwrap();
+    stack.functions.reconcile.handle(Task::Sweep, reconcile::TIME_LIMIT).await.unwrap();
+    stack.functions.reconcile.handle(Task::Query, reconcile::TIME_LIMIT).await.unwrap();
     let replay = Replay::new(&stack.settings, &stack.aws);
     for delivery in replay.stored(Selection::default()).await.unwrap() {
         replay.delivery(&delivery).await.unwrap();

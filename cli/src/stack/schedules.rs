@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use dynoxide::Database;
-use reconcile::Task;
+use reconcile::{TIME_LIMIT, Task};
 use tokio::sync::watch;
 
 use super::Functions;
@@ -21,7 +21,7 @@ pub(super) async fn query(functions: Arc<Functions>, mut stopping: watch::Receiv
             () = tokio::time::sleep(QUERY_EVERY) => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
-        if let Err(problem) = functions.reconcile.handle(Task::Query).await {
+        if let Err(problem) = functions.reconcile.handle(Task::Query, TIME_LIMIT).await {
             tracing::error!(event = "query_failed", %problem);
         }
     }
@@ -30,7 +30,7 @@ pub(super) async fn query(functions: Arc<Functions>, mut stopping: watch::Receiv
 /// Sweeps again and again.
 pub(super) async fn sweep(functions: Arc<Functions>, database: Database, mut stopping: watch::Receiver<bool>) {
     loop {
-        if let Err(problem) = functions.reconcile.handle(Task::Sweep).await {
+        if let Err(problem) = functions.reconcile.handle(Task::Sweep, TIME_LIMIT).await {
             tracing::error!(event = "sweep_failed", %problem);
         }
         // DynamoDB expires items by itself, the embedded one on request.

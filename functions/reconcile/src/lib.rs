@@ -1,8 +1,11 @@
 //! Finishes interrupted work, and queries the services for what their callbacks didn't report. Two schedules invoke it;
 //! the event of each names its task.
 
+use std::time::Duration;
+
 use countersign::{
     aws::Aws,
+    deadline::Deadline,
     domain::LedgerError,
     reconcile::{Reconcile, Reconciled},
     settings::{Problems, Settings},
@@ -30,6 +33,12 @@ pub enum Done {
     /// The result of querying the services.
     Queried(Reconciled),
 }
+
+/// The function's time limit. As in `template.yaml`.
+pub const TIME_LIMIT: Duration = Duration::from_secs(600);
+
+/// Time that is kept for what a task does last: one large batch, or the query that just began.
+const RESERVE: Duration = Duration::from_secs(60);
 
 /// The started function.
 pub struct Function(Result<Tasks, Problems>);
@@ -60,15 +69,18 @@ impl Function {
         )
     }
 
-    /// Runs one task.
+    /// Runs one task. `time_left` is the time after which Lambda ends the function. The task stops before that.
     ///
     /// # Errors
     /// If the task failed. The next run does what is left.
-    pub async fn handle(&self, task: Task) -> Result<Done, Failure> {
+    pub async fn handle(&self, task: Task, time_left: Duration) -> Result<Done, Failure> {
+        let deadline = Deadline::after(time_left.saturating_sub(RESERVE));
         let tasks = self.0.as_ref().map_err(|problems| Failure::NotConfigured(problems.clone()))?;
         match task {
-            Task::Sweep => tasks.sweep.run(time::now()).await.map(Done::Swept).map_err(Failure::Ledger),
-            Task::Query => tasks.reconcile.run(time::now()).await.map(Done::Queried).map_err(Failure::Ledger),
+            Task::Sweep => tasks.sweep.run_until(deadline, time::now()).await.map(Done::Swept).map_err(Failure::Ledger),
+            Task::Query => {
+                tasks.reconcile.run_until(deadline, time::now()).await.map(Done::Queried).map_err(Failure::Ledger)
+            }
         }
     }
 }

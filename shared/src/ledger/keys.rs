@@ -132,6 +132,7 @@ pub(super) mod attribute {
     pub(in crate::ledger) const REASON: &str = "reason";
     pub(in crate::ledger) const RECEIVED_AT: &str = "received_at";
     pub(in crate::ledger) const REQUEST: &str = "request";
+    pub(in crate::ledger) const REQUESTED_AT: &str = "requested_at";
     pub(in crate::ledger) const REQUESTS: &str = "requests";
     pub(in crate::ledger) const REVISION: &str = "revision";
     pub(in crate::ledger) const ROUTE: &str = "route";

@@ -12,7 +12,7 @@ use super::{
     pdfs,
     signers::{self, SignerView},
     status,
-    table::{CONCURRENT, END, Range},
+    table::{CONCURRENT, END, FIRST, Range},
 };
 use crate::domain::{DeliveryId, Kind, LedgerError, Provider, Subject, SubjectId, SubjectKind, TimeSource, Trust};
 
@@ -188,6 +188,14 @@ impl Ledger {
             documents: timelines.into_iter().flatten().map(|timeline| timeline.document).collect(),
             next,
         })
+    }
+
+    /// Whether anything was recorded about a document or pack of a provider.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn has_documents(&self, provider: Provider) -> Result<bool, LedgerError> {
+        Ok(self.table.count(List::Documents(provider).partitions(), FIRST, 1).await? > 0)
     }
 
     /// The documents and packs of a provider without a terminal status, each with its place in the list. `after` is the

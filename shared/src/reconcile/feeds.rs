@@ -6,10 +6,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Found, Queried, Reconcile,
+    Found, Queried, Reconcile, Trouble,
     pause::{Next, next},
 };
 use crate::{
+    deadline::Deadline,
     domain::{LedgerError, Provider},
     ledger::Cursor,
     providers::{Change, ChangesQuery},
@@ -26,33 +27,43 @@ const MAX_PAGES: usize = 20;
 /// modified document moves to its end, and those after it move up.
 const SHIFT: u64 = 10;
 
+/// A feed of a service, with the name of its cursor.
+#[derive(Clone, Copy)]
+struct Feed<'a> {
+    provider: Provider,
+    feed: &'a str,
+    name: &'a str,
+}
+
 impl Reconcile {
     /// Queries all feeds of a service.
     pub(super) async fn feeds(
         &self,
         provider: Provider,
         feeds: &[String],
+        deadline: Deadline,
         now: Timestamp,
-    ) -> Result<Queried, LedgerError> {
-        let mut result = Queried::default();
+        result: &mut Queried,
+    ) -> Result<(), LedgerError> {
         if feeds.is_empty() {
             result.stopped = Some("no_groups".to_owned());
+            result.trouble = Some(Trouble::Denied);
         }
-        for feed in feeds {
+        for (feed, feeds_left) in feeds.iter().zip((1..=feeds.len()).rev()) {
             let name = format!("{provider}#{feed}");
-            if let Some(cursor) = self.resume(&name, now, &mut result).await? {
-                self.feed(provider, feed, &name, cursor, now, &mut result).await?;
+            if let Some(cursor) = self.resume(&name, now, result).await? {
+                self.feed(Feed { provider, feed, name: &name }, cursor, deadline.first_of(feeds_left), now, result)
+                    .await?;
             }
         }
-        Ok(result)
+        Ok(())
     }
 
     async fn feed(
         &self,
-        provider: Provider,
-        feed: &str,
-        name: &str,
+        Feed { provider, feed, name }: Feed<'_>,
         mut cursor: Cursor,
+        deadline: Deadline,
         now: Timestamp,
         result: &mut Queried,
     ) -> Result<(), LedgerError> {
@@ -60,6 +71,11 @@ impl Reconcile {
         let began_at = *cursor.pass_began_at.get_or_insert(now);
         let mut failures = 0;
         for _ in 0..MAX_PAGES {
+            // The cursor was saved after the last page.
+            if deadline.is_over() {
+                result.stopped = Some("out_of_time".to_owned());
+                return Ok(());
+            }
             let query = ChangesQuery { feed, modified_after: cursor.since, offset: cursor.offset };
             let page = match service.changes(&self.client, query).await {
                 Ok(page) => page,

@@ -5,8 +5,8 @@
 //! Any other is queried for each subject without a terminal status (`open_subjects`). A status that no callback reported
 //! and that is older than [`GRACE`] is recorded with `source: reconcile` and counted as a missed callback.
 //!
-//! Each run is bounded, and continues where the last one stopped. A 429 ends a service's run for as long as the service
-//! asks.
+//! Each run is bounded, and continues where the last one stopped, even if it was ended from outside. Every service has its
+//! share of the time, and its failure doesn't affect the others. A 429 ends a service's run for as long as the service asks.
 
 mod feeds;
 mod open_subjects;
@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::{
     aws::Aws,
+    deadline::Deadline,
     domain::{Kind, LedgerError, Link, Provider, Subject, TimeSource},
     ledger::{Ledger, ReportedStatus},
     outbound::{Client, HostPatterns, Timeouts, UrlPolicy},
@@ -42,6 +43,18 @@ pub struct Queried {
     pub maybe_late: usize,
     /// Why the service wasn't queried completely, as a stable code.
     pub stopped: Option<String>,
+    /// The kind of `stopped`, if an operator should know about it and the service is in use.
+    #[serde(skip)]
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a service can't be queried, if an operator should know about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It needs an operator: settings or credentials are missing or not sufficient.
+    Denied,
+    /// The service or the network failed.
+    Failed,
 }
 
 /// The results of all services.
@@ -109,31 +122,49 @@ impl Reconcile {
     /// # Errors
     /// If DynamoDB can't be read or written. A service that can't be queried isn't an error: the next run queries it again.
     pub async fn run(&self, now: Timestamp) -> Result<Reconciled, LedgerError> {
+        self.run_until(Deadline::NONE, now).await
+    }
+
+    /// The same, within this time, which the services share.
+    ///
+    /// # Errors
+    /// As [`Reconcile::run`].
+    pub async fn run_until(&self, deadline: Deadline, now: Timestamp) -> Result<Reconciled, LedgerError> {
         let mut reconciled = Reconciled::default();
-        for provider in Provider::ALL {
-            let result = match self.services.of(provider).discovery().await {
-                Ok(Discovery::Feeds(feeds)) => self.feeds(provider, &feeds, now).await?,
-                Ok(Discovery::OpenSubjects) => self.open_subjects(provider, now).await?,
-                Err(problem) => {
-                    tracing::warn!(event = "not_queried", %provider, problem = %problem);
-                    Queried { stopped: Some("not_configured".to_owned()), ..Queried::default() }
-                }
-            };
+        let mut failure = None;
+        for (provider, services_left) in Provider::ALL.into_iter().zip((1..=Provider::ALL.len()).rev()) {
+            let mut result = Queried::default();
+            if let Err(problem) = self.query(provider, deadline.first_of(services_left), now, &mut result).await {
+                tracing::error!(event = "ledger_unavailable", %provider, %problem);
+                failure.get_or_insert(problem);
+            }
+            // A service without any document isn't in use. If that can't be found out, it may be.
+            if result.trouble.is_some() && !self.ledger.has_documents(provider).await.unwrap_or(true) {
+                result.trouble = None;
+            }
+            log(provider, &result);
             reconciled.0.insert(provider, result);
         }
-        for (provider, result) in reconciled.iter() {
-            tracing::info!(
-                event = "reconciled",
-                provider = %provider,
-                queried = result.queried,
-                recorded = result.recorded,
-                missed = result.missed,
-                maybe_late = result.maybe_late,
-                stopped = result.stopped,
-                metric.MissedCallbacks = result.missed,
-            );
+        failure.map_or(Ok(reconciled), Err)
+    }
+
+    async fn query(
+        &self,
+        provider: Provider,
+        deadline: Deadline,
+        now: Timestamp,
+        result: &mut Queried,
+    ) -> Result<(), LedgerError> {
+        match self.services.of(provider).discovery().await {
+            Ok(Discovery::Feeds(feeds)) => self.feeds(provider, &feeds, deadline, now, result).await,
+            Ok(Discovery::OpenSubjects) => self.open_subjects(provider, deadline, now, result).await,
+            Err(problem) => {
+                tracing::warn!(event = "not_configured", %provider, problem = %problem);
+                result.stopped = Some("not_configured".to_owned());
+                result.trouble = Some(Trouble::Denied);
+                Ok(())
+            }
         }
-        Ok(reconciled)
     }
 
     /// Counts one more query.
@@ -196,6 +227,27 @@ impl Reconcile {
             tracing::warn!(event = "callback_missed", provider = %subject.provider, subject = %subject.id, name);
         }
         Ok(())
+    }
+}
+
+fn log(provider: Provider, result: &Queried) {
+    tracing::info!(
+        event = "reconciled",
+        provider = %provider,
+        queried = result.queried,
+        recorded = result.recorded,
+        missed = result.missed,
+        maybe_late = result.maybe_late,
+        stopped = result.stopped,
+        metric.MissedCallbacks = result.missed,
+    );
+    let reason = result.stopped.as_deref();
+    match result.trouble {
+        Some(Trouble::Denied) => {
+            tracing::error!(event = "not_queried", %provider, reason, metric.NotQueried = 1, metric.ApiDenied = 1);
+        }
+        Some(Trouble::Failed) => tracing::error!(event = "not_queried", %provider, reason, metric.NotQueried = 1),
+        None => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Queried, Reconcile};
+use super::{Queried, Reconcile, Trouble};
 use crate::{
     domain::{LedgerError, Unavailable},
     ledger::Cursor,
@@ -24,11 +24,22 @@ pub(super) enum Next {
 pub(super) struct Halt {
     reason: String,
     pause: Option<SignedDuration>,
+    trouble: Option<Trouble>,
+}
+
+/// What an operator should know about a failed query.
+pub(super) const fn trouble(unavailable: &Unavailable) -> Option<Trouble> {
+    match unavailable {
+        Unavailable::NotConfigured | Unavailable::Denied { .. } => Some(Trouble::Denied),
+        Unavailable::Failed { .. } => Some(Trouble::Failed),
+        _ => None,
+    }
 }
 
 /// What a failed query means for the service's other subjects. `failures` counts the consecutive failures.
 pub(super) fn next(unavailable: &Unavailable, failures: &mut usize) -> Next {
-    let stop = |pause| Next::Stop(Halt { reason: unavailable.reason().to_owned(), pause });
+    let stop =
+        |pause| Next::Stop(Halt { reason: unavailable.reason().to_owned(), pause, trouble: trouble(unavailable) });
     match unavailable {
         Unavailable::RateLimited { after } => stop(Some(after.unwrap_or(PAUSE))),
         Unavailable::NotConfigured => stop(None),
@@ -64,11 +75,12 @@ impl Reconcile {
         &self,
         name: &str,
         cursor: Cursor,
-        Halt { reason, pause }: Halt,
+        Halt { reason, pause, trouble }: Halt,
         now: Timestamp,
         result: &mut Queried,
     ) -> Result<(), LedgerError> {
         result.stopped = Some(reason);
+        result.trouble = trouble;
         let not_before = pause.and_then(|pause| now.checked_add(pause).ok());
         self.ledger.set_cursor(name, &Cursor { not_before, ..cursor }).await
     }

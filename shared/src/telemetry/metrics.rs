@@ -47,7 +47,7 @@ const fn count(name: &'static str) -> Metric {
 }
 
 /// Every metric. `template.yaml` has an alarm for each one that requires an operator's action.
-pub const METRICS: [Metric; 20] = [
+pub const METRICS: [Metric; 23] = [
     // Outcomes of callbacks.
     count("Recorded"),
     count("Duplicates"),
@@ -72,9 +72,13 @@ pub const METRICS: [Metric; 20] = [
     count("ChangesUnreadable"),
     // Measured by the sweep: values at a point in time, not sums.
     Metric { name: "OldestDueArchive", unit: Unit::Seconds },
+    Metric { name: "OldestWaitingArchive", unit: Unit::Seconds },
     count("UnfinishedDeliveries"),
     // Missed callbacks: events that a provider's API reports but no callback delivered.
     count("MissedCallbacks"),
+    // Services that couldn't be queried for missed callbacks, and those of them that need an operator.
+    count("NotQueried"),
+    count("ApiDenied"),
     // Days until the first of Legalesign's configured certificates expires.
     count("CertificateDaysLeft"),
 ];

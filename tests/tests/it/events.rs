@@ -183,7 +183,7 @@ async fn reconcile_events_do_nothing_on_an_empty_table() {
     for (case, event) in cases("reconcile") {
         let task: Task = serde_json::from_str(&event).unwrap();
         let function = reconcile::Function::start(Ok(functions.settings()), &functions.aws);
-        let done = serde_json::to_value(function.handle(task).await.unwrap()).unwrap();
+        let done = serde_json::to_value(function.handle(task, reconcile::TIME_LIMIT).await.unwrap()).unwrap();
         // The other results depend on what is stored and on the services.
         assert!(done.get("signeasy").is_none_or(|service| service["queried"] == 0), "{case}: {done}");
         for (name, value) in answers[format!("reconcile/{case}")].as_object().unwrap() {

@@ -199,7 +199,7 @@ async fn call_everything(template: &Template, size: Size, recorders: &BTreeMap<S
     }
     let reconcile = start("Reconcile").await.reconcile;
     for (_, event) in events::of("reconcile") {
-        reconcile.handle(serde_json::from_str(&event).expect("an event")).await.expect("done");
+        reconcile.handle(serde_json::from_str(&event).expect("an event"), TIME_LIMIT).await.expect("done");
     }
     let publish = start("Publish").await.publish;
     for (case, event) in events::of("publish") {

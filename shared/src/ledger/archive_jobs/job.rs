@@ -67,6 +67,8 @@ pub struct ArchiveJob {
     pub attempts: u32,
     /// When it is due again, while it waits or is blocked by the API's credentials.
     pub not_before: Option<Timestamp>,
+    /// When it was last requested, by an event or an operator.
+    pub requested_at: Option<Timestamp>,
     /// Since when it has been due, however often it was handed over since.
     pub due_since: Option<Timestamp>,
     /// Why it has this state: a stable code, followed by the host if one is blocked.
@@ -112,6 +114,7 @@ impl ArchiveJob {
             state,
             attempts: 0,
             not_before: None,
+            requested_at: None,
             due_since: None,
             reason: None,
             requests: 0,
@@ -148,6 +151,7 @@ pub(in crate::ledger) fn job(subject: Subject, item: &Item) -> Result<ArchiveJob
         state: item.parse(attribute::STATE, ArchiveState::parse)?,
         attempts: u32::try_from(number("attempts")).unwrap_or(u32::MAX),
         not_before: item.optional_time(attribute::NOT_BEFORE),
+        requested_at: item.optional_time(attribute::REQUESTED_AT),
         due_since: item.optional_time(attribute::DUE_SINCE),
         reason: item.text(attribute::REASON).map(str::to_owned),
         requests: item.set_size(attribute::REQUESTS),

@@ -31,7 +31,9 @@ use crate::{
 impl Ledger {
     /// The update that makes a job due as if it were new.
     fn due_anew(&self, subject: &Subject) -> Update<'_> {
-        self.due_again(subject, time::now())
+        let now = time::now();
+        self.due_again(subject, now)
+            .set(attribute::REQUESTED_AT, now)
             .set(attribute::ATTEMPTS, 0_u32)
             .remove(attribute::REASON)
             .remove(attribute::SECOND_LOOK)

@@ -15,7 +15,7 @@ fn serve_from_localhost(stack: &LocalStack, id: &str) -> Simulator {
 }
 
 async fn made_due(stack: &LocalStack) -> usize {
-    match stack.functions.reconcile.handle(Task::Sweep).await.unwrap() {
+    match stack.functions.reconcile.handle(Task::Sweep, reconcile::TIME_LIMIT).await.unwrap() {
         Done::Swept(swept) => swept.made_due,
         other @ Done::Queried(_) => panic!("{other:?}"),
     }

@@ -1,9 +1,12 @@
 //! Recovery after a crash: unfinished work is finished by the sweep and by a restarted stack.
 
+use std::time::Duration;
+
 use countersign::{
+    deadline::Deadline,
     domain::{DeliveryId, Kind, Outcome, Proven, Route, Subject},
     ledger::ArchiveState,
-    sweep::Swept,
+    sweep::{Sweep, Swept},
 };
 use countersign_cli::stack::TABLE;
 use end_to_end::{
@@ -178,9 +181,27 @@ async fn a_restarted_stack_does_jobs_that_were_due_or_leased() {
     let stack = LocalStack::start_in(embedded.into_folder()).await;
     stack.wait_for_archive(&subjects[0], &[ArchiveState::Archived]).await;
     stack.wait_for_archive(&subjects[1], &[ArchiveState::Archived]).await;
-    let swept = stack.functions.reconcile.handle(Task::Sweep).await.unwrap();
+    let swept = stack.functions.reconcile.handle(Task::Sweep, reconcile::TIME_LIMIT).await.unwrap();
     assert!(matches!(swept, Done::Swept(Swept { recorded: 1, .. })), "{swept:?}");
     stack.wait_for_archive(&subjects[2], &[ArchiveState::Archived]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_without_time_wakes_jobs_and_leaves_deliveries_to_the_next_one() {
+    let embedded = Embedded::start(throw_away_secrets()).await;
+    let ledger = embedded.ledger();
+    let delivery = old_callback("final_document_generated", "unfinished");
+    ledger.accept(&delivery).await.unwrap();
+    let job = old_callback("final_document_generated", "job");
+    ledger.accept(&job).await.unwrap();
+    countersign::intake::record(&ledger, &deliveries::services(), &job).await.unwrap();
+    let settings = embedded.settings(&embedded.simulator_url, &[]).unwrap();
+    let sweep = Sweep::new(&settings, &embedded.aws);
+    let an_hour_later = from_now(HOUR);
+    let swept = sweep.run_until(Deadline::after(Duration::ZERO), an_hour_later).await.unwrap();
+    assert_eq!((swept.made_due, swept.recorded, swept.out_of_time), (1, 0, true));
+    let swept = sweep.run(an_hour_later).await.unwrap();
+    assert_eq!((swept.recorded, swept.out_of_time), (1, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]

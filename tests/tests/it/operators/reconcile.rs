@@ -1,15 +1,19 @@
 //! Reconciliation: missed callbacks are found by querying the services, once, and within limits.
 
+use std::{sync::Arc, time::Duration};
+
 use countersign::{
+    deadline::Deadline,
     domain::{Kind, Provider, Subject, SubjectId, SubjectKind, TimeSource},
     ledger::{ArchiveState, Cursor, Timeline},
     providers::quicklysign::{CallbackUrl, webhooks::Webhooks},
-    reconcile::{Reconcile, Reconciled},
+    reconcile::{Reconcile, Reconciled, Trouble},
     time,
 };
 use countersign_cli::simulator::{Answer, Status};
 use end_to_end::{LocalStack, Stored, pack, subject};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 const LIST: &str = "/legalesign/api/v1/document/";
 
@@ -260,4 +264,55 @@ async fn calls_to_other_webhooks_are_not_missed_callbacks() {
     stack.simulator.log_callback("shared", "entity_updated", 200);
     let found = run(&stack, in_minutes(20)).await[Provider::Quicklysign].clone();
     assert_eq!((found.queried, found.recorded, found.maybe_late), (1, 0, 0), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_hears_of_denied_access_to_a_service_that_is_in_use_and_of_no_other() {
+    let stack = LocalStack::start().await;
+    let found = run(&stack, time::now()).await;
+    assert_eq!(found[Provider::Legalesign].stopped.as_deref(), Some("no_groups"));
+    assert!(found.iter().all(|(_, result)| result.trouble.is_none()), "none is in use: {found:?}");
+
+    stack.simulator.pack("open").status(Status::Awaiting).answer(Answer::Status(403));
+    stack.post_quicklysign("document_updated", "open").await;
+    let found = run(&stack, time::now()).await[Provider::Quicklysign].clone();
+    assert_eq!((found.stopped.as_deref(), found.trouble), (Some("api_http_403"), Some(Trouble::Denied)), "{found:?}");
+
+    stack.simulator.pack("open").answer(Answer::Status(500));
+    let found = run(&stack, time::now()).await[Provider::Quicklysign].clone();
+    assert_eq!((found.stopped.as_deref(), found.trouble), (Some("api_http_500"), Some(Trouble::Failed)), "{found:?}");
+
+    stack.simulator.pack("open").recover().status(Status::Awaiting);
+    let found = run(&stack, time::now()).await[Provider::Quicklysign].clone();
+    assert_eq!((found.stopped, found.trouble), (None, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_ended_from_outside_or_out_of_time_is_continued() {
+    let stack = LocalStack::start().await;
+    for number in 0..25 {
+        let id = format!("open-{number}");
+        stack.simulator.pack(&id).status(Status::Awaiting);
+        stack.post_quicklysign("document_updated", &id).await;
+    }
+    let reconcile = Reconcile::new(&stack.settings, &stack.aws);
+    let none = reconcile.run_until(Deadline::after(Duration::ZERO), time::now()).await.unwrap();
+    let none = &none[Provider::Quicklysign];
+    assert_eq!((none.queried, none.stopped.as_deref(), none.trouble), (0, Some("out_of_time"), None));
+
+    // Ended during the query for the 22nd, like a function at its time limit.
+    let ended = Arc::new(Notify::new());
+    let end = Arc::clone(&ended);
+    let watched = Reconcile::new(&stack.settings, &stack.aws).watched(move |_, queried| {
+        if queried == 22 {
+            end.notify_one();
+        }
+    });
+    tokio::select! {
+        () = ended.notified() => {}
+        done = watched.run(time::now()) => panic!("{done:?}"),
+    }
+    let rest = run(&stack, time::now()).await[Provider::Quicklysign].clone();
+    assert_eq!((rest.queried, rest.stopped), (5, None), "the first twenty aren't queried again");
+    assert_eq!(run(&stack, time::now()).await[Provider::Quicklysign].queried, 25, "the next pass");
 }

@@ -67,8 +67,8 @@ async fn redelivery_replay_sweep_and_reconcile_publish_nothing_new() {
     for delivery in replay.stored(Selection::default()).await.expect("deliveries") {
         replay.delivery(&delivery).await.expect("replayed");
     }
-    stack.functions.reconcile.handle(Task::Sweep).await.expect("swept");
-    stack.functions.reconcile.handle(Task::Query).await.expect("queried");
+    stack.functions.reconcile.handle(Task::Sweep, reconcile::TIME_LIMIT).await.expect("swept");
+    stack.functions.reconcile.handle(Task::Query, reconcile::TIME_LIMIT).await.expect("queried");
     assert!(stack.ledger().retry(&document).await.expect("the ledger"));
     stack.wait_for_archive(&document, &[ArchiveState::Archived]).await;
     // What is recorded last is published last.

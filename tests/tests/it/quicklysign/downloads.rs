@@ -107,7 +107,7 @@ async fn a_blocked_job_continues_once_its_host_is_allowed() {
     // The new simulator is on another port.
     let url = format!("{}/quicklysign/serve_pdf/pack/{{n}}", localhost(&stack));
     stack.simulator.pack("pack").serve_pdf_url(&url);
-    stack.functions.reconcile.handle(reconcile::Task::Sweep).await.unwrap();
+    stack.functions.reconcile.handle(reconcile::Task::Sweep, reconcile::TIME_LIMIT).await.unwrap();
     let archived = stack.wait_for_archive(&pack("pack"), &[ArchiveState::Archived]).await;
     assert!(archived.pdfs.len() > 1);
 }
