@@ -18,7 +18,7 @@ const OUTPUTS: [(&str, &str); 4] = [
 ];
 
 /// Variables that are parameters of `template.yaml` and belong to no service.
-const PARAMETERS: [&str; 4] = ["MAX_BODY_BYTES", "DOWNLOAD_HOSTS", "PDF_TRUST_ROOTS", "EVENT_FILE_NAMES"];
+const PARAMETERS: [&str; 5] = ["PROVIDERS", "MAX_BODY_BYTES", "DOWNLOAD_HOSTS", "PDF_TRUST_ROOTS", "EVENT_FILE_NAMES"];
 
 /// Variables whose parameters have another name than [`template_name`]: the parameter `SigneasyToken` could be taken for
 /// the token itself.

@@ -3,7 +3,10 @@
 //! What a service needs beyond its URL and secrets is read here as text and parsed in the service's folder
 //! ([`ServiceSettings::option`]).
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use secrecy::SecretString;
 use url::Url;
@@ -81,6 +84,8 @@ impl ServiceSettings {
 /// All settings.
 #[derive(Clone)]
 pub struct Settings {
+    /// `PROVIDERS`: the services in use. Callbacks of others are answered 404, and their APIs aren't queried.
+    pub providers: BTreeSet<Provider>,
     /// `TABLE_NAME`
     pub table: String,
     /// `ARCHIVE_BUCKET`
@@ -113,6 +118,7 @@ impl Settings {
     ) -> Result<Self, Problems> {
         let mut reader =
             Reader { lookup: |name: &str| lookup(name).filter(|value| !value.is_empty()), problems: Vec::new() };
+        let providers = reader.parsed("PROVIDERS", "names of services, separated by commas", all(), providers);
         let table = reader.required("TABLE_NAME");
         let bucket = reader.required("ARCHIVE_BUCKET");
         let event_bus = (reader.lookup)("EVENT_BUS");
@@ -146,6 +152,7 @@ impl Settings {
             return Err(Problems(reader.problems));
         }
         Ok(Self {
+            providers,
             table,
             bucket,
             event_bus,
@@ -163,6 +170,7 @@ impl Settings {
     pub fn unset(services: &[ServiceVariables; Provider::ALL.len()]) -> Self {
         let mut reader = Reader { lookup: |_: &str| None, problems: Vec::new() };
         Self {
+            providers: all(),
             table: String::new(),
             bucket: String::new(),
             event_bus: None,
@@ -199,6 +207,16 @@ impl Settings {
     pub fn service(&self, provider: Provider) -> &ServiceSettings {
         &self.services[provider as usize]
     }
+}
+
+fn all() -> BTreeSet<Provider> {
+    Provider::ALL.into_iter().collect()
+}
+
+/// Parses a list of services. `None` if there is another name in it.
+fn providers(list: &str) -> Option<BTreeSet<Provider>> {
+    let parse = |name: &str| Provider::ALL.into_iter().find(|provider| provider.as_str() == name.trim());
+    list.split(',').map(parse).collect()
 }
 
 /// Everything that is wrong with the settings. Names variables, never values.
@@ -291,11 +309,12 @@ mod tests {
             ("ALLOW_INSECURE_DOWNLOADS", "perhaps"),
             ("QUICKLYSIGN_API_URL", "ftp://secret@example"),
             ("PDF_TRUST_ROOTS", "roots.pem"),
+            ("PROVIDERS", "legalesign,docusign"),
         ])
         .err()
         .unwrap();
-        assert_eq!(problems.0.len(), 6, "{problems}");
-        for value in ["plenty", "perhaps", "secret", "roots.pem"] {
+        assert_eq!(problems.0.len(), 7, "{problems}");
+        for value in ["docusign", "plenty", "perhaps", "secret", "roots.pem"] {
             assert!(!problems.to_string().contains(value), "{problems}");
         }
     }

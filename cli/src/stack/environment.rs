@@ -16,8 +16,8 @@ pub fn process_environment() -> HashMap<String, String> {
 }
 
 /// Settings of the stack that aren't secret.
-const OPEN_SETTINGS: [&str; 5] =
-    ["DOWNLOAD_HOSTS", "EVENT_BUS", "EVENT_FILE_NAMES", "MAX_BODY_BYTES", "PDF_TRUST_ROOTS"];
+const OPEN_SETTINGS: [&str; 6] =
+    ["DOWNLOAD_HOSTS", "EVENT_BUS", "EVENT_FILE_NAMES", "MAX_BODY_BYTES", "PDF_TRUST_ROOTS", "PROVIDERS"];
 
 /// The settings in `environment` that may be written to a file: those of the stack and of every service that aren't
 /// secret.

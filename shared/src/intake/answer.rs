@@ -12,6 +12,8 @@ const RETRY_AFTER_SECONDS: u16 = 30;
 /// The result of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// The service isn't in use.
+    NotInUse,
     /// The body is over `MAX_BODY_BYTES`.
     TooLarge,
     /// The path token or the service's own proof is wrong.
@@ -40,6 +42,7 @@ impl Verdict {
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
+            Self::NotInUse => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unproven => StatusCode::UNAUTHORIZED,
             Self::Malformed => StatusCode::BAD_REQUEST,
@@ -52,7 +55,7 @@ impl Verdict {
     #[must_use]
     pub const fn outcome(self) -> &'static str {
         match self {
-            Self::TooLarge | Self::Unproven | Self::Malformed => "rejected",
+            Self::NotInUse | Self::TooLarge | Self::Unproven | Self::Malformed => "rejected",
             Self::Unavailable | Self::NotConfigured => "unavailable",
             Self::SetAside => Outcome::SetAside.as_str(),
             Self::Accepted => Outcome::Accepted.as_str(),
@@ -65,6 +68,7 @@ impl Verdict {
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
+            Self::NotInUse => "not_in_use",
             Self::TooLarge => "too_large",
             Self::Unproven => "unproven",
             Self::Malformed => "malformed",

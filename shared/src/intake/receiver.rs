@@ -49,6 +49,7 @@ struct Parts<S> {
     ledger: Ledger,
     rejections: Rejections,
     max_body_bytes: usize,
+    in_use: bool,
 }
 
 impl<S: Service> Receiver<S> {
@@ -65,6 +66,7 @@ impl<S: Service> Receiver<S> {
             ledger: Ledger::new(aws, &settings.table, &settings.bucket),
             rejections: Rejections::new(endpoint.route),
             max_body_bytes: settings.max_body_bytes,
+            in_use: settings.providers.contains(&endpoint.route.provider()),
         });
         if let Err(problems) = &parts {
             tracing::error!(event = "not_configured", provider = %endpoint.route.provider(), problem = %problems);
@@ -80,7 +82,7 @@ impl<S: Service> Receiver<S> {
 
     /// Reads the secrets, so that the first request needn't wait for them.
     pub async fn warm(&self) {
-        let Ok(parts) = &self.parts else { return };
+        let Some(parts) = self.parts.as_ref().ok().filter(|parts| parts.in_use) else { return };
         if let Err(problem) = parts.service.warm(self.route()).await {
             tracing::error!(event = "not_configured", provider = %self.route().provider(), problem = %problem);
         }
@@ -103,6 +105,10 @@ impl<S: Service> Receiver<S> {
     /// Receives one request. Always answers, within `ANSWER_WITHIN`.
     pub async fn receive(&self, request: Unproven) -> Answer {
         let Ok(parts) = &self.parts else { return not_configured(&NotConfigured("settings".to_owned())) };
+        if !parts.in_use {
+            // The access log is enough: a stranger's request must not ring an alarm.
+            return Answer::nothing_kept(Verdict::NotInUse);
+        }
         let (size, received_at) = (request.size(), request.arrived_at());
         let reject = |verdict, cause| parts.rejections.reject(&parts.ledger, verdict, cause, size, received_at);
         if size > parts.max_body_bytes {

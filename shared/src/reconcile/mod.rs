@@ -12,7 +12,10 @@ mod feeds;
 mod open_subjects;
 mod pause;
 
-use std::{collections::BTreeMap, ops::Index};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Index,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -82,6 +85,7 @@ pub struct Reconcile {
     ledger: Ledger,
     services: Services,
     client: Client,
+    in_use: BTreeSet<Provider>,
     progress: Option<Progress>,
 }
 
@@ -107,6 +111,7 @@ impl Reconcile {
             ledger: Ledger::new(aws, &settings.table, &settings.bucket),
             services: Services::start(settings, aws),
             client: Client::new(policy, Timeouts::default()),
+            in_use: settings.providers.clone(),
             progress: None,
         }
     }
@@ -134,6 +139,11 @@ impl Reconcile {
         let mut failure = None;
         for (provider, services_left) in Provider::ALL.into_iter().zip((1..=Provider::ALL.len()).rev()) {
             let mut result = Queried::default();
+            if !self.in_use.contains(&provider) {
+                result.stopped = Some("not_in_use".to_owned());
+                reconciled.0.insert(provider, result);
+                continue;
+            }
             if let Err(problem) = self.query(provider, deadline.first_of(services_left), now, &mut result).await {
                 tracing::error!(event = "ledger_unavailable", %provider, %problem);
                 failure.get_or_insert(problem);

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use countersign::telemetry::{METRICS, NAMESPACE, SERVICE};
-use serde_json::json;
+use countersign::{
+    domain::Provider,
+    telemetry::{METRICS, NAMESPACE, SERVICE},
+};
+use countersign_cli::deployment::template_name;
+use serde_json::{Value, json};
 
 use super::template::{Resource, Template, root};
 
@@ -11,24 +15,61 @@ fn alarms(template: &Template) -> Vec<Resource<'_>> {
     template.resources("AWS::CloudWatch::Alarm").collect()
 }
 
-/// Metrics without an alarm of their own: they need no action, or the gateway's alarms on 5xx and 4xx answers cover them.
-const WITHOUT_ALARM: [&str; 6] = ["Recorded", "Duplicates", "Refused", "Unavailable", "ArchivedDocuments", "Published"];
+/// Metrics without an alarm: they need no action, or the gateway's alarm on 5xx answers covers them.
+const WITHOUT_ALARM: [&str; 3] = ["Unavailable", "ArchivedDocuments", "Published"];
+
+/// The metrics of the gateway's access log.
+const OF_THE_GATEWAY: [&str; 2] = ["ApiTooLarge", "ApiThrottled"];
+
+/// The metrics that an alarm watches: one, or those of a calculation. Each has `Namespace`, `MetricName`, `Dimensions`.
+fn watched(alarm: Resource<'_>) -> Vec<&Value> {
+    let properties = &alarm.value["Properties"];
+    match properties["Metrics"].as_array() {
+        Some(metrics) => metrics.iter().filter_map(|metric| metric.pointer("/MetricStat/Metric")).collect(),
+        None => vec![properties],
+    }
+}
 
 #[test]
 fn every_metric_that_needs_action_has_an_alarm() {
     let template = Template::read();
-    let mut watched = BTreeSet::new();
-    for alarm in alarms(&template).into_iter().filter(|alarm| alarm.property("/Namespace") == NAMESPACE) {
-        let dimensions = json!([{"Name": SERVICE, "Value": {"Ref": "AWS::StackName"}}]);
-        assert_eq!(alarm.property("/Dimensions"), &dimensions, "{}", alarm.id);
-        watched.insert(alarm.property("/MetricName").as_str().expect("a name"));
+    let mut names = BTreeSet::new();
+    for alarm in alarms(&template) {
+        for metric in watched(alarm).into_iter().filter(|metric| metric["Namespace"] == NAMESPACE) {
+            let service = json!({"Name": SERVICE, "Value": {"Ref": "AWS::StackName"}});
+            assert_eq!(metric["Dimensions"][0], service, "{}", alarm.id);
+            names.insert(metric["MetricName"].as_str().expect("a name"));
+        }
     }
-    let filter = template.resource("ApiTooLarge").property("/MetricTransformations/0");
-    assert_eq!(filter["MetricNamespace"], NAMESPACE);
     let mut expected: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
     expected.retain(|name| !WITHOUT_ALARM.contains(name));
-    expected.insert(filter["MetricName"].as_str().expect("a name"));
-    assert_eq!(watched, expected);
+    for filter in OF_THE_GATEWAY {
+        let filter = template.resource(filter).property("/MetricTransformations/0");
+        assert_eq!(filter["MetricNamespace"], NAMESPACE);
+        expected.insert(filter["MetricName"].as_str().expect("a name"));
+    }
+    assert_eq!(names, expected);
+}
+
+/// A wrong token in a service's URL is heard of, however rarely it sends, and a stranger's requests don't ring while the
+/// service's own are accepted.
+#[test]
+fn each_service_has_an_alarm_on_rejections_without_any_acceptance() {
+    let template = Template::read();
+    for provider in Provider::ALL {
+        let alarm = template.resource(&template_name(&provider.variable("REFUSED")));
+        let metrics = watched(alarm);
+        let names: Vec<_> = metrics.iter().map(|metric| metric["MetricName"].as_str().expect("a name")).collect();
+        assert_eq!(names, ["Refused", "Recorded", "Duplicates", "SetAside"]);
+        for metric in metrics {
+            assert_eq!(metric["Dimensions"][1], json!({"Name": "provider", "Value": provider.as_str()}));
+        }
+        let metrics = alarm.property("/Metrics").as_array().expect("metrics");
+        let expression = metrics[0]["Expression"].as_str().expect("a calculation");
+        for metric in &metrics[1..] {
+            assert!(expression.contains(metric["Id"].as_str().expect("an id")), "{expression}");
+        }
+    }
 }
 
 #[test]

@@ -97,6 +97,20 @@ async fn missing_or_invalid_settings_and_secrets_are_answered_not_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_not_in_use_is_answered_404_and_stores_nothing() {
+    let functions = DirectFunctions::start().await;
+    for proof in ["", r#"{"url_tokens": ["local-path-token"]}"#] {
+        let changes = [("PROVIDERS", "legalesign, signeasy"), ("QUICKLYSIGN_PROOF", proof)];
+        let function = start(&functions, functions.settings_with(&changes)).await;
+        for token in [PATH_TOKEN, "x"] {
+            let answer = call(&function, quicklysign::request(token, quicklysign::body("x", "a"))).await;
+            assert_eq!((answer.status, answer.body), (404, answer_without_delivery("rejected", "not_in_use")));
+        }
+    }
+    assert_nothing_is_stored(&functions).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn missing_secrets_of_other_services_do_not_matter() {
     let functions = DirectFunctions::start().await;
     let changes = [("SIGNEASY_PROOF", "{"), ("LEGALESIGN_PROOF", ""), ("QUICKLYSIGN_API", "")];

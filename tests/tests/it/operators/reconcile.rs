@@ -278,6 +278,11 @@ async fn an_operator_hears_of_denied_access_to_a_service_that_is_in_use_and_of_n
     let found = run(&stack, time::now()).await[Provider::Quicklysign].clone();
     assert_eq!((found.stopped.as_deref(), found.trouble), (Some("api_http_403"), Some(Trouble::Denied)), "{found:?}");
 
+    let mut settings = stack.settings.clone();
+    settings.providers.remove(&Provider::Quicklysign);
+    let found = Reconcile::new(&settings, &stack.aws).run(time::now()).await.unwrap()[Provider::Quicklysign].clone();
+    assert_eq!((found.queried, found.stopped.as_deref(), found.trouble), (0, Some("not_in_use"), None));
+
     stack.simulator.pack("open").answer(Answer::Status(500));
     let found = run(&stack, time::now()).await[Provider::Quicklysign].clone();
     assert_eq!((found.stopped.as_deref(), found.trouble), (Some("api_http_500"), Some(Trouble::Failed)), "{found:?}");
