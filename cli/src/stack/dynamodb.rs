@@ -15,11 +15,23 @@ use dynoxide::Database;
 
 /// Opens the database in `file`; creates it if it doesn't exist.
 ///
+/// What it has acknowledged survives the end of the process, however it ends. If the machine loses power, the writes of
+/// the last moments may be lost, but the file stays consistent.
+///
 /// # Errors
 /// When the file can't be opened.
 pub fn open(file: &Path) -> Result<Database> {
     let path = file.to_str().context("the data folder's path is not UTF-8")?;
-    Database::new(path).map_err(|problem| anyhow::anyhow!("the embedded DynamoDB can't open {path}: {problem}"))
+    let open = || {
+        let database = Database::new(path)?;
+        // This sets SQLite's `synchronous = NORMAL`. By default each write waits for the disk on its own, which limits the
+        // stack to a dozen callbacks per second. The database has a write-ahead log, so the kernel has every commit.
+        database.disable_bulk_loading()?;
+        Ok(database)
+    };
+    open().map_err(|problem: dynoxide::DynoxideError| {
+        anyhow::anyhow!("the embedded DynamoDB can't open {path}: {problem}")
+    })
 }
 
 /// The content of the table's stream, as in `template.yaml`.
