@@ -4,7 +4,8 @@
 //!
 //! A job names only the document. Everything else is in the callback that reported its completion: whether it is a
 //! request or was signed alone, the id of the signed file, the checksum. That is a claim, though: where the API differs,
-//! the API is right.
+//! the API is right. With one exception: if the callback said that its id is the signed file's, an answer that names another
+//! file is about another request with the same id, and is ignored.
 //!
 //! - `rs/envelope/{request}`: a request's progress.
 //! - `rs/envelope/signed/pending/{request}`: the id of its signed file.
@@ -167,15 +168,25 @@ impl Query<'_> {
     async fn request(&self, file: Option<&SubjectId>) -> Result<Inspection, Miss> {
         let mut request = None;
         let mut found = self.look_up(self.completion.request.as_ref().unwrap_or(&self.subject.id)).await?;
+        let is_of_another_file = file == Some(&self.subject.id) && found.file_id().is_some_and(|id| Some(&id) != file);
+        if is_of_another_file {
+            found = Responses::default();
+        }
         if found.is_empty()
             && let Some((id, others)) = self.find_request().await?
         {
             (request, found) = (Some(id), others);
         }
-        if found.is_empty()
-            && let Some(file) = file
+        if let Some(file) = file
+            && (found.is_empty() || self.may_be_another_request(&found, file))
         {
-            found.by_file = found.known(self.get(&format!("rs/envelope/signed/{file}")).await)?;
+            let by_file = found.known(self.get(&format!("rs/envelope/signed/{file}")).await)?;
+            if by_file.is_some() {
+                found = Responses { by_file, ..Responses::default() };
+            }
+        }
+        if found.is_empty() && is_of_another_file {
+            return Err(Unavailable::failed("api_names_another_file").into());
         }
         if found.is_empty() {
             return Err(Miss::Nothing(found.nothing));
@@ -195,6 +206,12 @@ impl Query<'_> {
             (Some(other), _) => Some(not_complete(&format!("api_says_{}", other.as_str()), true)),
         };
         Ok(inspection)
+    }
+
+    /// Whether responses may be about a request that only has the same id as this file. The callback said that the id is
+    /// the file's, so only a response that names the file is known to be about it.
+    fn may_be_another_request(&self, found: &Responses, file: &SubjectId) -> bool {
+        *file == self.subject.id && self.completion.request.is_none() && found.file_id().is_none()
     }
 
     async fn pdfs(&self, file: &SubjectId, name: Option<&str>) -> Result<Vec<FinalDocument>, Unavailable> {

@@ -184,6 +184,37 @@ async fn the_file_id_of_a_callback_is_used_if_the_api_does_not_report_one() {
 }
 
 #[tokio::test]
+async fn a_request_that_only_has_the_id_of_the_file_is_ignored() {
+    let other = json!({"id": 7, "status": "incomplete"});
+    let file = json!({"id": 7, "status": "complete", "name": "The file"});
+    for pending in [Some(json!({"id": "99", "status": "complete"})), None] {
+        let mut service =
+            Service::default().knows("rs/envelope/7", other.clone()).knows("rs/envelope/signed/7", file.clone());
+        if let Some(pending) = &pending {
+            service = service.knows("rs/envelope/signed/pending/7", pending.clone());
+        }
+        let inspection = service.inspect(&request(Some("7"))).await.unwrap();
+        assert_eq!((inspection.status, inspection.unavailable.as_ref()), (Some(Kind::Completed), None), "{pending:?}");
+        assert_eq!(paths(&inspection), pdfs("7"));
+        assert_eq!(inspection.documents[0].file_name, FileName::new("The file", Role::Document));
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_which_the_api_knows_only_another_request_is_not_archived() {
+    let service = Service::default()
+        .knows("rs/envelope/7", complete())
+        .knows("rs/envelope/signed/pending/7", json!({"id": "99", "status": "complete"}));
+    let unavailable = service.inspect(&request(Some("7"))).await.unwrap_err();
+    assert_eq!(unavailable, Unavailable::failed("api_names_another_file"));
+    // The request and its file may have the same id.
+    let service = Service::default()
+        .knows("rs/envelope/7", complete())
+        .knows("rs/envelope/signed/pending/7", json!({"id": "7", "status": "complete"}));
+    assert_eq!(paths(&service.inspect(&request(Some("7"))).await.unwrap()), pdfs("7"));
+}
+
+#[tokio::test]
 async fn a_joined_file_is_looked_up_by_its_request() {
     let service =
         Service::default().knows("rs/envelope/5", complete()).knows("rs/envelope/signed/pending/5", json!({"id": "7"}));
