@@ -7,6 +7,8 @@
 //! anything else, or no header, as `application/x-www-form-urlencoded`. Any bytes are a valid urlencoded form, so a
 //! body that is not a form becomes a form without the expected field.
 //!
+//! Byte order marks before a form are ignored.
+//!
 //! Reading a field that occurs twice is an error: two readers could pick different values, and a signature over one
 //! would vouch for the other.
 //!
@@ -21,6 +23,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::json::without_byte_order_marks;
+
 /// Maximum number of fields. Legalesign posts fewer than a dozen. Without a limit, a body of 4.5 MB could hold
 /// millions, each with its overhead.
 const MAX_FIELDS: usize = 1_000;
@@ -31,6 +35,7 @@ pub struct Form {
 }
 
 /// A decoded name and value. Names are bytes too: one that isn't UTF-8 is valid, but never matches a field of ours.
+#[derive(PartialEq, Eq)]
 struct Field {
     name: Bytes,
     value: Bytes,
@@ -45,6 +50,9 @@ pub enum FormError {
     /// The content type is `multipart/form-data` with no boundary or an invalid one.
     #[error("the content type is multipart/form-data without a valid boundary")]
     Boundary,
+    /// The content type has two boundaries, and each gives another form.
+    #[error("the content type's boundaries give different forms")]
+    Ambiguous,
     /// The multipart body is truncated, or isn't structured as RFC 7578 requires.
     #[error("the multipart body is malformed")]
     Multipart,
@@ -56,6 +64,7 @@ impl FormError {
     pub fn code(self) -> &'static str {
         match self {
             Self::TooManyFields => "form_too_many_fields",
+            Self::Ambiguous => "form_ambiguous",
             Self::Boundary => "form_boundary",
             Self::Multipart => "form_multipart",
         }
@@ -90,9 +99,15 @@ impl Form {
     /// # Errors
     /// [`FormError`]: too many fields, or `multipart/form-data` without a valid boundary or with a malformed body.
     pub fn read(content_type: Option<&str>, body: &Bytes) -> Result<Self, FormError> {
+        let body = body.slice_ref(without_byte_order_marks(body));
         let fields = match content_type {
-            Some(content_type) if multipart::is_multipart(content_type) => multipart::read(content_type, body)?,
-            _ => urlencoded::read(body)?,
+            Some(content_type) if multipart::is_multipart(content_type) => match multipart::read(content_type, &body) {
+                Err(FormError::Boundary | FormError::Multipart) if multipart::is_mixed(content_type) => {
+                    urlencoded::read(&body)?
+                }
+                fields => fields?,
+            },
+            _ => urlencoded::read(&body)?,
         };
         Ok(Self { fields })
     }

@@ -3,10 +3,12 @@
 use countersign::{
     domain::{Kind, Outcome, Provider, Role, Route, TimeSource, Trust},
     ledger::ArchiveState,
+    verify::verify,
 };
 use countersign_cli::simulator::{legalesign::posts, signing::SigningKey};
 use end_to_end::{
     LocalStack, Stored,
+    harness::deliveries,
     legalesign::{self, document, signer, status},
     sha256,
 };
@@ -105,6 +107,59 @@ async fn every_check_of_a_batch_can_reject_it() {
     );
     assert!(stack.items_without_rejections().await.is_empty(), "nothing was recorded");
     assert_eq!(stack.post_legalesign(good).await.verdict(), (200, "recorded", "ok"));
+}
+
+/// A batch as multipart, with this line end.
+fn multipart(boundary: &str, line_end: &str, post: &posts::Post) -> Vec<u8> {
+    let mut body = String::new();
+    for (name, value) in url::form_urlencoded::parse(&post.body) {
+        let header = format!("Content-Disposition: form-data; name=\"{name}\"");
+        body += &[&format!("--{boundary}"), &*header, "", &value, ""].join(line_end);
+    }
+    format!("{body}--{boundary}--{line_end}").into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_behind_byte_order_marks_or_with_odd_boundaries_are_verified_now_and_later() {
+    let stack = LocalStack::start().await;
+    let key = legalesign::signing_key(&stack.secrets);
+    let url = stack.callback_url(Route::LegalesignBatch).unwrap();
+    let form = "application/x-www-form-urlencoded";
+    let posts: Vec<_> = (0..6)
+        .map(|number| {
+            let data = json!(example(&format!("d{number}"), &format!("s{number}"))).to_string();
+            posts::batch(&key, &data).unwrap()
+        })
+        .collect();
+    let marks = |body: &[u8]| [&b"\xef\xbb\xbf\xef\xbb\xbf"[..], body].concat();
+    for (number, (content_type, body)) in [
+        (form, marks(&posts[0].body)),
+        ("multipart/form-data; boundary=one; boundary=two", multipart("two", "\r\n", &posts[1])),
+        ("multipart/form-data; boundary=one, multipart/form-data; boundary=one", multipart("one", "\r\n", &posts[2])),
+        (&*format!("{form}, multipart/form-data; boundary=one"), multipart("one", "\r\n", &posts[3])),
+        ("multipart/form-data; boundary=one", multipart("one", "\n", &posts[4])),
+        ("multipart/form-data; boundary=one", marks(&multipart("one", "\r\n", &posts[5]))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = stack.post_to(&url, &[("content-type", content_type)], body.clone()).await;
+        assert_eq!(answer.verdict(), (200, "recorded", "ok"), "{content_type}");
+        let timeline = stack.timeline(&document(&format!("d{number}"))).await;
+        assert_eq!(
+            (timeline.document.status, timeline.document.trust),
+            (Some(Kind::Completed), Some(Trust::Signature))
+        );
+        let id = answer.delivery().parse().unwrap();
+        let stored = stack.ledger().delivery(&id).await.unwrap().unwrap();
+        assert_eq!(stored.delivery.body(), &body, "the stored bytes are those that arrived");
+        verify(&stack.ledger(), &deliveries::services(), &id).await.unwrap();
+    }
+    // Two boundaries that give two forms: which one was signed doesn't count.
+    let both = [multipart("one", "\r\n", &posts[1]), multipart("two", "\r\n", &posts[2])].concat();
+    let content_type = "multipart/form-data; boundary=one; boundary=two";
+    let answer = stack.post_to(&url, &[("content-type", content_type)], both).await;
+    assert_eq!(answer.verdict(), (400, "rejected", "malformed"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
