@@ -1,12 +1,15 @@
 //! What a proven delivery says, as its service's parser reads it.
 
-use super::{Correlation, Event, Kind, Subject, SubjectId};
+use super::{Correlation, Event, Kind, Subject, SubjectId, Trust};
 
 /// The content of a delivery.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// Its events, in the order of the delivery.
     pub events: Vec<Event>,
+    /// How strongly its events are proven, if that is less than the delivery is: the delivery is signed, but what decides
+    /// the meaning of its events isn't. Such an event never counts as a contradiction.
+    pub trust: Option<Trust>,
     /// Entries that can't be read. They don't keep the others from being recorded.
     pub unreadable: Vec<UnreadableEntry>,
     /// Signers and the documents that they sign, as far as the delivery names them.

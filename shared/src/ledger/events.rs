@@ -15,7 +15,7 @@ use super::{
     origin::Origin,
     table::{CONCURRENT, Key, MAX_GET, MAX_WRITE, Updated, one},
 };
-use crate::domain::{DeliveryId, Event, LedgerError, Proven, Reading, Subject};
+use crate::domain::{DeliveryId, Event, LedgerError, Proven, Reading, Subject, Trust};
 
 /// Maximum number of batches of [`MAX_GET`] events that are looked up and written concurrently. 20,000 events take about
 /// three seconds, and no call waits long for the others.
@@ -188,21 +188,26 @@ fn is_new(delivery: &Proven, before: &Item) -> bool {
 }
 
 impl<'a> Recording<'a> {
+    /// How strongly its events are proven.
+    pub(super) fn trust(self) -> Trust {
+        self.origin.trust(self.reading)
+    }
+
     /// The event's key.
     pub(super) fn key(self, event: &Event) -> Key {
-        (event.subject.partition(), event.sort_key(self.origin.trust()))
+        (event.subject.partition(), event.sort_key(self.trust()))
     }
 
     /// The events without repetitions: a batch may repeat an event, and the first one counts.
     fn distinct(self) -> Vec<&'a Event> {
         let mut seen = HashSet::new();
         let events = self.reading.events.iter();
-        events.filter(|event| seen.insert((&event.subject, event.id(self.origin.trust())))).collect()
+        events.filter(|event| seen.insert((&event.subject, event.id(self.trust())))).collect()
     }
 
     /// The event's item, without its key.
     pub(super) fn item(self, event: &Event) -> Item {
-        let trust = self.origin.trust();
+        let trust = self.trust();
         // A payload that is the delivery's only one is read from there.
         let is_one_of_many = self.reading.events.len() > 1 && event.payload.len() <= MAX_PAYLOAD;
         let payload = is_one_of_many.then_some(&*event.payload);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{DeliveryId, Event, Proven, TimeSource, Trust};
+use crate::domain::{DeliveryId, Event, Proven, Reading, TimeSource, Trust};
 
 /// The origin of a report.
 #[derive(Clone, Copy)]
@@ -17,11 +17,11 @@ pub(super) enum Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// How strongly the report is proven. Responses of the API aren't signed. They are trusted because our credentials are
-    /// only sent to the API's own host.
-    pub(super) const fn trust(self) -> Trust {
+    /// How strongly a reading's events are proven. Responses of the API aren't signed. They are trusted because our
+    /// credentials are only sent to the API's own host.
+    pub(super) fn trust(self, reading: &Reading) -> Trust {
         match self {
-            Self::Callback(delivery) => delivery.trust(),
+            Self::Callback(delivery) => reading.trust.map_or(delivery.trust(), |trust| trust.min(delivery.trust())),
             Self::Api { .. } => Trust::Token,
         }
     }

@@ -19,7 +19,6 @@ use super::{
     Item, Ledger,
     events::Recording,
     keys::{self, SORT_KEY, attribute},
-    origin::Origin,
     table::{Table, Updated, Value, set},
 };
 use crate::{
@@ -41,8 +40,9 @@ struct Progress {
 }
 
 impl Progress {
-    fn of(origin: Origin<'_>, event: &Event) -> Self {
-        let time_and_trust = (!origin.is_without_time(event)).then(|| (event.lasting_time(), origin.trust()));
+    fn of(recording: Recording<'_>, event: &Event) -> Self {
+        let is_timed = !recording.origin.is_without_time(event);
+        let time_and_trust = is_timed.then(|| (event.lasting_time(), recording.trust()));
         Self { rank: event.kind.rank(), time_and_trust }
     }
 }
@@ -122,12 +122,13 @@ impl Ledger {
         let partition = subject.partition();
         let greatest = events
             .iter()
-            .map(|event| (Progress::of(origin, event).to_string(), *event))
+            .map(|event| (Progress::of(recording, event).to_string(), *event))
             .max_by(|(a, _), (b, _)| a.cmp(b));
         let Some((progress, event)) = greatest else { return Ok(Item::default()) };
         let status = Some(event.kind).filter(|kind| kind.rank().is_some());
         let terminals: Vec<String> = Kind::ALL
             .into_iter()
+            .filter(|_| recording.reading.trust.is_none())
             .filter(|kind| kind.is_terminal() && events.iter().any(|event| event.kind == *kind))
             .map(|kind| kind.as_str().to_owned())
             .collect();
@@ -143,7 +144,7 @@ impl Ledger {
         let mut update = always
             .clone()
             .set(attribute::PROGRESS, progress.as_str())
-            .set(attribute::TRUST, origin.trust().as_str())
+            .set(attribute::TRUST, recording.trust().as_str())
             .set(attribute::UPDATED_AT, origin.received_at());
         if let Some(status) = status {
             update = update
@@ -200,7 +201,7 @@ impl Recording<'_> {
         let mut earliest: BTreeMap<String, Timestamp> = BTreeMap::new();
         for event in events.iter().filter(|_| !self.reading.foreign) {
             if event.kind.rank().is_some() {
-                let at = earliest.entry(keys::reported(event.kind, self.origin.trust())).or_insert(event.occurred_at);
+                let at = earliest.entry(keys::reported(event.kind, self.trust())).or_insert(event.occurred_at);
                 *at = (*at).min(event.occurred_at);
             }
         }

@@ -66,7 +66,7 @@ impl Ledger {
         // A batch may repeat an event.
         let mut seen = BTreeSet::new();
         for event in events {
-            let id = event.id(origin.trust());
+            let id = event.id(origin.trust(reading));
             if !seen.insert(id) {
                 continue;
             }

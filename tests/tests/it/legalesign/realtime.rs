@@ -22,17 +22,17 @@ async fn a_form_is_recorded_as_the_event_in_its_url_signed_or_not() {
     let stack = LocalStack::start().await;
     let key = legalesign::signing_key(&stack.secrets);
     for (event, kind) in [("signed", Kind::Completed), ("sent", Kind::Sent), ("rejected", Kind::Declined)] {
-        for trust in [Trust::Token, Trust::Signature] {
-            let id = format!("{event}-{}", trust.as_str());
-            let post = match trust {
-                Trust::Token => posts::form(&id, GROUP),
-                Trust::Signature => posts::signed_form(&key, &id, GROUP).unwrap(),
+        for form in ["plain", "signed"] {
+            let id = format!("{event}-{form}");
+            let post = match form {
+                "plain" => posts::form(&id, GROUP),
+                _ => posts::signed_form(&key, &id, GROUP).unwrap(),
             };
             let post = post.with_event(event);
             let answer = stack.post_legalesign(post).await;
             assert_eq!((answer.verdict(), &answer.body["events"]), ((200, "recorded", "ok"), &json!(1)));
             let timeline = stack.timeline(&document(&id)).await;
-            assert_eq!((timeline.document.status, timeline.document.trust), (Some(kind), Some(trust)), "{id}");
+            assert_eq!((timeline.document.status, timeline.document.trust), (Some(kind), Some(Trust::Token)), "{id}");
             let recorded = &timeline.events[0];
             assert_eq!(
                 (recorded.name.as_str(), recorded.kind, recorded.time_source),
@@ -41,7 +41,7 @@ async fn a_form_is_recorded_as_the_event_in_its_url_signed_or_not() {
             assert_eq!(timeline.document.archive.is_some(), kind == Kind::Completed, "{id}");
         }
     }
-    for id in ["signed-token", "signed-signature"] {
+    for id in ["signed-plain", "signed-signed"] {
         let timeline = stack.wait_for_archive(&document(id), &[ArchiveState::Archived]).await;
         assert_eq!(timeline.pdfs.len(), 2);
     }
@@ -50,13 +50,11 @@ async fn a_form_is_recorded_as_the_event_in_its_url_signed_or_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_must_be_valid_if_present_and_only_the_signed_part_is_recorded() {
     let stack = LocalStack::start().await;
-    let good =
-        posts::signed_form(&legalesign::signing_key(&stack.secrets), "real", GROUP).unwrap().with_event("signed");
+    let good = posts::signed_form(&legalesign::signing_key(&stack.secrets), "real", GROUP).unwrap();
     let text = String::from_utf8(good.body.to_vec()).unwrap();
     let (beside, signed) = text.split_once("&json_signed=").unwrap();
     let changed = |body: String| Post { body: body.into(), ..good.clone() };
-    let signed_by_other_key =
-        posts::signed_form(&SigningKey::generate().unwrap(), "real", GROUP).unwrap().with_event("signed");
+    let signed_by_other_key = posts::signed_form(&SigningKey::generate().unwrap(), "real", GROUP).unwrap();
     for post in [changed(text.replace("json_signed=%7B", "json_signed=%20%7B")), signed_by_other_key] {
         assert_eq!(stack.post_legalesign(post).await.verdict(), (401, "rejected", "unproven"));
     }
@@ -82,24 +80,80 @@ async fn unsigned_posts_are_rejected_if_signatures_are_required() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_proven_by_token_and_the_same_event_signed_are_recorded_separately() {
+async fn an_event_in_the_url_has_the_trust_of_a_token_even_if_the_document_is_signed() {
     let stack = LocalStack::start().await;
     let key = legalesign::signing_key(&stack.secrets);
     assert_eq!(
         stack.post_legalesign(posts::form("d", GROUP).with_event("sent")).await.verdict(),
         (200, "recorded", "ok")
     );
-    let signed = || posts::signed_form(&key, "d", GROUP).unwrap().with_event("sent");
-    assert_eq!(
-        stack.post_legalesign(signed()).await.verdict(),
-        (200, "recorded", "ok"),
-        "the unsigned event doesn't pre-empt it"
-    );
-    assert_eq!(stack.post_legalesign(signed()).await.verdict(), (200, "duplicate", "duplicate"));
+    let signed = || posts::signed_form(&key, "d", GROUP).unwrap();
+    let same = stack.post_legalesign(signed().with_event("sent")).await;
+    assert_eq!(same.verdict(), (200, "duplicate", "duplicate"), "the same event, with the same proof of it");
+    let without_event = stack.post_legalesign(signed()).await;
+    assert_eq!(without_event.verdict(), (200, "recorded", "ok"), "it says less, but that is signed");
     let timeline = stack.timeline(&document("d")).await;
     let mut events: Vec<_> = timeline.events.iter().map(|event| (event.trust, event.deliveries)).collect();
     events.sort();
-    assert_eq!(events, [(Trust::Token, 1), (Trust::Signature, 2)]);
+    assert_eq!(events, [(Trust::Token, 2), (Trust::Signature, 1)]);
+    let stored = stack.ledger().delivery(&same.delivery().parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(stored.delivery.trust(), Trust::Signature, "the delivery itself is signed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_document_with_another_event_in_the_url_contradicts_nothing_that_is_signed() {
+    let key = legalesign::signing_key(&end_to_end::harness::throw_away_secrets());
+    let rejected = posts::signed_form(&key, "d", GROUP).unwrap().with_event("rejected");
+    for first_rejected in [false, true] {
+        let stack = LocalStack::start().await;
+        let completed = [status("document", "d", 30, "2018-03-20T07:09:52")];
+        if first_rejected {
+            stack.post_legalesign(rejected.clone()).await;
+        }
+        assert_eq!(stack.post_batch(&completed).await.verdict(), (200, "recorded", "ok"));
+        if !first_rejected {
+            stack.post_legalesign(rejected.clone()).await;
+        }
+        let timeline = stack.timeline(&document("d")).await;
+        assert_eq!(
+            (timeline.document.status, timeline.document.trust),
+            (Some(Kind::Completed), Some(Trust::Signature))
+        );
+        assert!(!timeline.document.conflict && timeline.events.len() == 2, "{first_rejected}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_with_the_same_id_and_another_event_are_two_events() {
+    let stack = LocalStack::start().await;
+    let at = "2026-11-22T02:16:32Z".parse().unwrap();
+    for (event, kind) in [("document.created", Kind::Sent), ("document.rejected", Kind::Declined)] {
+        let post = || posts::webhook("evt-1", event, "d", GROUP, at);
+        assert_eq!(stack.post_legalesign(post()).await.verdict(), (200, "recorded", "ok"), "{event}");
+        assert_eq!(stack.post_legalesign(post()).await.verdict(), (200, "duplicate", "duplicate"), "{event}");
+        assert_eq!(stack.timeline(&document("d")).await.document.status, Some(kind));
+    }
+    let events = stack.timeline(&document("d")).await.events;
+    assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::Sent, Kind::Declined]);
+    assert_eq!(stack.post_legalesign(posts::webhook("evt-1", "document.created", "e", GROUP, at)).await.status, 200);
+    assert_eq!(stack.timeline(&document("e")).await.events.len(), 1, "another document");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn byte_order_marks_before_a_webhook_or_form_are_ignored() {
+    let stack = LocalStack::start().await;
+    let at = "2026-11-22T02:16:32Z".parse().unwrap();
+    for (id, post) in [
+        ("webhook", posts::webhook("e1", "document.created", "webhook", GROUP, at)),
+        ("form", posts::form("form", GROUP).with_event("sent")),
+    ] {
+        let body = [&b"\xef\xbb\xbf\xef\xbb\xbf"[..], &post.body].concat();
+        let answer = stack.post_legalesign(Post { body: body.clone().into(), ..post }).await;
+        assert_eq!(answer.verdict(), (200, "recorded", "ok"), "{id}");
+        assert_eq!(stack.timeline(&document(id)).await.document.status, Some(Kind::Sent));
+        let stored = stack.ledger().delivery(&answer.delivery().parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(stored.delivery.body(), &body, "the stored bytes keep them");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,14 @@
 //! The form about one document: `resource_uri`, `group`, `name`, `uuid` (legalesign.com, "callbacks on the API v1").
 //!
 //! It doesn't say what happened, and the field of an event code that other pages mention has no documented name. So the
-//! subscribed URL names the event: `?event=signed`, `sent` or `rejected`. Without it, the API is queried.
+//! subscribed URL names the event: `?event=signed`, `sent` or `rejected`. Without it, the API is queried. The URL is never
+//! signed, so an event that it names has the trust of a token, even if the document is signed.
 
 use serde::{Deserialize, Serialize};
 
 use super::{is_foreign, resource};
 use crate::{
-    domain::{Event, Identity, Kind, Proven, Reading, SubjectKind, TimeSource, Unreadable},
+    domain::{Event, Identity, Kind, Proven, Reading, SubjectKind, TimeSource, Trust, Unreadable},
     form::{FieldError, Form},
     json,
 };
@@ -70,6 +71,8 @@ fn reading(delivery: &Proven, document: Document, payload: String) -> Result<Rea
         Some("rejected") => (Kind::Declined, false),
         _ => (Kind::Updated, true),
     };
+    // The URL isn't under the signature, so the event that it names is proven by the path token alone.
+    let trust = subscription.map(|_| Trust::Token);
     let event = Event {
         subject,
         name: subscription.unwrap_or("realtime").to_owned(),
@@ -82,7 +85,7 @@ fn reading(delivery: &Proven, document: Document, payload: String) -> Result<Rea
         payload: payload.into(),
     };
     let foreign = is_foreign(delivery, document.group.as_deref().and_then(resource::group));
-    Ok(Reading { events: vec![event], ask, foreign, ..Reading::default() })
+    Ok(Reading { events: vec![event], trust, ask, foreign, ..Reading::default() })
 }
 
 /// Whether a query's `event` looks like the name of an event. Any sender can put arbitrary text there.

@@ -20,6 +20,7 @@ use super::{malformed, proof::ProofSecrets, proven_part, resource};
 use crate::{
     domain::{Addressed, Envelope, OwnProof, Policy, Proven, Reading, Rejection, Route, SignedPart, Trust, Unreadable},
     form::Form,
+    json::without_byte_order_marks,
     proof::token::Tokens,
     providers::verify::Scheme,
 };
@@ -84,7 +85,7 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
 
 /// Whether a body is the JSON webhook's. A content type is only a hint; an object begins with a brace, and a form doesn't.
 fn is_json(delivery: &Proven) -> bool {
-    delivery.body().iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+    without_byte_order_marks(delivery.body()).iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
 /// Whether a group's documents are unwanted. A delivery without a group may be wanted: the API decides.

@@ -257,11 +257,19 @@ fn a_webhook_is_recognized_by_its_body_and_trusted_by_token_only() {
 }
 
 #[test]
-fn the_identity_of_a_webhook_is_its_id() {
+fn the_identity_of_a_webhook_is_its_id_with_object_event_and_uuid() {
     let id = |body: &str| json(body).event().id(Trust::Token);
     let body = webhook("document", "created", DOCUMENT);
     assert_eq!(id(&body), id(&body.replace("A name", "Another")));
-    assert_ne!(id(&body), id(&body.replace("evt-1", "evt-2")));
+    for (from, to) in [
+        ("evt-1", "evt-2"),
+        ("\"event\":\"created\"", "\"event\":\"rejected\""),
+        ("\"uuid\":\"d1\"", "\"uuid\":\"d2\""),
+    ] {
+        assert_ne!(id(&body), id(&body.replace(from, to)), "{to}");
+    }
+    assert_eq!(id(&body), id(&body.replace("\"created\"", "\"document.created\"")), "with or without the prefix");
+    assert_ne!(id(&webhook("document", "rejected", DOCUMENT)), id(&webhook("recipient", "rejected", DOCUMENT)));
     assert!(json(&body.replace("\"evt-1\"", "17")).read().is_ok(), "an id may be a number");
 }
 

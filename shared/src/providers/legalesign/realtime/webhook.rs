@@ -72,7 +72,7 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
         _ => return Err(Unreadable::new("unknown_object", "object")),
     };
     let uuid = SubjectId::parse(&*body.data.uuid).map_err(|_| Unreadable::new("invalid_id", "data.uuid"))?;
-    let subject = resource::of(kind, uuid);
+    let subject = resource::of(kind, uuid.clone());
     let created = body.created.as_i64().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let event = Event {
         kind: meaning(kind, event),
@@ -80,7 +80,7 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
         value: None,
         occurred_at: created.unwrap_or(delivery.received_at()),
         time_source: created.map_or(TimeSource::Received, |_| TimeSource::Provider),
-        identity: Identity::content(&["webhook", &id]),
+        identity: Identity::content(&["webhook", &id, object, event, uuid.as_str()]),
         position: 0,
         payload: text.into(),
         subject: subject.clone(),
