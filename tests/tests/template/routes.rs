@@ -56,6 +56,22 @@ fn the_outputs_contain_every_callback_url() {
 }
 
 #[test]
+fn with_a_domain_of_its_own_no_callback_url_has_the_id_of_the_api() {
+    let template = Template::read();
+    let parameters = Parameters::default().with("DomainName", "callbacks.example.com");
+    let outputs = template.section("Outputs").values().map(|output| template.resolve(&output["Value"], &parameters));
+    let urls: BTreeSet<_> = outputs
+        .filter_map(|value| Some(value.as_str()?.strip_prefix("https://callbacks.example.com")?.to_owned()))
+        .collect();
+    assert_eq!(urls, Route::ALL.map(|route| route.path().to_owned()).into());
+    for function in template.functions() {
+        for (name, value) in template.environment(function.id, &parameters) {
+            assert!(!value.contains("Api.ApiEndpoint"), "{}: {name}={value}", function.id);
+        }
+    }
+}
+
+#[test]
 fn the_access_log_does_not_contain_the_path() {
     let template = Template::read();
     let format = template.resource("Api").property("/AccessLogSettings/Format").to_string();
