@@ -109,12 +109,11 @@ impl Replay {
         let stored = match self.ledger.delivery(id).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(None),
-            // An erased or changed body must not keep the other deliveries from being replayed.
-            Err(problem @ (LedgerError::Forgotten | LedgerError::BodyChanged)) => {
+            // An erased, changed or unreadable body must not keep the other deliveries from being replayed.
+            Err(problem @ (LedgerError::Forgotten | LedgerError::BodyChanged | LedgerError::BodyDenied)) => {
                 let Some(record) = self.ledger.delivery_record(id).await? else { return Ok(None) };
                 let before = record.outcome.as_str();
-                let code = if problem == LedgerError::Forgotten { "forgotten" } else { "body_changed" };
-                return Ok(Some(failed(id, before, code)));
+                return Ok(Some(failed(id, before, problem.code())));
             }
             Err(problem) => return Err(problem),
         };

@@ -22,6 +22,10 @@ pub enum LedgerError {
     /// The hash of a stored body is not the recorded one.
     #[error("the stored body of a delivery is missing or was changed")]
     BodyChanged,
+    /// S3 doesn't let these credentials read a stored body, or it is missing: without `s3:ListBucket`, S3's response is the
+    /// same.
+    #[error("the stored body of a delivery is missing, or these credentials may not read it")]
+    BodyDenied,
     /// The body was erased on request.
     #[error("the body of the delivery was erased on request")]
     Forgotten,
@@ -38,6 +42,7 @@ impl LedgerError {
             Self::Unavailable { .. } => "unavailable",
             Self::Corrupt { .. } => "corrupt",
             Self::BodyChanged => "body_changed",
+            Self::BodyDenied => "body_denied",
             Self::Forgotten => "forgotten",
             Self::Busy => "busy",
         }

@@ -49,6 +49,8 @@ pub enum Fault {
     /// 409, as S3 answers a conditional put while another request for the key is under way. The call took no effect. Not
     /// among [`Fault::ALL`], because only that call can fail so.
     Conflict,
+    /// 403, as S3 answers for lack of permission. The call took no effect. Not among [`Fault::ALL`].
+    Denied,
     /// The connection is closed without a response. The call took no effect.
     CutBefore,
     /// The connection is closed without a response, though the call took effect.
@@ -208,6 +210,7 @@ impl Faults {
             Fault::Throttled => client.write_all(throttled(upstream).as_bytes()).await,
             Fault::ServerError => client.write_all(server_error(upstream).as_bytes()).await,
             Fault::Conflict => client.write_all(s3("409 Conflict", "ConditionalRequestConflict").as_bytes()).await,
+            Fault::Denied => client.write_all(s3("403 Forbidden", "AccessDenied").as_bytes()).await,
             Fault::ClockSkew => client.write_all(clock_skew(upstream).as_bytes()).await,
             Fault::ServerErrorAfterEffect => {
                 forward().await?;

@@ -51,11 +51,13 @@ impl Objects {
             .map_err(unavailable("PutObject"))
     }
 
-    /// An object's bytes; `None` if it doesn't exist.
+    /// An object's bytes; `None` if it doesn't exist, [`LedgerError::BodyDenied`] if it can't be read or S3 doesn't say that it
+    /// doesn't exist.
     pub(in crate::ledger) async fn get(&self, key: &str) -> Result<Option<Bytes>, LedgerError> {
         let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(object) => object,
             Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => return Ok(None),
+            Err(error) if is_denied(error.as_service_error()) => return Err(LedgerError::BodyDenied),
             Err(error) => return Err(unavailable("GetObject")(error)),
         };
         let body = object.body.collect().await;
@@ -106,10 +108,13 @@ impl Objects {
         let delete = self.client.delete_object().bucket(&self.bucket).key(key);
         match delete.set_version_id(version.map(str::to_owned)).send().await {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("AccessDenied") => {
-                Ok(false)
-            }
+            Err(error) if is_denied(error.as_service_error()) => Ok(false),
             Err(error) => Err(unavailable("DeleteObject")(error)),
         }
     }
+}
+
+/// Whether S3 refused a call for lack of permission.
+fn is_denied(error: Option<&impl ProvideErrorMetadata>) -> bool {
+    error.and_then(ProvideErrorMetadata::code) == Some("AccessDenied")
 }

@@ -7,12 +7,17 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use countersign::{
     domain::{DeliveryId, LedgerError, Outcome, Provider, Route, SubjectId},
     forget::forget,
-    ledger::ArchiveState,
+    ledger::{ArchiveState, Ledger},
+    providers::Services,
     replay::{Replay, Selection},
     time,
+    verify::verify,
 };
-use end_to_end::harness::deliveries;
-use end_to_end::{LocalStack, Stored, pack};
+use end_to_end::{
+    FaultyFunctions, LocalStack, Stored,
+    harness::{deliveries, fault_proxy::Fault},
+    pack, quicklysign,
+};
 use jiff::SignedDuration;
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -186,4 +191,27 @@ async fn documents_of_an_erased_subject_are_not_archived_again() {
     }
     assert!(stack.simulator.requests_to("/quicklysign/").is_empty());
     assert!(stack.keys().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_may_not_be_read_is_the_problem_of_its_own_delivery() {
+    let functions = FaultyFunctions::start(1).await;
+    let mut deliveries = Vec::new();
+    for id in ["denied", "readable"] {
+        // Too large for the delivery's item.
+        let body = quicklysign::body("document_updated", id) + &" ".repeat(10_000);
+        let answer =
+            functions.post(Route::Quicklysign, None, &[("content-type", "application/json")], body).await.unwrap();
+        deliveries.push(answer.delivery().parse().unwrap());
+    }
+    functions.faults.plan_for("GET /", 2, Fault::Denied);
+    let replay = Replay::new(&functions.settings, &functions.proxied_aws);
+    let replayed = replay.delivery(&deliveries[0]).await.unwrap().unwrap();
+    assert_eq!(replayed.problem.as_deref(), Some("body_denied"));
+    let services = Services::verifying(&functions.settings, &functions.proxied_aws);
+    let ledger = Ledger::new(&functions.proxied_aws, &functions.settings.table, &functions.settings.bucket);
+    let problem = verify(&ledger, &services, &deliveries[0]).await.unwrap_err();
+    assert_eq!(problem.code(), "body_denied");
+    functions.faults.clear();
+    assert_eq!(replay.delivery(&deliveries[1]).await.unwrap().unwrap().problem, None);
 }
