@@ -1,8 +1,9 @@
 //! What remains of a stack, and that nothing of it blocks the next deployment under the same name.
 
-use serde_json::Value;
+use countersign::domain::Provider;
+use serde_json::{Value, json};
 
-use super::template::{Resource, Template};
+use super::template::{Parameters, Resource, Template};
 
 /// Types whose resources have data that nobody can make again.
 const WITH_DATA: [&str; 5] = [
@@ -59,4 +60,33 @@ fn a_mistyped_parameter_is_refused_before_anything_is_created() {
             assert!(parameter["ConstraintDescription"] != Value::Null, "{name} doesn't say what it takes");
         }
     }
+}
+
+#[test]
+fn an_archived_pdf_can_be_put_only_where_there_is_none() {
+    let template = Template::read();
+    let statements = template.resource("ArchiveBucketPolicy").property("/PolicyDocument/Statement");
+    let mut statements = statements.as_array().expect("statements").iter();
+    let deny = statements.find(|statement| statement["Sid"] == "NeverOverwritten").expect("the statement");
+    assert_eq!(
+        (&deny["Effect"], &deny["Principal"], &deny["Action"]),
+        (&json!("Deny"), &json!("*"), &json!("s3:PutObject"))
+    );
+    assert_eq!(deny["Condition"], json!({"Null": {"s3:if-none-match": "true"}}));
+    let prefixes = Provider::ALL.map(|provider| format!("ArchiveBucket.Arn/{provider}/*"));
+    assert_eq!(template.resolve(&deny["Resource"], &Parameters::default()), json!(prefixes));
+}
+
+#[test]
+fn only_archived_pdfs_are_moved_to_cold_storage_and_only_if_asked_for() {
+    let template = Template::read();
+    let rules = template.resource("ArchiveBucket").property("/LifecycleConfiguration/Rules");
+    let moved = |parameters: &Parameters| -> Vec<(Value, Value)> {
+        let rules = template.resolve(rules, parameters);
+        let moving = rules.as_array().expect("rules").iter().filter(|rule| rule.get("Transitions").is_some());
+        moving.map(|rule| (rule["Prefix"].clone(), rule["Transitions"][0]["TransitionInDays"].clone())).collect()
+    };
+    assert_eq!(moved(&Parameters::default()), []);
+    let expected = Provider::ALL.map(|provider| (json!(format!("{provider}/")), json!("90")));
+    assert_eq!(moved(&Parameters::default().with("ColdStorageDays", "90")), expected);
 }
