@@ -108,6 +108,8 @@ async fn is_only_about(
         })),
         Ok(None) => Ok(false),
         Err(LedgerError::Forgotten) => Ok(true),
+        // What a body that can't be read is about isn't known.
+        Err(LedgerError::BodyChanged | LedgerError::BodyDenied) => Ok(false),
         Err(problem) => Err(problem),
     }
 }
