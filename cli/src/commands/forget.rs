@@ -23,6 +23,10 @@ pub struct Forget {
     /// Id of the document, pack or signer, as the service writes it
     id: String,
 
+    /// Also erase objects that Object Lock holds in mode governance; needs s3:BypassGovernanceRetention
+    #[arg(long)]
+    bypass_governance: bool,
+
     #[command(flatten)]
     deployed: Deployed,
 }
@@ -35,8 +39,9 @@ impl Forget {
         };
         let id = SubjectId::parse(self.id.as_str()).map_err(|_| not_found())?;
         let access = Access::open(globals, &self.deployed).await?;
+        let ledger = if self.bypass_governance { access.ledger().bypassing_governance() } else { access.ledger() };
         let forgotten =
-            countersign::forget::forget(&access.ledger(), &access.services(), self.provider, &id, time::now()).await?;
+            countersign::forget::forget(&ledger, &access.services(), self.provider, &id, time::now()).await?;
         let forgotten = forgotten.ok_or_else(not_found)?;
         let mut text = format!(
             "{} {id} is erased: the payloads of {} events, the bodies of {} deliveries, {} objects\n",

@@ -68,4 +68,11 @@ impl Ledger {
             kept_certificates: certificates::Kept::default(),
         }
     }
+
+    /// The same ledger, which also erases objects that Object Lock holds in mode governance. Needs the permission
+    /// `s3:BypassGovernanceRetention`.
+    #[must_use]
+    pub fn bypassing_governance(self) -> Self {
+        Self { objects: self.objects.bypassing_governance(), ..self }
+    }
 }

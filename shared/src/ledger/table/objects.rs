@@ -18,6 +18,7 @@ use crate::{aws::Lazy, domain::LedgerError};
 pub(in crate::ledger) struct Objects {
     client: Lazy<aws_sdk_s3::Client>,
     bucket: String,
+    bypass_governance: bool,
 }
 
 /// Keys of which versions were deleted.
@@ -31,7 +32,12 @@ pub(in crate::ledger) struct DeletedVersions {
 
 impl Objects {
     pub(in crate::ledger) fn new(client: Lazy<aws_sdk_s3::Client>, bucket: &str) -> Self {
-        Self { client, bucket: bucket.to_owned() }
+        Self { client, bucket: bucket.to_owned(), bypass_governance: false }
+    }
+
+    /// The same, but deletes versions that Object Lock holds in mode governance, too.
+    pub(in crate::ledger) fn bypassing_governance(self) -> Self {
+        Self { bypass_governance: true, ..self }
     }
 
     /// Puts an object. S3 compares the SHA-256 before it keeps anything.
@@ -106,6 +112,8 @@ impl Objects {
     /// Deletes a version of an object; `false` if that is forbidden.
     async fn delete_version(&self, key: &str, version: Option<&str>) -> Result<bool, LedgerError> {
         let delete = self.client.delete_object().bucket(&self.bucket).key(key);
+        // Without the permission for it, S3 refuses any delete that has this header.
+        let delete = delete.set_bypass_governance_retention(self.bypass_governance.then_some(true));
         match delete.set_version_id(version.map(str::to_owned)).send().await {
             Ok(_) => Ok(true),
             Err(error) if is_denied(error.as_service_error()) => Ok(false),
@@ -117,4 +125,50 @@ impl Objects {
 /// Whether S3 refused a call for lack of permission.
 fn is_denied(error: Option<&impl ProvideErrorMetadata>) -> bool {
     error.and_then(ProvideErrorMetadata::code) == Some("AccessDenied")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_sdk_dynamodb::config::{Credentials, Region};
+    use axum::http::{HeaderMap, Method};
+
+    use super::*;
+    use crate::aws::{Aws, behavior_version};
+
+    const VERSIONS: &str = "<ListVersionsResult><IsTruncated>false</IsTruncated>\
+                            <Version><Key>a/b</Key><VersionId>1</VersionId></Version></ListVersionsResult>";
+
+    /// A bucket with one version, and the header with which it is deleted.
+    async fn bucket() -> (Objects, Arc<Mutex<Vec<Option<String>>>>) {
+        let deleted = Arc::new(Mutex::new(Vec::new()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::clone(&deleted);
+        let answer = move |method: Method, headers: HeaderMap| {
+            if method == Method::DELETE {
+                let header = headers.get("x-amz-bypass-governance-retention");
+                seen.lock().unwrap().push(header.map(|value| value.to_str().unwrap().to_owned()));
+            }
+            std::future::ready(VERSIONS)
+        };
+        let app = axum::Router::new().fallback(answer);
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let config = aws_config::defaults(behavior_version())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+            .endpoint_url(url)
+            .load()
+            .await;
+        (Objects::new(Aws::new(&config, true).s3, "bucket"), deleted)
+    }
+
+    #[tokio::test]
+    async fn governance_is_bypassed_only_on_request() {
+        let (objects, deleted) = bucket().await;
+        assert!(objects.delete_versions("a/").await.unwrap().kept.is_empty());
+        objects.bypassing_governance().delete_versions("a/").await.unwrap();
+        assert_eq!(*deleted.lock().unwrap(), [None, Some("true".to_owned())]);
+    }
 }
