@@ -51,6 +51,23 @@ fn every_metric_that_needs_action_has_an_alarm() {
     assert_eq!(names, expected);
 }
 
+#[test]
+fn each_service_in_use_can_have_an_alarm_on_silence() {
+    let template = Template::read();
+    for provider in Provider::ALL {
+        let alarm = template.resource(&template_name(&provider.variable("SILENT")));
+        assert_eq!(alarm.property("/EvaluationPeriods"), &json!({"Ref": "SilenceHours"}));
+        assert_eq!(alarm.property("/TreatMissingData"), "breaching");
+        for metric in watched(alarm) {
+            assert_eq!(metric["Dimensions"][1], json!({"Name": "provider", "Value": provider.as_str()}));
+        }
+        let condition = alarm.value["Condition"].as_str().expect("a condition");
+        let named = &template.section("Conditions")[condition]["Fn::And"][1]["Fn::Not"][0]["Fn::Equals"];
+        let split = &named[0]["Fn::Join"][1]["Fn::Split"];
+        assert_eq!((&split[0], &named[1]), (&json!(provider.as_str()), &json!({"Ref": "Providers"})));
+    }
+}
+
 /// A wrong token in a service's URL is heard of, however rarely it sends, and a stranger's requests don't ring while the
 /// service's own are accepted.
 #[test]
@@ -126,7 +143,9 @@ fn every_alarm_notifies_the_topic_and_is_explained_in_the_docs() {
     assert!(alarms.len() > 25);
     let explained = std::fs::read_to_string(root().join("docs/deploy.md")).expect("docs/deploy.md");
     for alarm in alarms {
-        assert_eq!(alarm.property("/AlarmActions"), &json!([{"Ref": "AlarmTopic"}]), "{}", alarm.id);
+        for actions in ["/AlarmActions", "/OKActions"] {
+            assert_eq!(alarm.property(actions), &json!([{"Ref": "AlarmTopic"}]), "{}", alarm.id);
+        }
         alarm.property("/TreatMissingData");
         // `V1BatchErrors` is explained as one of `…Errors`.
         let of_function = template.functions().find_map(|function| alarm.id.strip_prefix(function.id));
