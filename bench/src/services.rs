@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::StreamSpecification;
 use countersign::{aws::Aws, domain::Provider};
 use countersign_cli::{
-    simulator::{self, Simulator},
+    simulator::{self, Credentials, Simulator},
     stack::{self, ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Secrets, TABLE, s3},
 };
 use serde_json::json;
@@ -65,7 +65,8 @@ impl Services {
         let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
         parts.spawn(s3::serve(listener, store, credentials, std::future::pending()));
 
-        let simulator = Simulator::new(secrets.api_credentials()?);
+        let credentials = Provider::ALL.map(|provider| (provider, secrets.of(provider).1.clone()));
+        let simulator = Simulator::new(Credentials::new(credentials)?);
         simulator.set_group(GROUP);
         let (listener, simulator_url) = bind().await?;
         let simulated = simulator.clone();
