@@ -71,13 +71,15 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
 /// If it isn't a JSON array.
 pub fn entries(data: &Bytes) -> Result<Reading, Unreadable> {
     // Bytes that aren't UTF-8 make only the entry unreadable that contains them.
-    let (text, is_utf8) = match ByteString::try_from(data.clone()) {
-        Ok(text) => (text, true),
-        Err(_) => (String::from_utf8_lossy(data).into_owned().into(), false),
+    let (text, replaced) = match ByteString::try_from(data.clone()) {
+        Ok(text) => (text, Vec::new()),
+        Err(_) => replace_invalid(data),
     };
     let mut reading = Reading::default();
     for (position, entry) in (0..).zip(json::array(&text)?) {
-        let event = if is_utf8 || !entry.get().contains(char::REPLACEMENT_CHARACTER) {
+        let start = entry.get().as_ptr().addr() - text.as_ptr().addr();
+        let first = replaced.partition_point(|at| *at < start);
+        let event = if replaced.get(first).is_none_or(|at| *at >= start + entry.get().len()) {
             read_entry(text.slice_ref(entry.get()), position)
         } else {
             Err(Unreadable::new("not_utf8", "."))
@@ -88,6 +90,21 @@ pub fn entries(data: &Bytes) -> Result<Reading, Unreadable> {
         }
     }
     Ok(reading)
+}
+
+/// Bytes as text, and the positions in it where U+FFFD replaces bytes that aren't UTF-8. A sender may use this character,
+/// too.
+fn replace_invalid(data: &[u8]) -> (ByteString, Vec<usize>) {
+    let mut text = String::with_capacity(data.len());
+    let mut replaced = Vec::new();
+    for chunk in data.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            replaced.push(text.len());
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    (text.into(), replaced)
 }
 
 #[derive(Deserialize)]

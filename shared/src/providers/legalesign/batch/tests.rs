@@ -189,6 +189,17 @@ fn entry(changes: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn bytes_that_are_not_utf8_make_only_their_own_entry_unreadable() {
+    let named = |name: &str| entry(&[("name", &format!("\"{name}\""))]).into_bytes();
+    let [replaced, broken, last] = ["has \u{fffd}", "has X", "\u{fffd}"].map(named);
+    let broken: Vec<u8> = broken.into_iter().map(|byte| if byte == b'X' { 0xff } else { byte }).collect();
+    let reading = reading([&b"["[..], &replaced, b",", &broken, b",", &last, b"]"].concat());
+    let names: Vec<_> = reading.events.iter().map(|event| (event.position, event.name.as_str())).collect();
+    assert_eq!(names, [(0, "has \u{fffd}"), (2, "\u{fffd}")]);
+    assert_eq!(reading.unreadable, [UnreadableEntry { position: 1, cause: Unreadable::new("not_utf8", ".") }]);
+}
+
+#[test]
 fn a_numeric_value_equals_the_same_value_as_text() {
     let of = |value: &str| reading(format!("[{}]", entry(&[("value", value)]))).events.remove(0);
     let (text, number) = (of(r#""40""#), of("40"));
