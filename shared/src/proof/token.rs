@@ -19,6 +19,9 @@ pub enum InvalidTokens {
     /// The token at this position, counted from 0, is too short.
     #[error("token {0} has under {MIN_TOKEN_CHARS} characters")]
     Short(usize),
+    /// The token at this position, counted from 0, has a character that a URL may change or that ends its path.
+    #[error("token {0} has other characters than letters, digits, `-`, `.`, `_` and `~`")]
+    NotForUrls(usize),
 }
 
 impl Tokens {
@@ -34,6 +37,19 @@ impl Tokens {
             return Err(InvalidTokens::Short(short));
         }
         Ok(Self(tokens.iter().map(sha256).collect()))
+    }
+
+    /// The same for tokens in URLs. Services and gateways encode other characters in various ways, so such a token would fail
+    /// for some senders.
+    ///
+    /// # Errors
+    /// [`InvalidTokens`], as [`Tokens::new`], or if a token has characters that aren't safe in a URL.
+    pub fn in_urls(tokens: &[SecretString]) -> Result<Self, InvalidTokens> {
+        let is_safe = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+        match tokens.iter().position(|token| !token.expose_secret().chars().all(is_safe)) {
+            Some(position) => Err(InvalidTokens::NotForUrls(position)),
+            None => Self::new(tokens),
+        }
     }
 
     /// The position of the token that equals `sent`, counted from 0. `sent` is compared with all tokens, so that the
@@ -82,5 +98,17 @@ mod tests {
     fn an_empty_list_or_a_short_token_is_refused() {
         assert_eq!(Tokens::new(&[]).err(), Some(InvalidTokens::Empty));
         assert_eq!(Tokens::new(&secrets(&["long-enough-1", "eleven-char"])).err(), Some(InvalidTokens::Short(1)));
+        assert_eq!(Tokens::in_urls(&secrets(&["eleven-char"])).err(), Some(InvalidTokens::Short(0)));
+    }
+
+    #[test]
+    fn a_token_that_a_url_would_change_is_refused_for_urls() {
+        assert!(Tokens::in_urls(&secrets(&["Long-enough_1.~"])).is_ok());
+        for token in ["twelve/chars", "twelve chars", "twelve+chars", "twelve%2Fchars", "twelve?chars", "zwölf-zeichen"]
+        {
+            let tokens = secrets(&["long-enough-1", token]);
+            assert_eq!(Tokens::in_urls(&tokens).err(), Some(InvalidTokens::NotForUrls(1)), "{token}");
+            assert!(Tokens::new(&tokens).is_ok(), "{token}");
+        }
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct ProofJson {
 impl ProofSecrets {
     /// Validates the secret. Without `parse_signers` it has no certificates.
     pub(super) fn new(json: ProofJson, parse_signers: Option<ParseSigners>) -> Result<Self, String> {
-        let url_tokens = Tokens::new(&json.url_tokens).map_err(|problem| format!("url_tokens: {problem}"))?;
+        let url_tokens = Tokens::in_urls(&json.url_tokens).map_err(|problem| format!("url_tokens: {problem}"))?;
         let (signers, problems) = parse_signers.map(|parse| parse(&json.certificates)).unwrap_or_default();
         for problem in problems {
             tracing::error!(event = "certificate_unusable", position = problem.position, cause = problem.code());

@@ -81,7 +81,7 @@ impl Secret for PathToken {
 
     fn from_json(json: PathTokens) -> Result<Self, String> {
         // The same rules as for the callback function, or the calls of a new webhook would be rejected.
-        crate::proof::token::Tokens::new(&json.url_tokens).map_err(|problem| format!("url_tokens: {problem}"))?;
+        crate::proof::token::Tokens::in_urls(&json.url_tokens).map_err(|problem| format!("url_tokens: {problem}"))?;
         json.url_tokens.into_iter().next().map(Self).ok_or_else(|| "url_tokens is empty".to_owned())
     }
 }

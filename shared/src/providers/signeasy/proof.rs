@@ -53,7 +53,7 @@ impl Secret for ProofSecrets {
     type Json = ProofJson;
 
     fn from_json(json: ProofJson) -> Result<Self, String> {
-        let url_tokens = Tokens::new(&json.url_tokens).map_err(|problem| format!("url_tokens: {problem}"))?;
+        let url_tokens = Tokens::in_urls(&json.url_tokens).map_err(|problem| format!("url_tokens: {problem}"))?;
         let tokens = match json.tokens.as_slice() {
             [] => None,
             tokens => Some(Tokens::new(tokens).map_err(|problem| format!("tokens: {problem}"))?),
