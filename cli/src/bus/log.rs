@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{Event, Filter, NewEvent};
+use crate::owner_only;
 
 const FILE: &str = "bus.sqlite";
 
@@ -58,6 +59,9 @@ pub enum BusError {
     /// SQLite's error.
     #[error("the event bus in the data folder: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// The file can't be created, or isn't ours.
+    #[error("the event bus in the data folder: {0}")]
+    File(#[from] std::io::Error),
     /// The task that used SQLite was cancelled.
     #[error("the event bus was stopped")]
     Stopped,
@@ -85,7 +89,9 @@ impl Log {
     /// # Errors
     /// When the file can't be opened or isn't a log.
     pub fn open(folder: &Path) -> Result<Self, BusError> {
-        let connection = Connection::open(folder.join(FILE))?;
+        let file = folder.join(FILE);
+        owner_only::database(&file)?;
+        let connection = Connection::open(file)?;
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // As in the embedded DynamoDB: a commit survives the end of the process, but not always a loss of power.

@@ -13,6 +13,8 @@ use aws_sdk_dynamodb::{
 use countersign::ledger::{EXPIRES_AT, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, PARTITION_KEY, SORT_KEY};
 use dynoxide::Database;
 
+use crate::owner_only;
+
 /// Opens the database in `file`; creates it if it doesn't exist.
 ///
 /// What it has acknowledged survives the end of the process, however it ends. If the machine loses power, the writes of
@@ -22,6 +24,7 @@ use dynoxide::Database;
 /// When the file can't be opened.
 pub fn open(file: &Path) -> Result<Database> {
     let path = file.to_str().context("the data folder's path is not UTF-8")?;
+    owner_only::database(file).with_context(|| format!("the embedded DynamoDB's file {path}"))?;
     let open = || {
         let database = Database::new(path)?;
         // This sets SQLite's `synchronous = NORMAL`. By default each write waits for the disk on its own, which limits the

@@ -12,6 +12,8 @@ use countersign::domain::Provider;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::owner_only;
+
 const ENDPOINTS: &str = "endpoints.json";
 const SAM_LOCAL: &str = "sam-local.json";
 const LOCK: &str = "lock";
@@ -81,7 +83,7 @@ impl Folder {
     pub fn take(path: &Path) -> Result<Taken> {
         fs::create_dir_all(path).with_context(|| format!("the data folder {}", path.display()))?;
         let file = path.join(LOCK);
-        let lock = File::create(&file).with_context(|| format!("the lock {}", file.display()))?;
+        let lock = owner_only::open(&file).with_context(|| format!("the lock {}", file.display()))?;
         match lock.try_lock() {
             Ok(()) => {
                 let folder = Self { path: path.to_owned(), _lock: lock };

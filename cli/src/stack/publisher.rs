@@ -6,6 +6,7 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -22,6 +23,7 @@ use super::{
     Functions,
     stream::{Reader, Start},
 };
+use crate::owner_only;
 
 /// The file with the sequence number of the last published record.
 const CHECKPOINT: &str = "published";
@@ -150,7 +152,9 @@ impl Publisher {
     /// Replaces the file at once: a reader finds the old number or the new one.
     fn store(&self, sequence_number: &str) -> std::io::Result<()> {
         let new = self.checkpoint.with_extension("new");
-        fs::write(&new, sequence_number)?;
+        let mut file = owner_only::open(&new)?;
+        file.set_len(0)?;
+        file.write_all(sequence_number.as_bytes())?;
         fs::rename(new, &self.checkpoint)
     }
 }

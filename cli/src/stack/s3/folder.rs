@@ -24,6 +24,7 @@ use tempfile::NamedTempFile;
 
 use super::checksum::hex;
 use super::object::{self, Properties};
+use crate::owner_only;
 
 /// Hex characters in the name of an object's file.
 const NAME_LENGTH: usize = 64;
@@ -68,7 +69,7 @@ impl Store {
             fs::create_dir_all(buckets.join(name))?;
         }
 
-        let lock = File::create(root.join("lock"))?;
+        let lock = owner_only::open(&root.join("lock"))?;
         match lock.try_lock() {
             Ok(()) => {
                 if temporary.exists() {

@@ -1,5 +1,6 @@
-//! Operators' commands and schedules: quarantine, replay, erasure, and reconciliation with the services.
+//! Operators' commands and schedules: quarantine, replay, erasure, the data folder, and reconciliation with the services.
 
+mod data_folder;
 mod quarantine;
 mod reconcile;
 mod replay_and_forget;
