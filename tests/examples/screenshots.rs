@@ -1,14 +1,11 @@
-//! Makes the console's screenshots for the documentation: `cargo run -p end-to-end --example screenshots -- docs`.
+//! Makes the console's screenshots that README and the docs show: `cargo run -p end-to-end --example screenshots -- docs`.
 //!
 //! A stack receives the same callbacks each time, so that the images differ only in times and ids.
 
 use std::path::PathBuf;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use countersign::{
-    domain::{Provider, Route},
-    ledger::ArchiveState,
-};
+use countersign::{domain::Route, ledger::ArchiveState};
 use countersign_cli::simulator::{Download, Status};
 use end_to_end::{LocalStack, browser::Browser, pack, signeasy};
 use serde_json::json;
@@ -63,27 +60,16 @@ async fn main() {
     post_rejected(&stack).await;
 
     let Some(browser) = Browser::start().await else { std::process::exit(1) };
-    let timeline = format!("/documents/quicklysign/document_pack/{}", PACKS[0]);
-    let kept = stack.ledger().quarantine_list(Some(Provider::Signeasy), None, 1).await.expect("the ledger");
-    let rejected = format!("/quarantine/{}", kept[0].id);
     let images = [
-        ("console-deliveries-light", "/", 1280, 600, false),
-        ("console-deliveries-dark", "/", 1280, 600, true),
-        ("console-timeline-light", timeline.as_str(), 1200, 800, false),
-        ("console-archive-dark", "/archive", 1200, 320, true),
-        ("console-events-light", "/events", 1200, 640, false),
-        ("console-quarantine-light", "/quarantine", 1200, 480, false),
-        ("console-documents-light", "/documents", 1200, 400, false),
-        ("console-trigger-light", "/trigger", 1200, 520, false),
-        ("console-deliveries-phone", "/", 390, 844, false),
-        ("console-timeline-phone", timeline.as_str(), 390, 844, true),
-        ("console-quarantine-phone", rejected.as_str(), 390, 844, false),
+        ("console-deliveries-light", "/", 1280, 600),
+        ("console-events-light", "/events", 1280, 640),
+        ("console-quarantine-light", "/quarantine", 1280, 480),
     ];
-    for (name, path, width, height, dark) in images {
-        browser.screen(width, height, dark).await;
+    for (name, path, width, height) in images {
+        browser.screen(width, height, false).await;
         browser.open(&format!("{}{path}", stack.endpoints.http)).await;
         browser.wait_for("!document.querySelector('#live[data-live]') || document.querySelector('#connection').dataset.state === 'on'").await;
-        let image = BASE64_STANDARD.decode(browser.screenshot().await).expect("a image");
+        let image = BASE64_STANDARD.decode(browser.screenshot().await).expect("an image");
         std::fs::write(folder.join(format!("{name}.png")), image).expect("a file");
     }
     browser.close().await;

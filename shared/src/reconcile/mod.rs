@@ -254,9 +254,9 @@ fn log(provider: Provider, result: &Queried) {
     let reason = result.stopped.as_deref();
     match result.trouble {
         Some(Trouble::Denied) => {
-            tracing::error!(event = "not_queried", %provider, reason, metric.NotQueried = 1, metric.ApiDenied = 1);
+            tracing::warn!(event = "not_queried", %provider, reason, metric.NotQueried = 1, metric.ApiDenied = 1);
         }
-        Some(Trouble::Failed) => tracing::error!(event = "not_queried", %provider, reason, metric.NotQueried = 1),
+        Some(Trouble::Failed) => tracing::warn!(event = "not_queried", %provider, reason, metric.NotQueried = 1),
         None => {}
     }
 }

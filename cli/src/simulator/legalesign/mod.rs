@@ -115,7 +115,7 @@ impl SimulatedService for Legalesign {
         let batches = cases!(LegalesignBatch in "v1-batch": "other_key_order", "signed_and_completed", "empty");
         let realtime = cases!(
             LegalesignRealtime in "v1-realtime":
-            "form_sent", "form_signed", "signed_form_signed", "signed_form_rejected", "webhook_document_finalPdfCreated",
+            "form_sent", "signed_form_signed", "signed_form_rejected", "webhook_document_finalPdfCreated",
         );
         batches.into_iter().chain(realtime).collect()
     }
