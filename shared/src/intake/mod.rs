@@ -13,7 +13,7 @@
 //! | redelivery | normally | if anything fails |
 //! |---|---|---|
 //! | until acknowledged | written once, with its outcome, then recorded | accepted, so that the sweep records it, and answered 503 |
-//! | after a failure | the same | accepted or spooled, and answered 200: nobody knows how often it is sent again |
+//! | after a failure | the same | accepted or spooled, and answered 200: it isn't known how often it is sent again |
 //! | unknown | accepted, recorded, finished | the same; spooled if it can't be accepted |
 //!
 //! A crash leaves a delivery that was written once to its service, which got no answer; `record` says what is stored then.

@@ -3,7 +3,7 @@
 //! Few events are written one by one, each with a condition. Many are first looked up, a hundred at a time. Missing ones
 //! are put, 25 at a time; known ones remember one more delivery, unless they came in this very one. Two deliveries of one
 //! batch at the same moment may both find an event missing and both put it: the same event, under the same key.
-//!
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::ReturnValue;

@@ -21,9 +21,9 @@
 //!   `reported:<status>#<trust>` (one for each status that was reported); the API's report: `confirmed_status`,
 //!   `confirmed_at`, `missing_status`, `missing_since`; aliases: `signed_file`, `request`, `signed_files` (set);
 //!   `forgotten_at`.
-//! - `ARCHIVE`: `state`, `reason`, `attempts`, `not_before`, `due_since`, `settled_at`, `blocked_host`, `second_look`,
-//!   `revision`, `claim` (end of the lease), `requests` (set), `source_event`, `delivery`, `complete`, `groups` (list),
-//!   `version:<document>#<role>` (one for each current PDF), `new_pdfs`, `forgotten_at`.
+//! - `ARCHIVE`: `state`, `reason`, `attempts`, `not_before`, `requested_at`, `due_since`, `settled_at`, `blocked_host`,
+//!   `second_look`, `revision`, `claim` (end of the lease), `requests` (set), `source_event`, `delivery`, `complete`,
+//!   `groups` (list), `version:<document>#<role>` (one for each current PDF), `new_pdfs`, `forgotten_at`.
 //! - `EVENT#…`: `id`, `kind`, `name`, `value`, `occurred_at`, `time_source`, `received_at`, `trust`, `source`,
 //!   `delivery`, `deliveries` (set), `position`, `foreign`, `note`, `payload` (only of an entry of a batch; `null` once it
 //!   is erased), `forgotten_at`.

@@ -72,7 +72,7 @@ pub struct Endpoint {
 pub enum Redelivery {
     /// It does, until the callback is acknowledged.
     UntilAcknowledged,
-    /// It does after a failure, but nobody knows how often.
+    /// It does after a failure; it isn't known how often.
     AfterFailure,
     /// It isn't known to.
     Unknown,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::template::{Parameters, Resource, Template};
 
-/// Types whose resources have data that nobody can make again.
+/// Types whose resources have data that can't be created again.
 const WITH_DATA: [&str; 5] = [
     "AWS::DynamoDB::Table",
     "AWS::S3::Bucket",
