@@ -183,7 +183,7 @@ impl Archiver {
         }
         if let Some(status) = inspection.status {
             let reported = ReportedStatus { subject: subject.clone(), status, changed_at: inspection.changed_at };
-            self.ledger.report(&reported, &[], now).await?;
+            self.ledger.report(&reported, now).await?;
         }
         for (link, status) in &inspection.signers {
             self.ledger.confirm_signer(link, *status, now).await?;

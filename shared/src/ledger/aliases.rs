@@ -75,18 +75,8 @@ pub struct Match {
 }
 
 impl Ledger {
-    /// Stores what events contribute to the correlation of their subjects. Joins each signed file for which this leaves
-    /// exactly one request. Doing it again changes nothing.
-    ///
-    /// # Errors
-    /// When DynamoDB can't be read or written to; repeating the call is safe.
-    pub async fn correlate(&self, correlations: &[Correlation]) -> Result<(), LedgerError> {
-        let clues = self.clues(correlations).await?;
-        let matches = self.note_clues(clues).await?;
-        self.join_all(&matches).await
-    }
-
-    /// Reads what is known of the keys in `correlations`: the first step of [`Ledger::correlate`].
+    /// Reads what is known of the keys in `correlations`: the first of three steps that join signed files to their requests.
+    /// Doing all of them again changes nothing.
     ///
     /// # Errors
     /// When DynamoDB can't be read.
@@ -99,7 +89,8 @@ impl Ledger {
         Ok(Clues(pairs.into_iter().zip(known).map(clue).collect()))
     }
 
-    /// Stores what isn't known yet, and returns what is to be joined: the second step of [`Ledger::correlate`].
+    /// Stores what isn't known yet, and returns what is to be joined: the second step. A signed file is joined if
+    /// exactly one request is left for it.
     ///
     /// # Errors
     /// When DynamoDB can't be written to; repeating the call is safe.
@@ -122,7 +113,7 @@ impl Ledger {
         Ok(requests.into_iter().filter_map(only_one).collect())
     }
 
-    /// Joins what belongs together: the last step of [`Ledger::correlate`].
+    /// Joins what belongs together: the last step.
     ///
     /// # Errors
     /// When DynamoDB can't be read or written to; repeating the call is safe.

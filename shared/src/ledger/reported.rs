@@ -117,27 +117,29 @@ impl Ledger {
         links: &[Link],
         at: Timestamp,
     ) -> Result<bool, LedgerError> {
-        let (origin, reading) = (Origin::Api { at }, Reading::default());
+        let reading = Reading::default();
+        let recording = Recording { origin: Origin::Api { at }, reading: &reading };
         // The event comes first, because of its time: a worker that starts on the job reports the same status without one.
-        // The status comes last: until it is stored, the next pass finds it missing and does all of this again.
-        let (event, is_new) = self.put_reported(Recording { origin, reading: &reading }, reported.event(at)).await?;
-        self.enqueue(origin, &reading, &reported.subject, &[&event]).await?;
-        self.report(reported, links, at).await?;
+        let (event, is_new) = self.put_reported(recording, reported.event(at)).await?;
+        self.enqueue(recording.origin, &reading, &reported.subject, &[&event]).await?;
+        for link in links {
+            self.link(link).await?;
+        }
+        self.store_reported(recording, reported, &event, at).await?;
         Ok(is_new)
     }
 
     /// Records the status that the API reported at `at`. A known status is confirmed. A status that isn't covered by what
-    /// is known is recorded with an event, the signers in `links` and as the subject's status, and is confirmed, too.
-    /// `true` if its event is new.
+    /// is known is recorded with an event and as the subject's status, and is confirmed, too.
     ///
     /// It enqueues no archive job: that would make a worker's own completion fail. [`Ledger::report_missed`] does.
     ///
     /// # Errors
     /// When DynamoDB can't be written to; repeating the call is safe.
-    pub async fn report(&self, reported: &ReportedStatus, links: &[Link], at: Timestamp) -> Result<bool, LedgerError> {
+    pub async fn report(&self, reported: &ReportedStatus, at: Timestamp) -> Result<(), LedgerError> {
         match self.confirm(reported, at).await? {
-            Updated::Done(_) => Ok(false),
-            Updated::ConditionFailed(state) => self.report_unconfirmed(reported, links, at, &state).await,
+            Updated::Done(_) => Ok(()),
+            Updated::ConditionFailed(state) => self.report_unconfirmed(reported, at, &state).await,
         }
     }
 
@@ -154,7 +156,7 @@ impl Ledger {
         if let Updated::ConditionFailed(state) = self.confirm(&reported, at).await?
             && state.text(attribute::UPDATED_AT).is_some()
         {
-            self.report_unconfirmed(&reported, &[], at, &state).await?;
+            self.report_unconfirmed(&reported, at, &state).await?;
         }
         Ok(())
     }
@@ -163,23 +165,29 @@ impl Ledger {
     async fn report_unconfirmed(
         &self,
         reported: &ReportedStatus,
-        links: &[Link],
         at: Timestamp,
         state: &Item,
-    ) -> Result<bool, LedgerError> {
+    ) -> Result<(), LedgerError> {
         if reported.status.rank().is_none() || KnownStatus::of(state).covers(reported.status) {
-            return Ok(false);
+            return Ok(());
         }
-        for link in links {
-            self.link(link).await?;
-        }
-        // The status comes last: until it is stored, the next report finds it missing and does all of this again.
-        let (event, reading) = (reported.event(at), Reading::default());
+        let reading = Reading::default();
         let recording = Recording { origin: Origin::Api { at }, reading: &reading };
-        let (event, is_new) = self.put_reported(recording, event).await?;
-        self.follow(recording, &reported.subject, &[&event]).await?;
-        self.confirm(reported, at).await?;
-        Ok(is_new)
+        let (event, _) = self.put_reported(recording, reported.event(at)).await?;
+        self.store_reported(recording, reported, &event, at).await
+    }
+
+    /// Stores the status of a stored event. It comes last: until it is stored, the next
+    /// report finds it missing and does all of this again.
+    async fn store_reported(
+        &self,
+        recording: Recording<'_>,
+        reported: &ReportedStatus,
+        event: &Event,
+        at: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.follow(recording, &reported.subject, &[event]).await?;
+        self.confirm(reported, at).await.map(drop)
     }
 
     /// Notes that the API reports the subject's status. The condition fails if the status in `STATE` is another one, or if

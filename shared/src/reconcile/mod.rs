@@ -192,7 +192,7 @@ impl Reconcile {
         let known = self.ledger.known_status(subject).await?;
         if known.covers(status) {
             if known.status == Some(status) && !known.confirmed {
-                self.ledger.report(&reported, &[], now).await?;
+                self.ledger.report(&reported, now).await?;
             }
             return Ok(());
         }
