@@ -51,8 +51,10 @@ impl Received {
 #[derive(Default)]
 struct Shared {
     received: Vec<Received>,
-    /// The statuses of the next responses; 204 when there are none.
+    /// The statuses of the next responses.
     answers: VecDeque<u16>,
+    /// The status of the responses after those; 204 if none is set.
+    otherwise: Option<u16>,
 }
 
 /// An HTTP server that stores all posts. It ends with the test's process.
@@ -76,7 +78,14 @@ impl Receiver {
 
     /// Answers the next posts with these statuses, and those that follow with 204.
     pub fn answer_with(&self, statuses: impl IntoIterator<Item = u16>) {
-        self.shared.lock().expect("a lock").answers.extend(statuses);
+        let mut shared = self.shared.lock().expect("a lock");
+        shared.answers.extend(statuses);
+        shared.otherwise = None;
+    }
+
+    /// Answers every post with this status, until [`Self::answer_with`] is called.
+    pub fn answer_all_with(&self, status: u16) {
+        self.shared.lock().expect("a lock").otherwise = Some(status);
     }
 
     /// Everything that was posted.
@@ -111,7 +120,7 @@ impl Receiver {
 
 async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let mut shared = receiver.shared.lock().expect("a lock");
-    let status = shared.answers.pop_front().unwrap_or(204);
+    let status = shared.answers.pop_front().or(shared.otherwise).unwrap_or(204);
     shared.received.push(Received { headers, body, status });
     StatusCode::from_u16(status).expect("a status")
 }
