@@ -89,7 +89,7 @@ impl DirectFunctions {
     /// Calls `publish` with the records of the table's stream since the last call. Returns all events on the bus.
     pub async fn publish(&self) -> Vec<PublishedEvent> {
         let mut event = Event::default();
-        event.records = self.stream_records();
+        event.records = self.stream_records().await;
         let response = self.publish.handle(event).await;
         assert!(response.batch_item_failures.is_empty(), "{response:?}");
         published(&self.bus).await

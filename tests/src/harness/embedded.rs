@@ -1,9 +1,6 @@
 //! The core of the entry points without a local stack: embedded DynamoDB and S3, simulated services, settings.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use countersign::{
@@ -19,9 +16,12 @@ use countersign_cli::{
     },
 };
 use tempfile::TempDir;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{Mutex, watch},
+    task::JoinSet,
+};
 
-use super::options;
+use super::{options, peer};
 
 /// A URL where nothing listens: port 1 is never assigned to a program.
 pub const UNREACHABLE: &str = "http://127.0.0.1:1";
@@ -29,7 +29,8 @@ pub const UNREACHABLE: &str = "http://127.0.0.1:1";
 /// The base of the callback URL that QuicklySign is given. Nothing is posted there.
 const RECEIVER: &str = "https://receiver.example";
 
-/// An embedded DynamoDB and S3 with an empty table and bucket, and the simulated services, all on loopback.
+/// An embedded DynamoDB and S3 with an empty table and bucket, and the simulated services, all on loopback. The
+/// environment can name DynamoDB Local and moto instead.
 pub struct Embedded {
     /// Clients of DynamoDB and S3.
     pub aws: Aws,
@@ -47,10 +48,16 @@ pub struct Embedded {
     pub simulator_url: String,
     /// The secrets of services and functions.
     pub secrets: Secrets,
-    stream: Mutex<Reader>,
+    stream: Mutex<Stream>,
     folder: TempDir,
     _parts: JoinSet<()>,
     _stop: watch::Sender<bool>,
+}
+
+/// A reader of the table's stream.
+enum Stream {
+    Embedded(Reader),
+    Peer(peer::Stream),
 }
 
 impl Embedded {
@@ -61,15 +68,25 @@ impl Embedded {
         let mut parts = JoinSet::new();
         let storage = Storage::open(folder.path(), &mut parts, &stopping).await.expect("the embedded services");
         let (simulator, simulator_url) = stack::simulate(&secrets, &mut parts, &stopping).await.expect("a simulator");
-        let stream = storage.stream(Start::First).expect("a stream").into();
-        let Storage { aws, dynamodb, s3, eventbridge, bus, .. } = storage;
+        let mut stream = Stream::Embedded(storage.stream(Start::First).expect("a stream"));
+        let Storage { mut aws, mut dynamodb, mut s3, eventbridge, bus, .. } = storage;
+        if let Some(url) = peer::dynamodb_url() {
+            let name = folder.path().file_name().expect("a name").to_string_lossy();
+            let reader;
+            (aws.dynamodb, reader) = peer::dynamodb(&aws.dynamodb, url.clone(), &name).await;
+            (dynamodb, stream) = (url, Stream::Peer(reader));
+        }
+        if let Some(url) = peer::s3_url() {
+            aws.s3 = peer::s3(&aws.s3, &url).await.into();
+            s3 = url;
+        }
         Self {
             aws,
             dynamodb_url: dynamodb,
             s3_url: s3,
             eventbridge_url: eventbridge,
             bus,
-            stream,
+            stream: Mutex::new(stream),
             simulator,
             simulator_url,
             secrets,
@@ -79,18 +96,33 @@ impl Embedded {
         }
     }
 
+    /// The same clients of DynamoDB and S3, but at these URLs.
+    #[must_use]
+    pub fn clients_at(&self, dynamodb: &str, s3: &str) -> Aws {
+        let dynamodb = self.aws.dynamodb.config().to_builder().endpoint_url(dynamodb).build();
+        let s3 = self.aws.s3.config().to_builder().endpoint_url(s3).build();
+        Aws {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
+            s3: aws_sdk_s3::Client::from_conf(s3).into(),
+            secrets: self.aws.secrets.clone(),
+        }
+    }
+
     /// A client of the event bus.
     pub async fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
         stack::eventbridge_client(&self.eventbridge_url).await
     }
 
     /// The records of the table's stream since the last call.
-    #[must_use]
-    pub fn stream_records(&self) -> Vec<EventRecord> {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::from_fn(|| Some(stream.read(1000).expect("the stream")).filter(|records| !records.is_empty()))
+    pub async fn stream_records(&self) -> Vec<EventRecord> {
+        match &mut *self.stream.lock().await {
+            Stream::Embedded(reader) => std::iter::from_fn(|| {
+                Some(reader.read(1000).expect("the stream")).filter(|records| !records.is_empty())
+            })
             .flatten()
-            .collect()
+            .collect(),
+            Stream::Peer(reader) => reader.read().await,
+        }
     }
 
     /// Ends them, and returns the folder with everything that was stored.

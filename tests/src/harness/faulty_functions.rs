@@ -19,7 +19,7 @@ use countersign::{
     settings::Settings,
     sweep::{Sweep, Swept},
 };
-use countersign_cli::stack::{Functions, TABLE, clients, eventbridge_client};
+use countersign_cli::stack::{Functions, TABLE, eventbridge_client};
 use final_document::TIME_LIMIT;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -61,7 +61,7 @@ impl FaultyFunctions {
         let dynamodb = faults.proxy(Upstream::DynamoDb, &address(&embedded.dynamodb_url)).await;
         let s3 = faults.proxy(Upstream::S3, &address(&embedded.s3_url)).await;
         let services = faults.proxy(Upstream::Services, &address(&embedded.simulator_url)).await;
-        let proxied_aws = with_short_timeouts(&clients(&dynamodb, &s3).await, attempts);
+        let proxied_aws = with_short_timeouts(&embedded.clients_at(&dynamodb, &s3), attempts);
         let settings = embedded.settings(&services, &[]).expect("settings");
         let eventbridge = faults.proxy(Upstream::EventBridge, &address(&embedded.eventbridge_url)).await;
         let eventbridge = eventbridge_with_short_timeouts(&eventbridge_client(&eventbridge).await, attempts);
@@ -109,7 +109,7 @@ impl FaultyFunctions {
     /// what was written since. Whether all are published.
     pub async fn publish(&self) -> bool {
         let mut records = self.unpublished.lock().await;
-        records.extend(self.stream_records());
+        records.extend(self.stream_records().await);
         let mut event = Event::default();
         event.records = records.clone();
         let functions = Arc::clone(&self.functions);

@@ -16,6 +16,7 @@ mod embedded;
 pub mod fault_proxy;
 mod faulty_functions;
 mod local_stack;
+mod peer;
 pub mod published;
 mod receiver;
 pub mod requests;

@@ -14,7 +14,6 @@ use countersign::{
     aws::Aws,
     outbound::{Client, Timeouts, UrlPolicy},
 };
-use countersign_cli::stack::clients;
 use end_to_end::Embedded;
 use http::{HeaderMap, Request, StatusCode, header};
 use serde_json::{Value, json};
@@ -67,7 +66,7 @@ impl Rounds {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(forward).with_state(Arc::clone(&proxy));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { aws: clients(&address, &embedded.s3_url).await, proxy }
+        Self { aws: embedded.clients_at(&address, &embedded.s3_url), proxy }
     }
 
     /// Counts units from now on, of whatever calls.
