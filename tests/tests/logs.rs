@@ -62,7 +62,7 @@ async fn log_lines_name_the_outcome_and_contain_nothing_of_the_request() {
     };
     let line = line_of("recorded");
     assert_eq!((&line["correlation_id"], &line["provider"]), (&json!(recorded.delivery()), &json!("quicklysign")));
-    assert_eq!(line["Recorded"], 1);
+    assert_eq!((&line["Recorded"], &line["Proven"]), (&json!(1), &json!(1)));
     let line = line_of("set_aside");
     assert_eq!((&line["correlation_id"], &line["SetAside"]), (&json!(unreadable.delivery()), &json!(1)));
     assert_eq!(
@@ -75,7 +75,7 @@ async fn log_lines_name_the_outcome_and_contain_nothing_of_the_request() {
     let rejections: Vec<_> = own_lines(&lines).filter(|line| line["message"] == "refused").collect();
     let reasons: Vec<_> = rejections.iter().map(|line| (line["reason"].as_str(), line["provider"].as_str())).collect();
     assert_eq!(reasons, [(Some("unproven"), Some("quicklysign")), (Some("too_large"), Some("quicklysign"))]);
-    assert!(rejections.iter().all(|line| line["Refused"] == 1));
+    assert!(rejections.iter().all(|line| line["Refused"] == 1 && line["Proven"] == 0));
 
     for line in lines.iter().filter(|line| line.get("_aws").is_some()) {
         for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().expect("metrics") {

@@ -171,7 +171,7 @@ impl<S: Service> Parts<S> {
     async fn spool(&self, deadline: Instant, delivery: &Proven, events: usize, problem: &str) -> Answer {
         match in_time(deadline, self.ledger.spool(delivery)).await {
             Ok(()) => {
-                tracing::error!(event = "left_pending", delivery = %delivery.id(), events, problem, metric.LeftPending = 1);
+                tracing::error!(event = "left_pending", delivery = %delivery.id(), events, problem, metric.Proven = 1, metric.LeftPending = 1);
                 Answer { events, ..Answer::kept(delivery, Verdict::Accepted) }
             }
             Err(second) => unavailable(delivery, &format!("{problem}; {second}")),
@@ -181,7 +181,7 @@ impl<S: Service> Parts<S> {
 
 /// The answer to a delivery that is accepted, and that the sweep is going to record.
 fn accepted(delivery: &Proven, events: usize, problem: &str) -> Answer {
-    tracing::warn!(event = "left_to_the_sweep", delivery = %delivery.id(), events, problem);
+    tracing::warn!(event = "left_to_the_sweep", delivery = %delivery.id(), events, problem, metric.Proven = 1);
     Answer { events, ..Answer::kept(delivery, Verdict::Accepted) }
 }
 
@@ -191,6 +191,6 @@ fn not_configured(problem: &NotConfigured) -> Answer {
 }
 
 fn unavailable(delivery: &Proven, problem: &str) -> Answer {
-    tracing::error!(event = "unavailable", delivery = %delivery.id(), problem, metric.Unavailable = 1);
+    tracing::error!(event = "unavailable", delivery = %delivery.id(), problem, metric.Proven = 1, metric.Unavailable = 1);
     Answer::nothing_kept(Verdict::Unavailable)
 }

@@ -131,6 +131,7 @@ fn answer(delivery: &Proven, reading: &Reading, outcome: Outcome, new: usize) ->
         events,
         new,
         foreign = reading.foreign,
+        metric.Proven = 1,
         metric.Recorded = (outcome == Outcome::Recorded).then_some(1),
         metric.Duplicates = (outcome == Outcome::Duplicate).then_some(1),
     );
@@ -146,7 +147,7 @@ async fn set_aside(
 ) -> Result<Answer, LedgerError> {
     let Unreadable { code, path } = unreadable;
     let provider = delivery.route().provider();
-    tracing::error!(event = "set_aside", delivery = %delivery.id(), %provider, cause = code, path, metric.SetAside = 1);
+    tracing::error!(event = "set_aside", delivery = %delivery.id(), %provider, cause = code, path, metric.Proven = 1, metric.SetAside = 1);
     let finished = Finished { outcome: Outcome::SetAside, reason: unreadable.to_string(), events: 0, unreadable: &[] };
     match stored {
         Stored::Accepted => ledger.finish(delivery, &finished).await?,

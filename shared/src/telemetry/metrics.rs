@@ -47,11 +47,13 @@ const fn count(name: &'static str) -> Metric {
 }
 
 /// Every metric. `template.yaml` has an alarm for each one that requires an operator's action.
-pub const METRICS: [Metric; 23] = [
+pub const METRICS: [Metric; 24] = [
     // Outcomes of callbacks.
     count("Recorded"),
     count("Duplicates"),
     count("Refused"),
+    // 1 for a proven callback, 0 for a rejected one: its maximum says whether any callback was proven.
+    count("Proven"),
     // Rejected requests with a valid path token, kept in quarantine.
     count("Quarantined"),
     // Rejected requests that could not be stored in quarantine.

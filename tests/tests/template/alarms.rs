@@ -1,4 +1,4 @@
-//! Alarms: on existing metrics, to the topic, and explained in `docs/deploy.md`.
+//! Alarms: on existing metrics, of two severities, and one for each cause.
 
 use std::collections::BTreeSet;
 
@@ -11,34 +11,26 @@ use serde_json::{Value, json};
 
 use super::template::{Resource, Template, root};
 
-fn alarms(template: &Template) -> Vec<Resource<'_>> {
-    template.resources("AWS::CloudWatch::Alarm").collect()
+/// Every alarm, composite ones included.
+pub fn all(template: &Template) -> impl Iterator<Item = Resource<'_>> {
+    template.resources("AWS::CloudWatch::Alarm").chain(template.resources("AWS::CloudWatch::CompositeAlarm"))
 }
 
-/// Metrics without an alarm: they need no action, or the gateway's alarm on 5xx answers covers them.
-const WITHOUT_ALARM: [&str; 3] = ["Unavailable", "ArchivedDocuments", "Published"];
+/// Metrics without an alarm: they need no action, or another alarm covers them (that on 5xx answers, or on `Proven`).
+const WITHOUT_ALARM: [&str; 6] = ["Recorded", "Duplicates", "Refused", "Unavailable", "ArchivedDocuments", "Published"];
 
 /// The metrics of the gateway's access log.
 const OF_THE_GATEWAY: [&str; 2] = ["ApiTooLarge", "ApiThrottled"];
-
-/// The metrics that an alarm watches: one, or those of a calculation. Each has `Namespace`, `MetricName`, `Dimensions`.
-fn watched(alarm: Resource<'_>) -> Vec<&Value> {
-    let properties = &alarm.value["Properties"];
-    match properties["Metrics"].as_array() {
-        Some(metrics) => metrics.iter().filter_map(|metric| metric.pointer("/MetricStat/Metric")).collect(),
-        None => vec![properties],
-    }
-}
 
 #[test]
 fn every_metric_that_needs_action_has_an_alarm() {
     let template = Template::read();
     let mut names = BTreeSet::new();
-    for alarm in alarms(&template) {
-        for metric in watched(alarm).into_iter().filter(|metric| metric["Namespace"] == NAMESPACE) {
+    for alarm in template.resources("AWS::CloudWatch::Alarm") {
+        if alarm.property("/Namespace") == NAMESPACE {
             let service = json!({"Name": SERVICE, "Value": {"Ref": "AWS::StackName"}});
-            assert_eq!(metric["Dimensions"][0], service, "{}", alarm.id);
-            names.insert(metric["MetricName"].as_str().expect("a name"));
+            assert_eq!(alarm.property("/Dimensions/0"), &service, "{}", alarm.id);
+            names.insert(alarm.property("/MetricName").as_str().expect("a name"));
         }
     }
     let mut expected: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
@@ -58,9 +50,7 @@ fn each_service_in_use_can_have_an_alarm_on_silence() {
         let alarm = template.resource(&template_name(&provider.variable("SILENT")));
         assert_eq!(alarm.property("/EvaluationPeriods"), &json!({"Ref": "SilenceHours"}));
         assert_eq!(alarm.property("/TreatMissingData"), "breaching");
-        for metric in watched(alarm) {
-            assert_eq!(metric["Dimensions"][1], json!({"Name": "provider", "Value": provider.as_str()}));
-        }
+        assert_watches_proofs(alarm, provider);
         let condition = alarm.value["Condition"].as_str().expect("a condition");
         let named = &template.section("Conditions")[condition]["Fn::And"][1]["Fn::Not"][0]["Fn::Equals"];
         let split = &named[0]["Fn::Join"][1]["Fn::Split"];
@@ -68,25 +58,24 @@ fn each_service_in_use_can_have_an_alarm_on_silence() {
     }
 }
 
-/// A wrong token in a service's URL is heard of, however rarely it sends, and a stranger's requests don't ring while the
-/// service's own are accepted.
+/// A wrong token in a service's URL raises an alarm, however rarely it sends, and a stranger's requests don't while the
+/// service's own are proven.
 #[test]
-fn each_service_has_an_alarm_on_rejections_without_any_acceptance() {
+fn each_service_has_an_alarm_on_rejections_without_any_proven_callback() {
     let template = Template::read();
     for provider in Provider::ALL {
         let alarm = template.resource(&template_name(&provider.variable("REFUSED")));
-        let metrics = watched(alarm);
-        let names: Vec<_> = metrics.iter().map(|metric| metric["MetricName"].as_str().expect("a name")).collect();
-        assert_eq!(names, ["Refused", "Recorded", "Duplicates", "SetAside"]);
-        for metric in metrics {
-            assert_eq!(metric["Dimensions"][1], json!({"Name": "provider", "Value": provider.as_str()}));
-        }
-        let metrics = alarm.property("/Metrics").as_array().expect("metrics");
-        let expression = metrics[0]["Expression"].as_str().expect("a calculation");
-        for metric in &metrics[1..] {
-            assert!(expression.contains(metric["Id"].as_str().expect("an id")), "{expression}");
-        }
+        assert_watches_proofs(alarm, provider);
+        assert_eq!(alarm.property("/TreatMissingData"), "notBreaching");
     }
+}
+
+/// The alarm fires if none of the service's callbacks was proven within a period.
+fn assert_watches_proofs(alarm: Resource<'_>, provider: Provider) {
+    assert_eq!(alarm.property("/MetricName"), "Proven");
+    assert_eq!(alarm.property("/Dimensions/1"), &json!({"Name": "provider", "Value": provider.as_str()}));
+    assert_eq!((alarm.property("/Statistic"), alarm.property("/Threshold")), (&json!("Maximum"), &json!(1)));
+    assert_eq!(alarm.property("/ComparisonOperator"), "LessThanThreshold");
 }
 
 #[test]
@@ -136,20 +125,82 @@ fn every_function_has_alarms_on_errors_throttles_and_duration() {
     }
 }
 
+/// CloudWatch's limits: a day for periods below an hour, else seven days.
 #[test]
-fn every_alarm_notifies_the_topic_and_is_explained_in_the_docs() {
+fn no_alarm_looks_back_further_than_cloudwatch_allows() {
     let template = Template::read();
-    let alarms = alarms(&template);
-    assert!(alarms.len() > 25);
-    let explained = std::fs::read_to_string(root().join("docs/deploy.md")).expect("docs/deploy.md");
-    for alarm in alarms {
-        for actions in ["/AlarmActions", "/OKActions"] {
-            assert_eq!(alarm.property(actions), &json!([{"Ref": "AlarmTopic"}]), "{}", alarm.id);
+    for alarm in template.resources("AWS::CloudWatch::Alarm") {
+        let period = alarm.property("/Period").as_u64().expect("seconds");
+        let periods = match alarm.property("/EvaluationPeriods") {
+            Value::Object(parameter) => {
+                &template.section("Parameters")[parameter["Ref"].as_str().expect("a name")]["MaxValue"]
+            }
+            number => number,
+        };
+        let limit = if period < 3600 { 86_400 } else { 604_800 };
+        assert!(period * periods.as_u64().expect("a number") <= limit, "{}", alarm.id);
+    }
+}
+
+/// The alarms in a composite alarm's rule.
+fn parts(composite: Resource<'_>) -> BTreeSet<&str> {
+    let rule = composite.property("/AlarmRule/Fn::Sub").as_str().expect("a rule");
+    let parts = rule.split(" OR ").map(|part| {
+        let name = part.strip_prefix("ALARM(\"${").and_then(|rest| rest.strip_suffix("}\")"));
+        name.unwrap_or_else(|| panic!("{}: {part}", composite.id))
+    });
+    parts.collect()
+}
+
+#[test]
+fn every_alarm_notifies_one_topic_when_it_fires_and_when_it_is_over_by_itself_or_as_part_of_another() {
+    let template = Template::read();
+    let composites: Vec<_> = template.resources("AWS::CloudWatch::CompositeAlarm").collect();
+    assert!(composites.len() >= 5);
+    for composite in &composites {
+        assert!(parts(*composite).iter().all(|part| template.resource(part).value["Type"] == "AWS::CloudWatch::Alarm"));
+    }
+    let topics = ["AlarmTopic", "WarningTopic"].map(|topic| json!([{"Ref": topic}]));
+    for alarm in all(&template) {
+        let properties = &alarm.value["Properties"];
+        let actions = [&properties["AlarmActions"], &properties["OKActions"]];
+        let parents = composites.iter().filter(|composite| parts(**composite).contains(alarm.id)).count();
+        match parents {
+            0 => assert!(topics.contains(actions[0]) && actions[0] == actions[1], "{}", alarm.id),
+            1 => assert_eq!(actions, [&Value::Null; 2], "{} would ring twice", alarm.id),
+            _ => panic!("{} is part of several alarms", alarm.id),
         }
-        alarm.property("/TreatMissingData");
-        // `V1BatchErrors` is explained as one of `…Errors`.
-        let of_function = template.functions().find_map(|function| alarm.id.strip_prefix(function.id));
-        let name = of_function.map_or_else(|| alarm.id.to_owned(), |suffix| format!("…{suffix}"));
-        assert!(explained.contains(&format!("`{name}`")), "docs/deploy.md doesn't explain {name}");
+    }
+}
+
+/// The gateway's alarm on 5xx fires with each of them.
+#[test]
+fn one_failed_callback_rings_once() {
+    let template = Template::read();
+    let parts = parts(template.resource("CallbacksFailing"));
+    for function in
+        template.functions().filter(|function| function.value["Properties"]["Events"]["Callback"].is_object())
+    {
+        for suffix in ["Errors", "Throttles"] {
+            assert!(parts.contains(format!("{}{suffix}", function.id).as_str()), "{}{suffix}", function.id);
+        }
+    }
+    assert!(parts.contains("ApiServerErrors") && parts.contains("SettingsMissing"));
+}
+
+/// Its caller gets the error, which may be the caller's own mistake.
+#[test]
+fn a_mistake_of_a_pack_s_creator_is_not_urgent() {
+    let template = Template::read();
+    assert_eq!(template.resource("QuicklysignSubscribeErrors").property("/AlarmActions/0/Ref"), "WarningTopic");
+}
+
+/// Anyone can send a large request, or one with a wrong token.
+#[test]
+fn what_a_stranger_can_cause_is_not_urgent() {
+    let template = Template::read();
+    let rejections = Provider::ALL.map(|provider| template_name(&provider.variable("REFUSED")));
+    for alarm in rejections.iter().map(String::as_str).chain(["CallbackTooLarge"]) {
+        assert_eq!(template.resource(alarm).property("/AlarmActions/0/Ref"), "WarningTopic", "{alarm}");
     }
 }

@@ -13,5 +13,6 @@ mod publish;
 mod recipes;
 mod retention;
 mod routes;
+mod runbook;
 mod table;
 mod template;
