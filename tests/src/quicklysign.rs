@@ -26,7 +26,7 @@ pub fn body(event: &str, pack: &str) -> String {
 
 /// A callback's request to a function, with JSON's content type.
 #[must_use]
-pub fn request(token: &str, body: impl AsRef<[u8]>) -> lambda_http::Request {
+pub fn request(token: &str, body: impl AsRef<[u8]>) -> http::Request<bytes::Bytes> {
     let headers = [("content-type", "application/json")];
     gateway_request(Route::Quicklysign, token, None, &headers, body.as_ref())
 }

@@ -1,7 +1,8 @@
 //! All Lambda functions in one process.
 
+use bytes::Bytes;
 use countersign::{aws::Aws, domain::Route, settings::Settings};
-use lambda_http::{Request, Response};
+use http::{Request, Response};
 
 /// The functions of a stack, initialized.
 pub struct Functions {
@@ -37,7 +38,7 @@ impl Functions {
     }
 
     /// Calls the function of a route.
-    pub async fn call(&self, route: Route, request: Request) -> Response<String> {
+    pub async fn call(&self, route: Route, request: Request<Bytes>) -> Response<String> {
         match route {
             Route::LegalesignBatch => self.v1_batch.handle(request).await,
             Route::LegalesignRealtime => self.v1_realtime.handle(request).await,

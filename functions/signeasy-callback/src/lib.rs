@@ -1,12 +1,13 @@
 //! Receives SignEasy's callbacks: webhooks with payloads of version 1, 2 or 3.
 
+use bytes::Bytes;
 use countersign::{
     aws::Aws,
     intake::Receiver,
     providers::signeasy::{self, Signeasy},
     settings::{Problems, Settings},
 };
-use lambda_http::{Request, Response};
+use http::{Request, Response};
 
 /// The started function.
 pub struct Function(Receiver<Signeasy>);
@@ -19,8 +20,8 @@ impl Function {
         Self(receiver)
     }
 
-    /// Answers one request of API Gateway.
-    pub async fn handle(&self, request: Request) -> Response<String> {
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<String> {
         self.0.handle(request).await
     }
 }

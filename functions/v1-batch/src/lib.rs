@@ -1,12 +1,13 @@
 //! Receives Legalesign's batches: everything that changed in the last six minutes, signed.
 
+use bytes::Bytes;
 use countersign::{
     aws::Aws,
     intake::Receiver,
     providers::legalesign::{self, Legalesign},
     settings::{Problems, Settings},
 };
-use lambda_http::{Request, Response};
+use http::{Request, Response};
 
 /// The started function.
 pub struct Function(Receiver<Legalesign>);
@@ -19,8 +20,8 @@ impl Function {
         Self(receiver)
     }
 
-    /// Answers one request of API Gateway.
-    pub async fn handle(&self, request: Request) -> Response<String> {
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<String> {
         self.0.handle(request).await
     }
 }

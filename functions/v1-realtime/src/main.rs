@@ -1,12 +1,12 @@
 //! Wires [`v1_realtime`] to the Lambda runtime.
 
 use countersign::{aws::Aws, providers::settings_from_env, telemetry};
-use lambda_http::{Error, Request, run, service_fn};
+use lambda_runtime::Error;
 use v1_realtime::Function;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let function = &Function::start(settings_from_env(), &Aws::of_function()).await;
-    run(service_fn(move |request: Request| async move { Ok::<_, Error>(function.handle(request).await) })).await
+    http_event::run(move |request| function.handle(request)).await
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
-use http_body_util::BodyExt;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, info_span};
@@ -89,15 +88,13 @@ impl<S: Service> Receiver<S> {
     }
 
     /// Receives one HTTP request. The last segment of its path is the path token.
-    pub async fn handle<B: Body>(&self, request: Request<B>) -> Response<String> {
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<String> {
         let received_at = time::now();
         let (head, body) = request.into_parts();
-        // Only a streamed body can fail; Lambda passes complete ones.
-        let Ok(body) = body.collect().await else { return Answer::nothing_kept(Verdict::Malformed).to_http() };
         let token = head.uri.path().rsplit('/').next().unwrap_or_default();
         let token = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
         let envelope = Envelope::of(&head.headers, head.uri.query(), self.endpoint.kept_headers);
-        let request = Unproven::new(self.route(), SecretString::from(&*token), envelope, body.to_bytes(), received_at);
+        let request = Unproven::new(self.route(), SecretString::from(&*token), envelope, body, received_at);
         let answer = self.receive(request).instrument(info_span!("callback", provider = %self.route().provider()));
         answer.await.to_http()
     }

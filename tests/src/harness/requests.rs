@@ -3,7 +3,7 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use countersign::domain::{Route, Subject};
 use countersign_cli::stack::gateway;
-use lambda_http::Request;
+use http::Request;
 use serde_json::json;
 
 /// A callback's request as API Gateway hands it to a function: through the event that it makes of the request.
@@ -14,7 +14,7 @@ pub fn gateway_request(
     query: Option<&str>,
     headers: &[(&str, &str)],
     body: &[u8],
-) -> Request {
+) -> Request<bytes::Bytes> {
     let path = route.path().replace("{token}", token);
     let uri = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
     let mut request = http::Request::post(uri);
@@ -22,7 +22,7 @@ pub fn gateway_request(
         request = request.header(*name, *value);
     }
     let (head, ()) = request.body(()).expect("a request").into_parts();
-    lambda_http::request::from_str(&gateway::event::of(route, token, &head, body).to_string()).expect("an event")
+    http_event::request(&gateway::event::of(route, token, &head, body).to_string()).expect("an event").0
 }
 
 /// The message that the pipe puts on the queue for a subject's archive job.

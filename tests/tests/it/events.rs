@@ -86,8 +86,8 @@ async fn every_callback_event_is_stored_unchanged_and_recognised_when_sent_again
             let expected_answer = &answers[&case];
             let before = stored(&functions).await;
             for time in 1..=2 {
-                let request = lambda_http::request::from_str(&event).unwrap();
-                let sent = request.body().as_ref().to_vec();
+                let request = http_event::request(&event).unwrap().0;
+                let sent = request.body().to_vec();
                 let answer = Answer::of_function(&callbacks.call(route, request).await);
                 assert_eq!(answer.body["events"], expected_answer["events"], "{case}");
                 // An event that another case has already recorded is a duplicate, even when sent for the first time.
@@ -126,8 +126,8 @@ async fn quicklysign_events_are_recorded_with_their_pack_name_and_payload() {
     let functions = DirectFunctions::start().await;
     let function = quicklysign_callback::Function::start(Ok(settings(&functions)), &functions.aws).await;
     for (case, event) in cases("quicklysign-callback") {
-        let request = lambda_http::request::from_str(&event).unwrap();
-        let sent = request.body().as_ref().to_vec();
+        let request = http_event::request(&event).unwrap().0;
+        let sent = request.body().to_vec();
         let answer = Answer::of_function(&function.handle(request).await);
         let delivery = functions.ledger().delivery(&answer.delivery().parse().unwrap()).await.unwrap().unwrap();
         if case == "unreadable" {

@@ -59,7 +59,7 @@ async fn callback_events_get_the_answers_in_answers_json() {
         )
         .await;
         for (case, event) in of(folder) {
-            let request = lambda_http::request::from_str(&event).expect("an event");
+            let request = http_event::request(&event).expect("an event").0;
             let response = functions.call(route, request).await;
             let body: Value = serde_json::from_str(response.body()).expect("JSON");
             let answer = json!({

@@ -93,10 +93,10 @@ async fn fill(template: &Template, deployed: &Deployed) {
     let folders = folders();
     for route in Route::ALL {
         for (_, event) in events::of(&folders[routes::function(route)]) {
-            functions.call(route, lambda_http::request::from_str(&event).expect("an event")).await;
+            functions.call(route, http_event::request(&event).expect("an event").0).await;
         }
     }
-    let rejected = lambda_http::request::from_str(&without_token()).expect("an event");
+    let rejected = http_event::request(&without_token()).expect("an event").0;
     assert_eq!(functions.call(Route::Signeasy, rejected).await.status(), 401);
     let ledger = deployed.ledger();
     for id in ["to-be-erased", "other"] {

@@ -209,7 +209,7 @@ async fn call_everything(template: &Template, size: Size, recorders: &BTreeMap<S
 }
 
 async fn send(functions: &Functions, route: Route, event: &Value) -> u16 {
-    let request = lambda_http::request::from_str(&event.to_string()).expect("an event");
+    let request = http_event::request(&event.to_string()).expect("an event").0;
     functions.call(route, request).await.status().as_u16()
 }
 

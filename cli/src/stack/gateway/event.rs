@@ -64,7 +64,7 @@ fn is_text(content_type: Option<&str>) -> bool {
 }
 
 /// Names in lower case; the values of a repeated header are joined by commas. `Host` and the `X-Forwarded-*` headers are
-/// set by the gateway, never by the sender. (`lambda_http` builds a URL from them, and panics if it is invalid.)
+/// set by the gateway, never by the sender.
 fn headers(headers: &HeaderMap, host: &str) -> Value {
     let joined = headers.keys().map(|name| {
         let values: Vec<_> =

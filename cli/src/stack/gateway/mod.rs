@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign::domain::Route;
+use http_event::BrokenEvent;
 use tokio::net::TcpListener;
 
 use super::Functions;
@@ -50,8 +51,8 @@ async fn handle(State(functions): State<Arc<Functions>>, request: Request) -> Re
     }
     // When a function panics, the gateway answers 500, as on AWS, and the connection stays open.
     let called = tokio::spawn(async move {
-        let request = lambda_http::request::from_str(&event)?;
-        Ok::<_, serde_json::Error>(functions.call(route, request).await)
+        let (request, _) = http_event::request(&event)?;
+        Ok::<_, BrokenEvent>(functions.call(route, request).await)
     });
     match called.await {
         Ok(Ok(response)) => response.map(|body| Body::from(Bytes::from(body))),

@@ -22,7 +22,7 @@ async fn start(functions: &DirectFunctions, settings: Result<Settings, Problems>
     Function::start(settings, &functions.aws).await
 }
 
-async fn call(function: &Function, request: lambda_http::Request) -> Answer {
+async fn call(function: &Function, request: http::Request<bytes::Bytes>) -> Answer {
     Answer::of_function(&function.handle(request).await)
 }
 

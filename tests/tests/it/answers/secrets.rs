@@ -68,7 +68,7 @@ async fn started(functions: &DirectFunctions, secrets: &SecretsManager) -> Funct
     Function::start(settings, &aws).await
 }
 
-fn request() -> lambda_http::Request {
+fn request() -> http::Request<bytes::Bytes> {
     quicklysign::request(PATH_TOKEN, quicklysign::body("document_updated", "secrets"))
 }
 

@@ -184,7 +184,7 @@ async fn handle(stack: &LocalStack, aws: &Aws, endpoint: &Endpoint, post: Post) 
     let url = format!("{url}?{}", post.query.unwrap_or_default());
     let request =
         post.headers.iter().fold(http::Request::post(url), |request, (name, value)| request.header(*name, value));
-    let request = request.body(axum::body::Body::from(post.body)).unwrap();
+    let request = request.body(post.body).unwrap();
     let response = receiver.handle(request).await;
     (response.status().as_u16(), serde_json::from_str(response.body()).unwrap())
 }
