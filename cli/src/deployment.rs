@@ -17,6 +17,9 @@ const OUTPUTS: [(&str, &str); 4] = [
     ("QUICKLYSIGN_CALLBACK_URL", "QuicklysignUrl"),
 ];
 
+/// The output of `template.yaml` with the version of the functions.
+pub const VERSION_OUTPUT: &str = "Version";
+
 /// Variables that are parameters of `template.yaml` and belong to no service.
 const PARAMETERS: [&str; 5] = ["PROVIDERS", "MAX_BODY_BYTES", "DOWNLOAD_HOSTS", "PDF_TRUST_ROOTS", "EVENT_FILE_NAMES"];
 
@@ -61,6 +64,8 @@ pub struct Deployment {
     pub table: String,
     /// The bucket's name.
     pub bucket: String,
+    /// The version of its functions; `None` if its template is older than that output.
+    pub version: Option<String>,
     environment: BTreeMap<String, String>,
 }
 
@@ -68,13 +73,14 @@ impl Deployment {
     /// The stack with these outputs and parameters; `None` if it isn't a stack of Countersign.
     #[must_use]
     pub fn new(outputs: &BTreeMap<String, String>, parameters: &BTreeMap<String, String>) -> Option<Self> {
+        let version = outputs.get(VERSION_OUTPUT).cloned();
         let outputs = self::outputs().map(|(variable, output)| (variable, outputs.get(&output)));
         let parameters = self::parameters().map(|(variable, parameter)| (variable, parameters.get(&parameter)));
         let set = outputs.chain(parameters).filter_map(|(variable, value)| Some((variable, value?.clone())));
         // An empty parameter is one that isn't given.
         let environment: BTreeMap<String, String> = set.filter(|(_, value)| !value.is_empty()).collect();
         let named = |variable: &str| environment.get(variable).cloned();
-        Some(Self { table: named("TABLE_NAME")?, bucket: named("ARCHIVE_BUCKET")?, environment })
+        Some(Self { table: named("TABLE_NAME")?, bucket: named("ARCHIVE_BUCKET")?, version, environment })
     }
 
     /// The environment variables of all its functions together. They contain the secrets' names, not their values.

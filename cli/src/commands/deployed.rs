@@ -6,9 +6,13 @@ use clap::Args;
 use countersign::{
     aws::{self, Aws},
     ledger::{ArchiveState, Ledger},
+    telemetry::VERSION,
 };
 
-use super::{cloudformation, output::Failure};
+use super::{
+    cloudformation,
+    output::{Failure, warn},
+};
 use crate::deployment::Deployment;
 
 /// The options that name a deployed stack.
@@ -93,6 +97,7 @@ impl Deployed {
         let (table, bucket, name, deployment) = match (&self.stack, &self.table, &self.bucket) {
             (Some(stack), ..) => {
                 let deployment = cloudformation::describe(&config, &region, stack).await?;
+                warn_of_another_version(&deployment);
                 (deployment.table.clone(), deployment.bucket.clone(), format!("stack {stack}"), Some(deployment))
             }
             (None, Some(table), Some(bucket)) => (table.clone(), bucket.clone(), format!("table {table}"), None),
@@ -120,5 +125,12 @@ impl Deployed {
             loader = loader.region(aws_config::Region::new(region.clone()));
         }
         loader.load().await
+    }
+}
+
+/// Data that another version wrote may be read or recorded differently by this one.
+fn warn_of_another_version(deployment: &Deployment) {
+    if let Some(version) = deployment.version.as_deref().filter(|version| *version != VERSION) {
+        warn(&format!("the stack runs version {version}, and this program is {VERSION}: install that version"));
     }
 }

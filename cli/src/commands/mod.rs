@@ -17,6 +17,7 @@ mod quarantine;
 mod reconcile;
 mod replay;
 mod serve;
+mod stack_version;
 mod storage;
 mod timeline;
 mod trigger;
@@ -105,6 +106,8 @@ enum Command {
     Webhooks(webhooks::Webhooks),
     /// Serve a web page that shows a deployed stack or the data folder
     Console(console::Console),
+    /// Show which version a deployed stack runs
+    Deployed(stack_version::StackVersion),
     /// Print a shell completion script
     Completions(completions::Completions),
 }
@@ -141,6 +144,7 @@ pub async fn run() -> ExitCode {
         Command::Webhooks(webhooks) => webhooks.run(data).await,
         Command::Deliveries(deliveries) => deliveries.run(globals).await,
         Command::Console(console) => console.run(globals).await,
+        Command::Deployed(deployed) => deployed.run(globals).await,
         Command::Completions(completions) => Ok(completions.run()),
     };
     match result {

@@ -65,6 +65,11 @@ fn write_out(text: &str) {
     drop(std::io::stdout().write_all(text.as_bytes()));
 }
 
+/// Prints something that people should know although the command goes on.
+pub fn warn(message: &str) {
+    drop(writeln!(std::io::stderr(), "warning: {}", harmless(message)));
+}
+
 /// Why a command failed.
 #[derive(Debug)]
 pub struct Failure {

@@ -33,12 +33,17 @@ struct Deployed {
 
 impl Deployed {
     fn start() -> Self {
+        Self::start_as(env!("CARGO_PKG_VERSION"))
+    }
+
+    /// A stack that runs this version.
+    fn start_as(version: &str) -> Self {
         let data = Data::new();
         let serve = data.serve(&[]);
         let endpoints: Value = serde_json::from_slice(&fs::read(data.file("endpoints.json")).unwrap()).unwrap();
         let text = |name: &str| endpoints[name].as_str().unwrap().to_owned();
         let environment = [
-            ("AWS_ENDPOINT_URL_CLOUDFORMATION", cloudformation(&text("table"), &text("bucket"))),
+            ("AWS_ENDPOINT_URL_CLOUDFORMATION", cloudformation(&text("table"), &text("bucket"), version)),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets_manager(data.file("secrets"))),
             ("AWS_ENDPOINT_URL_DYNAMODB", text("dynamodb")),
             ("AWS_ENDPOINT_URL_S3", text("s3")),
@@ -121,11 +126,12 @@ fn body(stream: &TcpStream) -> Option<String> {
 }
 
 /// A stand-in for CloudFormation's DescribeStacks.
-fn cloudformation(table: &str, bucket: &str) -> String {
+fn cloudformation(table: &str, bucket: &str, version: &str) -> String {
     let secrets = ["Legalesign", "Quicklysign", "Signeasy"].into_iter().flat_map(|service| {
         ["Proof", "Api"].map(|sort| (format!("{service}{sort}Secret"), format!("{service}-{sort}")))
     });
-    let names = [("TableName".to_owned(), table.to_owned()), ("ArchiveBucketName".to_owned(), bucket.to_owned())];
+    let names = [("TableName", table), ("ArchiveBucketName", bucket), ("Version", version)];
+    let names = names.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let member = |sort: &str, name: &str, value: &str| {
         format!("<member><{sort}Key>{name}</{sort}Key><{sort}Value>{value}</{sort}Value></member>")
     };
@@ -193,6 +199,23 @@ fn reading_commands_work_on_a_deployed_stack() {
     let ran = deployed.run_with(&["timeline", "quicklysign", "my-pack", "--json"], &named);
     assert_eq!(ran.json(), data.json(&["timeline", "quicklysign", "my-pack"]));
     assert!(!data.path().join(".countersign").exists(), "a data folder was created");
+}
+
+#[test]
+fn a_stack_of_another_version_is_noticed() {
+    let deployed = Deployed::start();
+    let this = env!("CARGO_PKG_VERSION");
+    let same = deployed.json(&["deployed"]);
+    assert_eq!((&same["version"], &same["same"]), (&json!(this), &json!(true)));
+    let other = Deployed::start_as("0.0.1");
+    let ran = other.run(&["documents"]);
+    assert_eq!(ran.code, Some(0));
+    let warning = format!("warning: the stack runs version 0.0.1, and this program is {this}: install that version\n");
+    assert_eq!(ran.stderr, warning);
+    let shown = other.json(&["deployed"]);
+    assert_eq!((&shown["version"], &shown["same"]), (&json!("0.0.1"), &json!(false)));
+    let nothing = other.run_with(&["deployed", "--json"], &[]);
+    nothing.assert_failed_json(2, "usage");
 }
 
 #[test]

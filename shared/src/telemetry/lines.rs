@@ -60,6 +60,10 @@ impl<W: Fn(&str)> JsonLines<W> {
         if let Some(function) = &self.function {
             line.set("function_name", function.as_str());
         }
+        line.set("version", super::VERSION);
+        if let Some(commit) = super::COMMIT {
+            line.set("commit", commit);
+        }
         // For lines outside an invocation: until the first one, they belong to the cold start. Inside an invocation,
         // the span's value replaces this one.
         line.set(COLD_START, !self.warm.load(Ordering::Relaxed));

@@ -23,6 +23,12 @@ pub use metrics::{METRICS, Metric, NAMESPACE, SERVICE, Unit};
 /// The variable with the service name. It is the stack's name, so that two stacks in one account have separate metrics.
 pub const SERVICE_VARIABLE: &str = "POWERTOOLS_SERVICE_NAME";
 
+/// The version of this code, which each line has, and which the template's output `Version` repeats.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit of this code, which each line has if the build named it in `COUNTERSIGN_COMMIT`.
+const COMMIT: Option<&str> = option_env!("COUNTERSIGN_COMMIT");
+
 /// Installs the logger: JSON lines on standard output, from the level `AWS_LAMBDA_LOG_LEVEL` up (default INFO; release
 /// builds contain nothing below INFO).
 ///

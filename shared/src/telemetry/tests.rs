@@ -38,6 +38,7 @@ fn a_line_has_the_keys_of_powertools() {
         "location": "countersign::telemetry::tests",
         "service": "stack",
         "function_name": "function",
+        "version": env!("CARGO_PKG_VERSION"),
         "cold_start": true,
         "function_request_id": "request-1",
         "xray_trace_id": "1-5759e988-bd862e3fe1be46a994272793",
@@ -47,7 +48,10 @@ fn a_line_has_the_keys_of_powertools() {
         "good": true,
         "quoted": "\"a\\nb\"",
     });
-    assert_eq!(*line, expected);
+    let mut line = line.clone();
+    // Only a build for a deployment names its commit.
+    line.as_object_mut().unwrap().remove("commit");
+    assert_eq!(line, expected);
 }
 
 fn time(text: &str) -> String {

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, process::Command};
 
-use countersign::domain::Route;
+use countersign::{domain::Route, telemetry::VERSION};
+use countersign_cli::deployment::VERSION_OUTPUT;
 use serde_json::Value;
 
 use super::routes;
@@ -94,4 +95,11 @@ fn schedules_send_tasks_that_reconcile_knows() {
         let input = event["Properties"]["Input"].as_str().expect("an input");
         assert!(serde_json::from_str::<reconcile::Task>(input).is_ok(), "{name}: {input}");
     }
+}
+
+#[test]
+fn the_template_names_the_version_of_the_code() {
+    let template = Template::read();
+    assert_eq!(template.section("Outputs")[VERSION_OUTPUT]["Value"], VERSION);
+    assert_eq!(template.section("Globals")["Function"]["Tags"]["countersign:version"], VERSION);
 }
