@@ -7,12 +7,13 @@ use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
     operation::{
-        batch_get_item::builders::BatchGetItemFluentBuilder, batch_write_item::builders::BatchWriteItemFluentBuilder,
-        get_item::builders::GetItemFluentBuilder, put_item::builders::PutItemFluentBuilder,
-        query::builders::QueryFluentBuilder, update_item::builders::UpdateItemFluentBuilder,
+        batch_execute_statement::builders::BatchExecuteStatementFluentBuilder,
+        batch_get_item::builders::BatchGetItemFluentBuilder, get_item::builders::GetItemFluentBuilder,
+        put_item::builders::PutItemFluentBuilder, query::builders::QueryFluentBuilder,
+        update_item::builders::UpdateItemFluentBuilder,
     },
     primitives::Blob,
-    types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest},
+    types::{AttributeValue, BatchStatementRequest, KeysAndAttributes},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::{StreamExt, TryStreamExt, future::try_join, stream};
@@ -32,7 +33,7 @@ pub enum Call {
     Update(UpdateItemFluentBuilder),
     Query(QueryFluentBuilder),
     BatchGet(BatchGetItemFluentBuilder),
-    BatchWrite(BatchWriteItemFluentBuilder),
+    BatchExecute(BatchExecuteStatementFluentBuilder),
 }
 
 /// The calls of one event.
@@ -152,15 +153,18 @@ impl Call {
             "BatchGetItem" => Self::BatchGet(
                 client.batch_get_item().set_request_items(tables(&input["RequestItems"], keys_and_attributes)?),
             ),
-            "BatchWriteItem" => Self::BatchWrite(
-                client.batch_write_item().set_request_items(tables(&input["RequestItems"], write_requests)?),
-            ),
+            "BatchExecuteStatement" => {
+                let statements = input["Statements"].as_array().context("Statements")?.iter().map(statement);
+                Self::BatchExecute(
+                    client.batch_execute_statement().set_statements(Some(statements.collect::<Result<_>>()?)),
+                )
+            }
             other => bail!("unknown operation {other}"),
         })
     }
 
     fn is_about_many(&self) -> bool {
-        matches!(self, Self::BatchGet(_) | Self::BatchWrite(_))
+        matches!(self, Self::BatchGet(_) | Self::BatchExecute(_))
     }
 
     async fn make(self) -> Result<()> {
@@ -170,7 +174,7 @@ impl Call {
             Self::Update(call) => check(call.send().await),
             Self::Query(call) => check(call.send().await),
             Self::BatchGet(call) => check(call.send().await),
-            Self::BatchWrite(call) => check(call.send().await),
+            Self::BatchExecute(call) => check(call.send().await),
         }
     }
 }
@@ -212,12 +216,12 @@ fn keys_and_attributes(value: &Value) -> Result<KeysAndAttributes> {
         .build()?)
 }
 
-fn write_requests(value: &Value) -> Result<Vec<WriteRequest>> {
-    let put = |request: &Value| {
-        let put = PutRequest::builder().set_item(attributes(&request["PutRequest"]["Item"])?).build()?;
-        Ok(WriteRequest::builder().put_request(put).build())
-    };
-    value.as_array().context("write requests")?.iter().map(put).collect()
+fn statement(value: &Value) -> Result<BatchStatementRequest> {
+    let parameters = value["Parameters"].as_array().context("Parameters")?.iter().map(attribute);
+    Ok(BatchStatementRequest::builder()
+        .set_statement(value["Statement"].as_str().map(str::to_owned))
+        .set_parameters(Some(parameters.collect::<Result<_>>()?))
+        .build()?)
 }
 
 /// A map of attributes; `None` if the value is absent.

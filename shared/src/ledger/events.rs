@@ -1,8 +1,8 @@
 //! Events: each recorded once, however often it is delivered.
 //!
 //! Few events are written one by one, each with a condition. Many are first looked up, a hundred at a time. Missing ones
-//! are put, 25 at a time; known ones remember one more delivery, unless they came in this very one. Two deliveries of one
-//! batch at the same moment may both find an event missing and both put it: the same event, under the same key.
+//! are inserted, 25 at a time; known ones remember one more delivery, unless they came in this very one. If two deliveries
+//! find the same event missing at the same moment, only one inserts it, and the event remembers the other one as well.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -155,28 +155,30 @@ impl Ledger {
             .collect();
         let mut new = 0;
         let mut missing = Vec::new();
-        let mut redelivered = Vec::new();
+        let mut known = Vec::new();
         for (event, key) in events.iter().copied().zip(keys) {
             match found.get(&key) {
                 // It came in this very delivery, whose recording is being finished.
                 Some(item) if item.set_has(attribute::DELIVERIES, delivery.id().as_str()) => {
                     new += usize::from(is_new(delivery, item));
                 }
-                Some(_) => redelivered.push(event),
+                Some(_) => known.push(event),
                 None => missing.push((event, key)),
             }
         }
-        new += missing.len();
-        let updates = (0..redelivered.len()).map(|index| self.put_event(recording, delivery, redelivered[index]));
-        let updated: Vec<bool> = stream::iter(updates).buffered(CONCURRENT).try_collect().await?;
-        new += updated.into_iter().filter(|is_new| *is_new).count();
         for batch in missing.chunks(MAX_WRITE) {
             let item = |(event, (partition, sort)): &(&Event, Key)| {
                 let item = recording.item(event).with(attribute::DELIVERIES, one(delivery.id().as_str()));
                 item.with(PARTITION_KEY, partition.as_str()).with(SORT_KEY, sort.as_str())
             };
-            self.table.put_many(batch.iter().map(item).collect()).await?;
+            let items: Vec<Item> = batch.iter().map(item).collect();
+            let existing = self.table.insert_many(&items).await?;
+            new += batch.len() - existing.len();
+            known.extend(existing.into_iter().map(|position| batch[position].0));
         }
+        let updates = (0..known.len()).map(|index| self.put_event(recording, delivery, known[index]));
+        let updated: Vec<bool> = stream::iter(updates).buffered(CONCURRENT).try_collect().await?;
+        new += updated.into_iter().filter(|is_new| *is_new).count();
         Ok(new)
     }
 }

@@ -6,7 +6,9 @@ use std::{collections::HashMap, time::Duration};
 use aws_lc_rs::rand;
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
-    types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest},
+    types::{
+        AttributeValue, BatchStatementErrorCodeEnum, BatchStatementRequest, BatchStatementResponse, KeysAndAttributes,
+    },
 };
 
 use super::{Item, Table, unavailable};
@@ -18,7 +20,7 @@ use crate::{
 /// Maximum number of items of a `BatchGetItem` (DynamoDB's limit).
 pub(in crate::ledger) const MAX_GET: usize = 100;
 
-/// Maximum number of items of a `BatchWriteItem` (DynamoDB's limit).
+/// Maximum number of statements of a `BatchExecuteStatement` (DynamoDB's limit).
 pub(in crate::ledger) const MAX_WRITE: usize = 25;
 
 /// The pause before the rest is sent again the first time. Each further pause is twice as long, up to [`LONGEST_PAUSE`].
@@ -69,26 +71,77 @@ impl Table {
         Err(unprocessed("BatchGetItem"))
     }
 
-    /// Puts up to [`MAX_WRITE`] items with different keys. Overwrites existing items.
-    pub(in crate::ledger) async fn put_many(&self, items: Vec<Item>) -> Result<(), LedgerError> {
-        let put = |item: Item| {
-            let put = PutRequest::builder().set_item(Some(item.into_attributes())).build();
-            put.map(|put| WriteRequest::builder().put_request(put).build()).map_err(|_| not_built("BatchWriteItem"))
-        };
-        let requests: Vec<WriteRequest> = items.into_iter().map(put).collect::<Result<_, _>>()?;
-        let mut left = HashMap::from([(self.name.clone(), requests)]);
+    /// Inserts up to [`MAX_WRITE`] items with different keys, each only if its key isn't taken. Returns the positions of
+    /// items that were there already, which stay as they are.
+    ///
+    /// `BatchWriteItem` can't be used: it has no conditions, so it overwrites what another writer stored since.
+    pub(in crate::ledger) async fn insert_many(&self, items: &[Item]) -> Result<Vec<usize>, LedgerError> {
+        const OPERATION: &str = "BatchExecuteStatement";
+        let statements: Vec<_> = items.iter().map(|item| self.insert(item)).collect::<Result<_, _>>()?;
+        let mut left: Vec<usize> = (0..items.len()).collect();
+        let mut existing = Vec::new();
         for pause in pauses() {
-            let output = self.client.batch_write_item().set_request_items(Some(left.clone())).send().await;
+            let sent = left.iter().map(|position| statements[*position].clone()).collect();
+            let output = self.client.batch_execute_statement().set_statements(Some(sent)).send().await;
             left = match output {
-                Ok(output) => output.unprocessed_items.unwrap_or_default(),
-                Err(error) => after_error(error, left, "BatchWriteItem")?,
+                Ok(output) => {
+                    let responses = output.responses.unwrap_or_default();
+                    let mut again = Vec::new();
+                    for (number, position) in left.into_iter().enumerate() {
+                        match inserted(responses.get(number)) {
+                            Inserted::New => {}
+                            Inserted::Exists => existing.push(position),
+                            Inserted::Throttled => again.push(position),
+                            Inserted::Failed(code) => {
+                                return Err(LedgerError::Unavailable { operation: OPERATION, code });
+                            }
+                        }
+                    }
+                    again
+                }
+                Err(error) => after_error(error, left, OPERATION)?,
             };
-            if left.values().all(Vec::is_empty) {
-                return Ok(());
+            if left.is_empty() {
+                return Ok(existing);
             }
             tokio::time::sleep(pause).await;
         }
-        Err(unprocessed("BatchWriteItem"))
+        Err(unprocessed(OPERATION))
+    }
+
+    /// The statement that inserts an item.
+    fn insert(&self, item: &Item) -> Result<BatchStatementRequest, LedgerError> {
+        let (fields, values): (Vec<String>, Vec<AttributeValue>) =
+            item.attributes().map(|(name, value)| (format!("'{name}': ?"), value.clone())).unzip();
+        // Names of attributes are constants and a table's name has no quotes, so nothing needs escaping.
+        let statement = format!("INSERT INTO \"{}\" VALUE {{{}}}", self.name, fields.join(", "));
+        let request = BatchStatementRequest::builder().statement(statement).set_parameters(Some(values)).build();
+        request.map_err(|_| not_built("BatchExecuteStatement"))
+    }
+}
+
+/// The result of inserting one item.
+enum Inserted {
+    New,
+    Exists,
+    Throttled,
+    Failed(String),
+}
+
+/// The result of a statement. One without a response wasn't processed.
+fn inserted(response: Option<&BatchStatementResponse>) -> Inserted {
+    use BatchStatementErrorCodeEnum as Code;
+    let Some(response) = response else { return Inserted::Throttled };
+    let Some(error) = &response.error else { return Inserted::New };
+    match &error.code {
+        Some(Code::DuplicateItem) => Inserted::Exists,
+        Some(
+            Code::ProvisionedThroughputExceeded
+            | Code::ThrottlingError
+            | Code::RequestLimitExceeded
+            | Code::InternalServerError,
+        ) => Inserted::Throttled,
+        code => Inserted::Failed(code.as_ref().map_or("unknown", Code::as_str).to_owned()),
     }
 }
 

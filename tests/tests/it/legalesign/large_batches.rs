@@ -207,13 +207,17 @@ async fn unprocessed_items_and_throttled_batches_are_retried() {
         let mut calls = counted.try_lock().ok()?;
         let call = calls.entry(operation.to_owned()).or_default();
         *call += 1;
-        let table = json["RequestItems"].as_object()?.keys().next()?.clone();
-        let requests = &json["RequestItems"][&table];
         match (operation, *call) {
             // The first call processes nothing, some more are throttled, and then calls are forwarded.
-            ("BatchWriteItem", 1) => Some((200, json!({"UnprocessedItems": {table: requests}}))),
-            ("BatchGetItem", 1) => Some((200, json!({"Responses": {}, "UnprocessedKeys": {table: requests}}))),
-            ("BatchWriteItem" | "BatchGetItem", 2..=5) => {
+            ("BatchExecuteStatement", 1) => {
+                let throttled = json!({"Error": {"Code": "ThrottlingError", "Message": "slower"}});
+                let responses = vec![throttled; json["Statements"].as_array()?.len()];
+                Some((200, json!({"Responses": responses})))
+            }
+            ("BatchGetItem", 1) => {
+                Some((200, json!({"Responses": {}, "UnprocessedKeys": json["RequestItems"].clone()})))
+            }
+            ("BatchExecuteStatement" | "BatchGetItem", 2..=5) => {
                 let code = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
                 Some((400, json!({"__type": code, "message": "slower"})))
             }
@@ -223,7 +227,7 @@ async fn unprocessed_items_and_throttled_batches_are_retried() {
     let proxy = DynamoDbProxy::start(&stack, answers).await;
     let (status, answer) = proxy.handle(&stack, &BATCH, batch(&stack, 40)).await;
     assert_eq!((status, &answer["outcome"], &answer["events"]), (200, &json!("recorded"), &json!(40)));
-    assert!(calls.lock().await["BatchWriteItem"] > 2);
+    assert!(calls.lock().await["BatchExecuteStatement"] > 2);
     assert_eq!(stack.items().await.iter().filter(|item| item.text("sk").unwrap().starts_with("EVENT#")).count(), 40);
 }
 
