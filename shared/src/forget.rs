@@ -1,13 +1,16 @@
-//! Forgetting: erases the personal data of one subject on request (GDPR).
+//! Forgetting: erases the personal data of one subject on request (GDPR). A request and its signed files are one: whichever
+//! id is given, all of them are erased.
 //!
-//! Erased are the payloads of its events, the bodies of deliveries about nothing else, every version of its PDFs, their file
-//! names, and the names of those who signed within them. A
-//! tombstone remains: that the subject existed, its statuses with their times, and the size, hash and proof of each body
+//! Erased are the payloads of its events, their values and names unless they are codes of the service, the bodies of
+//! deliveries about nothing else, every version of its PDFs, their file names, and the names of those who signed within
+//! them. A tombstone remains: that the subject existed, its statuses with their times, and the size, hash and proof of each body
 //! and PDF, so that a holder of the bytes can still show that they are the original ones. A delivery that is also about
 //! other subjects is kept, because it is their evidence, and is named in the result. So are objects that Object Lock keeps.
 //!
 //! Other copies expire by themselves: DynamoDB's point-in-time recovery within 35 days, its stream within a day, quarantine
 //! within thirty days. A later callback is new, and is stored like any other.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,7 +24,7 @@ use crate::{
 /// What was erased, and what wasn't.
 #[derive(Clone, Debug, Serialize)]
 pub struct Forgotten {
-    /// The subjects: one id may belong to a document and to a signer.
+    /// The subjects: one id may belong to a document and to a signer, and a request is joined to its signed files.
     pub subjects: Vec<Subject>,
     /// When.
     pub forgotten_at: Timestamp,
@@ -58,25 +61,37 @@ pub async fn forget(
         objects: Vec::new(),
         kept_objects: Vec::new(),
     };
+    let mut subjects = BTreeSet::new();
     for kind in SubjectKind::ALL {
-        let subject = Subject { provider, kind, id: id.clone() };
-        let Some(found) = ledger.forget_subject(&subject, at).await? else { continue };
-        forgotten.events += found.events;
-        for delivery in found.deliveries {
-            if is_only_about(ledger, services, &subject, &delivery).await? {
-                forgotten.add(ledger.forget_body(&delivery, at).await?);
-                forgotten.deliveries.push(delivery);
-            } else {
-                forgotten.shared_deliveries.push(delivery);
-            }
-        }
-        forgotten.subjects.push(subject);
+        subjects.extend(ledger.with_joined(&Subject { provider, kind, id: id.clone() }).await?);
     }
-    if forgotten.subjects.is_empty() {
+    if subjects.is_empty() {
         return Ok(None);
     }
-    // An id contains no slash, so no other subject's objects have this prefix.
-    forgotten.add(ledger.erase(&format!("{provider}/{id}/")).await?);
+    // All jobs first: nothing is erased while a worker could still add to it.
+    for subject in &subjects {
+        ledger.close_job(subject, at).await?;
+    }
+    let mut deliveries = BTreeSet::new();
+    for subject in &subjects {
+        let found = ledger.forget_subject(subject, at).await?;
+        forgotten.events += found.events;
+        deliveries.extend(found.deliveries);
+    }
+    for delivery in deliveries {
+        if is_only_about(ledger, services, &subjects, &delivery).await? {
+            forgotten.add(ledger.forget_body(&delivery, at).await?);
+            forgotten.deliveries.push(delivery);
+        } else {
+            forgotten.shared_deliveries.push(delivery);
+        }
+    }
+    let ids: BTreeSet<&SubjectId> = subjects.iter().map(|subject| &subject.id).collect();
+    for id in ids {
+        // An id contains no slash, so no other subject's objects have this prefix.
+        forgotten.add(ledger.erase(&format!("{provider}/{id}/")).await?);
+    }
+    forgotten.subjects = subjects.into_iter().collect();
     tracing::info!(
         event = "forgotten",
         provider = %provider,
@@ -95,16 +110,16 @@ impl Forgotten {
     }
 }
 
-/// Whether a delivery is about this subject and nothing else. A delivery whose body was erased before was.
+/// Whether a delivery is about these subjects and nothing else. A delivery whose body was erased before was.
 async fn is_only_about(
     ledger: &Ledger,
     services: &Services,
-    subject: &Subject,
+    subjects: &BTreeSet<Subject>,
     id: &DeliveryId,
 ) -> Result<bool, LedgerError> {
     match ledger.delivery(id).await {
         Ok(Some(stored)) => Ok(services.read(&stored.delivery).is_ok_and(|reading| {
-            !reading.events.is_empty() && reading.events.iter().all(|event| event.subject == *subject)
+            !reading.events.is_empty() && reading.events.iter().all(|event| subjects.contains(&event.subject))
         })),
         Ok(None) => Ok(false),
         Err(LedgerError::Forgotten) => Ok(true),

@@ -71,7 +71,11 @@ pub(super) async fn record_reading(
         tokio::try_join!(write, subscription::check(ledger, delivery, &reading), ledger.clues(&reading.correlations))?;
     reading.note = match checked {
         Ok(note) => note,
-        Err(unknown) => return set_aside(ledger, delivery, &unknown, Stored::Accepted).await,
+        Err(unknown) => {
+            let subjects = reading.events.iter().map(|event| &event.subject).collect();
+            ledger.note_set_aside(delivery, &subjects).await?;
+            return set_aside(ledger, delivery, &unknown, Stored::Accepted).await;
+        }
     };
     report_unreadable(delivery, &reading.unreadable);
 

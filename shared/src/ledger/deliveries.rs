@@ -4,6 +4,8 @@
 //! finished after everything else, and the index lists it first among the unfinished ones, then among those of its day. Or
 //! it is written once, with the outcome that its recording is going to have.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -14,7 +16,8 @@ use super::{
 };
 use crate::{
     domain::{
-        DeliveryId, LedgerError, Outcome, Policy, Proof, Proven, Provider, Route, SubscriptionPolicy, UnreadableEntry,
+        DeliveryId, LedgerError, Outcome, Policy, Proof, Proven, Provider, Route, Subject, SubscriptionPolicy,
+        UnreadableEntry,
     },
     proof::signature::Fingerprint,
     time,
@@ -168,6 +171,19 @@ impl Ledger {
             .send()
             .await
             .map(drop)
+    }
+
+    /// Notes with the subjects of a delivery that is set aside that it is about them, so that erasing them finds it.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be written to.
+    pub async fn note_set_aside(&self, delivery: &Proven, subjects: &BTreeSet<&Subject>) -> Result<(), LedgerError> {
+        let sort = keys::aside(delivery.id());
+        for subject in subjects {
+            let update = self.table.update(&subject.partition(), &sort);
+            update.set(attribute::RECEIVED_AT, delivery.received_at()).send().await?;
+        }
+        Ok(())
     }
 
     /// Reads a delivery back, with its body; `None` if there is none with this id.

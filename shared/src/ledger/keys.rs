@@ -6,6 +6,7 @@
 //! | Archive job of a document | `<provider>#<kind>#<id>` | `ARCHIVE` | `archive_jobs`, `erasure` | `ARCHIVE#<state>#<shard>` / `<time>#<partition key>` |
 //! | Event | `<provider>#<kind>#<id>` | `EVENT#<time>#<event id>` | `events`, `reported`, `erasure` | |
 //! | Archived PDF | `<provider>#<kind>#<id>` | `PDF#<document>#<role>#<sha256>` | `pdfs`, `erasure` | |
+//! | Delivery about a subject that was set aside | `<provider>#<kind>#<id>` | `ASIDE#<delivery id>` | `deliveries`, `erasure` | |
 //! | Signer of a document | `<provider>#document#<id>` | `SIGNER#<signer id>` | `signers`, `reported` | |
 //! | Documents of a signer | `<provider>#signer#<id>` | `DOCUMENTS` | `signers` | |
 //! | Delivery | `DELIVERY#<id>` | `DELIVERY` | `deliveries`, `erasure` | `ACCEPTED#<shard>` / `<time>#<id>` while it is accepted, else `DELIVERY#<day>#<shard>` / `<time>#<id>` |
@@ -29,6 +30,7 @@
 //!   is erased), `forgotten_at`.
 //! - `PDF#…`: `document`, `role`, `key`, `size`, `sha256`, `archived_at`, `version`, `source_event`, `signatures` (JSON),
 //!   `forgotten_at`.
+//! - `ASIDE#…`: `received_at`.
 //! - `SIGNER#…`: `signer`, `confirmed_status`, `confirmed_at`. `DOCUMENTS`: `documents` (set).
 //! - `DELIVERY`: `provider`, `route`, `received_at`, `headers` (map), `event`, `size`, `sha256`, `body` or `body_key`,
 //!   `trust`, `token`, `certificate`, `body_token`, `groups` (list), `unknown_subscription`, `outcome`, `reason`, `events`,
@@ -90,6 +92,8 @@ pub(super) const EVENT_PREFIX: &str = "EVENT#";
 pub(super) const EVENT_WITHOUT_TIME: &str = "EVENT#-#";
 /// Prefix of the sort keys of archived PDFs.
 pub(super) const PDF_PREFIX: &str = "PDF#";
+/// Prefix of the sort keys of deliveries that were set aside, in the partition of a subject that they are about.
+pub(super) const ASIDE_PREFIX: &str = "ASIDE#";
 /// Prefix of the sort keys of a document's signers.
 pub(super) const SIGNER_PREFIX: &str = "SIGNER#";
 /// Prefix of the attributes of an archive job that hold the version of a current PDF, by slot.
@@ -213,6 +217,16 @@ pub(super) fn correlation(key: &CorrelationKey) -> String {
 /// Partition key of a cursor.
 pub(super) fn cursor(name: &str) -> String {
     format!("CURSOR#{name}")
+}
+
+/// Sort key of a delivery that was set aside, in the partition of a subject that it is about.
+pub(super) fn aside(id: &DeliveryId) -> String {
+    format!("{ASIDE_PREFIX}{id}")
+}
+
+/// Parses [`aside`].
+pub(super) fn parse_aside(sort: &str) -> Option<DeliveryId> {
+    sort.strip_prefix(ASIDE_PREFIX)?.parse().ok()
 }
 
 /// Sort key of a document's signer.

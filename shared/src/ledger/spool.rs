@@ -8,9 +8,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Ledger;
+use super::{Erased, Ledger};
 use crate::{
-    domain::{Envelope, LedgerError, Policy, Proof, Proven, Route, SubscriptionPolicy},
+    domain::{DeliveryId, Envelope, LedgerError, Policy, Proof, Proven, Route, SubscriptionPolicy},
     proof::signature::Signer,
 };
 
@@ -77,6 +77,11 @@ impl Ledger {
         self.accept(&delivery).await?;
         self.objects.delete(&spooled.0).await?;
         Ok(Some(delivery))
+    }
+
+    /// Erases every version of a spooled delivery: a bucket with versioning keeps one that was accepted.
+    pub(super) async fn erase_spooled(&self, id: &DeliveryId) -> Result<Erased, LedgerError> {
+        self.erase(&format!("{PREFIX}{id}")).await
     }
 }
 

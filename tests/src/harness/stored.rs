@@ -96,6 +96,24 @@ pub trait Stored {
         object.expect("an object").body.collect().await.expect("its bytes").into_bytes()
     }
 
+    /// Everything that is stored, as text: items, with the bytes in them, and objects.
+    async fn everything(&self) -> String {
+        let mut all = String::new();
+        for item in self.items().await {
+            all.push_str(&format!("{item:?}"));
+            for value in item.into_attributes().into_values() {
+                if let Ok(bytes) = value.as_b() {
+                    all.push_str(&String::from_utf8_lossy(bytes.as_ref()));
+                }
+            }
+        }
+        for key in self.keys().await {
+            all.push_str(&key);
+            all.push_str(&String::from_utf8_lossy(&self.object(&key).await));
+        }
+        all
+    }
+
     /// Writes an object.
     async fn put_object(&self, key: &str, body: impl Into<Bytes>) {
         let body: Bytes = body.into();

@@ -116,6 +116,13 @@ impl From<HashMap<String, AttributeValue>> for Item {
 /// A value of an attribute.
 pub(in crate::ledger) struct Value(pub(in crate::ledger) AttributeValue);
 
+impl Value {
+    /// A null: an attribute that exists without a value.
+    pub(in crate::ledger) fn null() -> Self {
+        Self(AttributeValue::Null(true))
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self(AttributeValue::S(text.to_owned()))

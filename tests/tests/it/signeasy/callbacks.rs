@@ -25,22 +25,6 @@ async fn stored(stack: &LocalStack, delivery: &str) -> StoredDelivery {
     stack.ledger().delivery(&delivery.parse().unwrap()).await.unwrap().unwrap()
 }
 
-/// Everything that is stored, as text: items and objects.
-async fn everything(stack: &LocalStack) -> String {
-    let mut all = format!("{:?}", stack.items().await);
-    for item in stack.items().await {
-        for value in item.into_attributes().into_values() {
-            if let Ok(bytes) = value.as_b() {
-                all.push_str(&String::from_utf8_lossy(bytes.as_ref()));
-            }
-        }
-    }
-    for key in stack.keys().await {
-        all.push_str(&String::from_utf8_lossy(&stack.object(&key).await));
-    }
-    all
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn all_sixteen_documented_bodies_are_recorded() {
     let stack = LocalStack::start_for_signeasy().await;
@@ -62,7 +46,7 @@ async fn all_sixteen_documented_bodies_are_recorded() {
     let state = &timeline.document;
     assert_eq!((state.status, state.trust, state.conflict), (Some(Kind::Completed), Some(Trust::Token), true));
     assert!(!state.unjoined);
-    assert!(!everything(&stack).await.contains(TOKEN));
+    assert!(!stack.everything().await.contains(TOKEN));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +122,7 @@ async fn tokens_are_not_stored_and_deliveries_can_be_replayed() {
         assert_eq!(answer.verdict(), (200, "recorded", "ok"));
         deliveries.push(answer.delivery().to_owned());
     }
-    let all = everything(&stack).await;
+    let all = stack.everything().await;
     assert!(all.contains("hmac-sha256:") && stack.keys().await.len() == 1);
     for secret in [TOKEN, PATH_TOKEN] {
         assert!(!all.contains(secret));
@@ -197,7 +181,7 @@ async fn a_redelivery_and_an_identical_reminder_count_as_deliveries_of_one_event
 }
 
 /// The body of a request's event in version 3.
-fn request(event: &str, id: u64, recipient: u64) -> Value {
+pub fn request(event: &str, id: u64, recipient: u64) -> Value {
     changed("rs_initiated_v3", |body| {
         body["metadata"]["event_type"] = event.into();
         body["data"]["id"] = id.into();
@@ -210,7 +194,7 @@ fn request(event: &str, id: u64, recipient: u64) -> Value {
 }
 
 /// The completion of that request, with the id of its signed file.
-fn completion(file: u64, recipient: u64) -> Value {
+pub fn completion(file: u64, recipient: u64) -> Value {
     changed("rs_completed_v3_file_id_only", |body| {
         body["data"]["id"] = file.into();
         body["data"]["signed_file_id"] = file.to_string().into();

@@ -1,4 +1,4 @@
 //! SignEasy: its callbacks and archiving.
 
 mod archive;
-mod callbacks;
+pub mod callbacks;

@@ -1,0 +1,132 @@
+//! Erasure (GDPR) reaches everything about a person: afterwards, no byte of them is in table or bucket.
+
+use countersign::{
+    domain::{LedgerError, Proven, Route, Subject},
+    forget::{Forgotten, forget},
+    intake,
+    ledger::{ArchiveState, Ledger},
+    time,
+};
+use end_to_end::{
+    DirectFunctions, LocalStack, Stored, from_now, harness::deliveries, legalesign, pack, quicklysign,
+    signeasy::document,
+};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::signeasy::callbacks::{completion, request};
+
+/// The person, in everything that is sent about them.
+const PERSON: &str = "bob.private";
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+async fn try_to_forget(ledger: &Ledger, subject: &Subject) -> Result<Option<Forgotten>, LedgerError> {
+    forget(ledger, &deliveries::services(), subject.provider, &subject.id, time::now()).await
+}
+
+async fn forgotten(ledger: &Ledger, subject: &Subject) -> Forgotten {
+    try_to_forget(ledger, subject).await.unwrap().expect("a known subject")
+}
+
+/// Callbacks about a request and its signed file: small ones, and one whose body is in the bucket.
+async fn complete_a_request(stack: &LocalStack, id: u64) {
+    let mut bodies = [request("rs.initiated", id, id), request("rs.viewed", id, id), completion(id + 5, id)];
+    for (body, padding) in bodies.iter_mut().zip([0, 0, 10_000]) {
+        body["data"]["name"] = format!("Contract of {PERSON}").into();
+        body["data"]["recipients"][0]["email"] = format!("{PERSON}@example.com").into();
+        body["data"]["message"] = PERSON.repeat(padding / PERSON.len()).into();
+        assert_eq!(stack.post_signeasy(body).await.status, 200);
+    }
+    stack.wait_for_archive(&document(&id.to_string()), &[ArchiveState::Archived]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_and_its_signed_file_are_erased_by_either_id() {
+    let stack = LocalStack::start_for_signeasy().await;
+    for (request, by) in [(1000, 1000), (2000, 2005)] {
+        stack.simulator.request(&request.to_string()).signed_as(&(request + 5).to_string());
+        complete_a_request(&stack, request).await;
+        assert!(stack.everything().await.contains(PERSON));
+        let done = forgotten(&stack.ledger(), &document(&by.to_string())).await;
+        let both = [request, request + 5].map(|id| document(&id.to_string()));
+        assert_eq!((done.subjects.as_slice(), done.deliveries.len()), (&both[..], 3));
+        assert!(done.shared_deliveries.is_empty() && done.kept_objects.is_empty());
+        assert!(!stack.everything().await.contains(PERSON));
+        for subject in both {
+            let timeline = stack.timeline_with_payloads(&subject).await;
+            assert!(timeline.document.forgotten_at.is_some() && timeline.pdfs.is_empty(), "{}", subject.id);
+        }
+        assert!(stack.keys().await.is_empty(), "{:?}", stack.keys().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_and_names_that_are_no_codes_are_erased() {
+    let stack = LocalStack::start().await;
+    let entry = |name: &str, value: &str| {
+        let uri = "/api/v1/document/private/";
+        json!({"timestamp": "2018-03-20T07:09:52", "name": name, "value": value, "resource_uri": uri})
+    };
+    let entries = [
+        entry("status", "10"),
+        entry("rejectReason", &format!("{PERSON} refuses")),
+        entry(&format!("asked by {PERSON}"), "1"),
+    ];
+    assert_eq!(stack.post_batch(&entries).await.status, 200);
+    forgotten(&stack.ledger(), &legalesign::document("private")).await;
+    assert!(!stack.everything().await.contains(PERSON));
+    let events = stack.timeline(&legalesign::document("private")).await.events;
+    let mut left: Vec<_> = events.iter().map(|event| (event.name.as_str(), event.value.as_deref())).collect();
+    left.sort_unstable();
+    assert_eq!(left, [("forgotten", None), ("rejectReason", None), ("status", Some("10"))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_was_set_aside_because_of_its_webhook_is_erased() {
+    let stack = LocalStack::start_with_environment(&[("QUICKLYSIGN_SUBSCRIPTIONS", "strict")]).await;
+    let body = json!({
+        "webhook_key": "unknown", "entity_type": "Document", "entity_key": "aside",
+        "callback_event": "document_updated", "note": PERSON,
+    });
+    let answer = stack.post(Route::Quicklysign, "application/json", body.to_string()).await;
+    assert_eq!(answer.verdict(), (200, "set_aside", "unreadable"));
+    assert!(stack.everything().await.contains(PERSON));
+    let done = forgotten(&stack.ledger(), &pack("aside")).await;
+    assert_eq!(done.deliveries, [answer.delivery().parse().unwrap()]);
+    assert!(!stack.everything().await.contains(PERSON));
+}
+
+fn callback(id: &str) -> Proven {
+    deliveries::delivery(Route::Quicklysign, quicklysign::body("final_document_generated", id))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unfinished_delivery_that_is_erased_no_longer_waits_for_the_sweep() {
+    let functions = DirectFunctions::start().await;
+    let ledger = functions.ledger();
+    let delivery = callback("unfinished");
+    // As a crash leaves it, with the old version that a bucket keeps of a spooled delivery.
+    ledger.accept(&delivery).await.unwrap();
+    ledger.record(&delivery, &deliveries::services().read(&delivery).unwrap()).await.unwrap();
+    let spooled = format!("deliveries/pending/{}", delivery.id());
+    functions.put_object(&spooled, quicklysign::body("final_document_generated", "unfinished")).await;
+    let done = forgotten(&ledger, &pack("unfinished")).await;
+    assert_eq!((done.deliveries.as_slice(), done.objects.as_slice()), (&[delivery.id().clone()][..], &[spooled][..]));
+    let swept = functions.sweep(from_now(HOUR)).await;
+    assert_eq!((swept.recorded, swept.still_unfinished), (0, 0));
+    assert!(functions.keys().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_erased_while_a_worker_could_add_to_it() {
+    let functions = DirectFunctions::start().await;
+    let ledger = functions.ledger();
+    let delivery = callback("busy");
+    ledger.accept(&delivery).await.unwrap();
+    intake::record(&ledger, &deliveries::services(), &delivery).await.unwrap();
+    let lease = ledger.lease(&pack("busy"), HOUR).await.unwrap();
+    assert!(lease.is_some());
+    assert_eq!(try_to_forget(&ledger, &pack("busy")).await.err(), Some(LedgerError::Busy));
+    assert!(ledger.delivery(delivery.id()).await.is_ok(), "its body is there");
+}
