@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    domain::Unavailable,
+    domain::{LONGEST_PAUSE, Unavailable},
     ledger::{ArchiveJob, JobOutcome},
 };
 
@@ -22,9 +22,6 @@ const BACKOFF: [SignedDuration; 8] = [
 
 /// Pause before the next query for a document that isn't ready, unless the service names one.
 const NOT_READY: SignedDuration = SignedDuration::from_mins(2);
-
-/// The longest pause that a service can ask for. A longer one would be a mistake that no alarm shows.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Pause before the next query of a job that the API's credentials don't suffice for. It continues without an operator's
 /// command once they do.

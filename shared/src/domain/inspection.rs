@@ -145,6 +145,9 @@ pub enum Unavailable {
     },
 }
 
+/// The longest pause that a service can ask for. A longer one would be a mistake that no alarm shows.
+pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
+
 impl Unavailable {
     /// A failure with this code.
     #[must_use]

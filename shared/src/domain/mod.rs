@@ -28,7 +28,7 @@ pub use envelope::Envelope;
 pub use error::{LedgerError, Stop};
 pub use event::{Event, EventId, Identity, Kind, Parts, TimeSource, Trust};
 pub use file_name::FileName;
-pub use inspection::{Deferral, FinalDocument, Inspection, Role, Unavailable};
+pub use inspection::{Deferral, FinalDocument, Inspection, LONGEST_PAUSE, Role, Unavailable};
 pub use known::{History, Known, PastEvent};
 pub use outcome::Outcome;
 pub use pdf_signature::{Chain, Coverage, PdfSignature, PdfSignatures, PdfVerdict, SignatureKind, SignatureVerdict};

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Queried, Reconcile, Trouble};
 use crate::{
-    domain::{LedgerError, Unavailable},
+    domain::{LONGEST_PAUSE, LedgerError, Unavailable},
     ledger::Cursor,
 };
 
@@ -41,7 +41,7 @@ pub(super) fn next(unavailable: &Unavailable, failures: &mut usize) -> Next {
     let stop =
         |pause| Next::Stop(Halt { reason: unavailable.reason().to_owned(), pause, trouble: trouble(unavailable) });
     match unavailable {
-        Unavailable::RateLimited { after } => stop(Some(after.unwrap_or(PAUSE))),
+        Unavailable::RateLimited { after } => stop(Some(after.unwrap_or(PAUSE).min(LONGEST_PAUSE))),
         Unavailable::NotConfigured => stop(None),
         Unavailable::Failed { .. } | Unavailable::Denied { .. } => {
             *failures += 1;
@@ -83,5 +83,21 @@ impl Reconcile {
         result.trouble = trouble;
         let not_before = pause.and_then(|pause| now.checked_add(pause).ok());
         self.ledger.set_cursor(name, &Cursor { not_before, ..cursor }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_can_ask_for_a_pause_of_a_day_at_most() {
+        let hour = SignedDuration::from_hours(1);
+        for (asked, pause) in
+            [(None, PAUSE), (Some(hour), hour), (Some(SignedDuration::from_secs(u32::MAX.into())), LONGEST_PAUSE)]
+        {
+            let Next::Stop(halt) = next(&Unavailable::RateLimited { after: asked }, &mut 0) else { panic!("goes on") };
+            assert_eq!(halt.pause, Some(pause));
+        }
     }
 }

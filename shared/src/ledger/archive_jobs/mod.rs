@@ -99,11 +99,19 @@ impl Ledger {
 
     /// Makes a job due on an operator's request, as if it were new and of any group. `false` if the subject has no job.
     ///
+    /// A lease that holds stays, because its worker is fetching the documents. It finds that the job was requested again,
+    /// and the job is handed over once more when the worker is done.
+    ///
     /// # Errors
     /// When DynamoDB can't be written to.
     pub async fn retry(&self, subject: &Subject) -> Result<bool, LedgerError> {
-        let update = self.due_anew(subject).remove(attribute::CLAIM).remove(attribute::GROUPS);
-        update.only_if("attribute_exists(#state)", []).was_done().await
+        let again = || self.due_anew(subject).remove(attribute::GROUPS);
+        let is_free = "attribute_exists(#state) AND (attribute_not_exists(#claim) OR #claim < ?)";
+        let free = again().remove(attribute::CLAIM).only_if(is_free, [time::now().into()]);
+        if free.was_done().await? {
+            return Ok(true);
+        }
+        again().only_if("attribute_exists(#state)", []).was_done().await
     }
 
     /// Makes a waiting, blocked or stuck job due. `false` if it is leased, or has changed since it was read.

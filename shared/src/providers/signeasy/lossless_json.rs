@@ -3,16 +3,23 @@
 //! `serde_json::Value` isn't safe for secrets and identity. Of a repeated key it keeps only the last value, so a token could
 //! be checked in one place and stored from another. It also rounds numbers that don't fit into 64 bits, so two different
 //! bodies could become equal.
+//!
+//! A text is checked by `serde_json`, and then read in one pass. What isn't asked for is skipped without being stored, and
+//! the number of values is limited, so that time and memory are bounded by the size of the text.
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
 
 use crate::json::without_byte_order_marks;
 
 /// Documented bodies nest 4 deep.
 const MAX_DEPTH: usize = 64;
+
+/// Maximum number of values that are stored of one text: about 10 MB, apart from the texts themselves. A recipient has some
+/// twenty values, so this is a request with thousands of recipients.
+const MAX_VALUES: usize = 100_000;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Json {
@@ -25,28 +32,16 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Parses a text; `None` if it isn't JSON, or is nested too deeply.
+    /// Parses a text; `None` if it isn't JSON, is nested too deeply, or has too many values.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        // This checks the whole text; below, its parts are only split.
-        let raw: &RawValue = serde_json::from_str(text).ok()?;
-        Self::split(raw.get(), MAX_DEPTH)
+        Reader::new(text)?.value(MAX_DEPTH)
     }
 
-    fn split(text: &str, depth: usize) -> Option<Self> {
-        let deeper = |value: &RawValue| Self::split(value.get(), depth.checked_sub(1)?);
-        match text.as_bytes().first()? {
-            b'{' => {
-                let Members(members) = serde_json::from_str(text).ok()?;
-                let members = members.into_iter().map(|(Text(key), value)| Some((key, deeper(value)?)));
-                members.collect::<Option<_>>().map(Self::Object)
-            }
-            b'[' => {
-                let values: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-                values.into_iter().map(deeper).collect::<Option<_>>().map(Self::Array)
-            }
-            b'"' => serde_json::from_str(text).ok().map(|Text(text)| Self::Text(text)),
-            _ => Some(Self::Plain(text.to_owned())),
-        }
+    /// Parses only some members of an object: `path` has the names of those that are wanted, on each level. What is in
+    /// the last of them is left out, if it is an object or an array. `None` if the text isn't JSON, or has too many such
+    /// members.
+    pub(super) fn parse_members(text: &str, path: &[&[&str]]) -> Option<Self> {
+        Reader::new(text)?.members(path)
     }
 
     /// Every value of a key, in the order of the text; none if this isn't an object.
@@ -176,28 +171,139 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// An object's members in the order of the text.
-struct Members<'a>(Vec<(Text, &'a RawValue)>);
+/// Reads a text that was checked to be JSON, from its beginning to its end.
+struct Reader<'a> {
+    rest: &'a str,
+    /// How many more values may be stored.
+    values: usize,
+}
 
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyObject;
-        impl<'de> Visitor<'de> for AnyObject {
-            type Value = Members<'de>;
+impl<'a> Reader<'a> {
+    /// `None` if the text isn't JSON.
+    fn new(text: &'a str) -> Option<Self> {
+        let checked: &RawValue = serde_json::from_str(text).ok()?;
+        Some(Self { rest: checked.get(), values: MAX_VALUES })
+    }
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+    fn value(&mut self, depth: usize) -> Option<Json> {
+        self.values = self.values.checked_sub(1)?;
+        match self.peek()? {
+            b'{' => self
+                .list(b'}', |reader| Some(Some((reader.key()?, reader.value(depth.checked_sub(1)?)?))))
+                .map(Json::Object),
+            b'[' => self.list(b']', |reader| reader.value(depth.checked_sub(1)?).map(Some)).map(Json::Array),
+            b'"' => self.text().map(Json::Text),
+            _ => Some(Json::Plain(self.take_plain()?.to_owned())),
+        }
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
+    /// See [`Json::parse_members`].
+    fn members(&mut self, path: &[&[&str]]) -> Option<Json> {
+        self.values = self.values.checked_sub(1)?;
+        match (self.peek()?, path.split_first()) {
+            (b'{', Some((wanted, below))) => self
+                .list(b'}', |reader| {
+                    let key = reader.key()?;
+                    if wanted.contains(&key.as_str()) {
+                        return Some(Some((key, reader.members(below)?)));
+                    }
+                    reader.skip()?;
+                    Some(None)
+                })
+                .map(Json::Object),
+            (b'{', None) => self.skip().map(|()| Json::Object(Vec::new())),
+            (b'[', _) => self.skip().map(|()| Json::Array(Vec::new())),
+            _ => self.value(0),
+        }
+    }
+
+    /// The items of an object or array, up to its closing bracket. `item` returns `Some(None)` for one that it skipped.
+    fn list<T>(&mut self, close: u8, mut item: impl FnMut(&mut Self) -> Option<Option<T>>) -> Option<Vec<T>> {
+        let mut items = Vec::new();
+        self.take(1)?;
+        if self.peek()? == close {
+            self.take(1)?;
+            return Some(items);
+        }
+        loop {
+            items.extend(item(self)?);
+            let is_last = self.peek()? == close;
+            self.take(1)?;
+            if is_last {
+                return Some(items);
             }
         }
-        deserializer.deserialize_map(AnyObject)
+    }
+
+    /// A member's name, with the colon after it.
+    fn key(&mut self) -> Option<String> {
+        self.peek()?;
+        let key = self.text()?;
+        self.peek()?;
+        self.take(1)?;
+        Some(key)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        serde_json::from_str(self.take_text()?).ok().map(|Text(text)| text)
+    }
+
+    /// Skips a value, however deep it is.
+    fn skip(&mut self) -> Option<()> {
+        let mut open = 0_usize;
+        loop {
+            match self.peek()? {
+                b'{' | b'[' => {
+                    open += 1;
+                    self.take(1)?;
+                }
+                b'}' | b']' => {
+                    open = open.checked_sub(1)?;
+                    self.take(1)?;
+                }
+                b',' | b':' => {
+                    self.take(1)?;
+                }
+                b'"' => {
+                    self.take_text()?;
+                }
+                _ => {
+                    self.take_plain()?;
+                }
+            }
+            if open == 0 {
+                return Some(());
+            }
+        }
+    }
+
+    /// The next byte that isn't whitespace, which isn't taken.
+    fn peek(&mut self) -> Option<u8> {
+        self.rest = self.rest.trim_ascii_start();
+        self.rest.bytes().next()
+    }
+
+    /// A text in its quotes.
+    fn take_text(&mut self) -> Option<&'a str> {
+        let mut is_escaped = false;
+        let end = self.rest.bytes().skip(1).position(|byte| {
+            let is_end = byte == b'"' && !is_escaped;
+            is_escaped = byte == b'\\' && !is_escaped;
+            is_end
+        })?;
+        self.take(end + 2)
+    }
+
+    /// A number, `true`, `false` or `null`.
+    fn take_plain(&mut self) -> Option<&'a str> {
+        let is_end = |byte: u8| matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace();
+        self.take(self.rest.bytes().position(is_end).unwrap_or(self.rest.len()))
+    }
+
+    fn take(&mut self, bytes: usize) -> Option<&'a str> {
+        let (taken, rest) = self.rest.split_at_checked(bytes)?;
+        self.rest = rest;
+        Some(taken)
     }
 }
 
@@ -254,6 +360,27 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Json::parse(&nested(MAX_DEPTH)).is_some());
         assert_eq!(Json::parse(&nested(100_000)), None);
+    }
+
+    #[test]
+    fn the_number_of_stored_values_is_limited() {
+        let array = |values: usize| format!("[{}1]", "1,".repeat(values - 1));
+        assert!(Json::parse(&array(MAX_VALUES - 1)).is_some());
+        assert_eq!(Json::parse(&array(MAX_VALUES)), None);
+        let members = |count: usize| format!("{{{}\"a\":1}}", "\"a\":1,".repeat(count - 1));
+        assert_eq!(Json::parse(&members(MAX_VALUES)), None);
+        assert_eq!(Json::parse_members(&members(MAX_VALUES), &[&["a"]]), None);
+    }
+
+    #[test]
+    fn only_the_wanted_members_are_stored() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let many = format!("[{}1]", "1,".repeat(2 * MAX_VALUES));
+        let text = format!(
+            r#"{{"data": {deep}, "m\u0065ta" : {{"x": {many}, "token":"a\"}}", "y":"\\", "token" : [{{"z": 1}}] }},"meta":[1],"meta":null}}"#
+        );
+        let json = Json::parse_members(&text, &[&["meta"], &["token"]]).unwrap();
+        assert_eq!(json.compact(), r#"{"meta":{"token":"a\"}","token":[]},"meta":[],"meta":null}"#);
     }
 
     #[test]

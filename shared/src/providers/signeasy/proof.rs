@@ -12,8 +12,11 @@
 //! a configured token. Once a token is rotated out of the secret, its deliveries can't be proven again. Their records
 //! still say that they were proven, and have the positions of the tokens that proved them.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::{constant_time, digest, hmac};
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -34,6 +37,12 @@ const SEAL_PREFIX: &str = "hmac-sha256:";
 
 /// Replaces a token found outside its documented place.
 const REMOVED: &str = "[token]";
+
+/// The members of a body that its proof needs, by level.
+const PROVING: &[&[&str]] = &[&["metadata"], &["event_type", "token"]];
+
+/// Maximum number of times that a text is decoded to find a token in it: a URL within a URL within a URL.
+const MAX_ESCAPED: usize = 3;
 
 /// The secrets that prove SignEasy's callbacks.
 pub(super) struct ProofSecrets {
@@ -90,7 +99,9 @@ pub(super) fn prove(
     if policy == TokenPolicy::Required && secrets.tokens.is_none() {
         return Err(Rejection::NotConfigured("SignEasy's proof secret has no `tokens`"));
     }
-    let json = text_of(body).and_then(Json::parse).ok_or(Rejection::Malformed("not_json"))?;
+    let text = text_of(body).ok_or(Rejection::Malformed("not_json"))?;
+    // Nothing else of the body is stored before it is proven.
+    let json = Json::parse_members(text, PROVING).ok_or(Rejection::Malformed("not_json"))?;
     let Json::Object(_) = json else { return Err(Rejection::Malformed("not_an_object")) };
     let sent = sent_token(&json)?;
     let position = match (&sent, policy) {
@@ -116,7 +127,10 @@ pub(super) fn prove(
         }
     };
     let body = match path_token {
-        Some(path_token) => stored(json, sent.as_ref(), path_token, secrets),
+        Some(path_token) => {
+            let json = Json::parse(text).ok_or(Rejection::Malformed("too_complex"))?;
+            stored(json, sent.as_ref(), path_token, secrets)
+        }
         None => body.clone(),
     };
     Ok(OwnProof::BodyToken { position, body })
@@ -165,7 +179,7 @@ fn sent_token(json: &Json) -> Result<Option<Sent>, Rejection> {
 }
 
 /// The body as it may be stored: with the seal in `metadata.token`, and without a token's value in any other field or
-/// spelling. Inside a longer text (a URL, say) only the tokens that this request carried can be found; of others only
+/// spelling. A text with an escaped token is stored decoded. Inside a longer text (a URL, say) only the tokens that this request carried can be found; of others only
 /// the hash is known.
 fn without_tokens(mut json: Json, sent: Option<&Sent>, path_token: &SecretString, secrets: &ProofSecrets) -> Json {
     let token = if let Some(Sent::Token(token)) = sent { Some(token) } else { None };
@@ -180,11 +194,21 @@ fn without_tokens(mut json: Json, sent: Option<&Sent>, path_token: &SecretString
             && (secrets.position(&secret).is_some() || secrets.url_tokens.position(&secret).is_some())
     };
     json.replace_texts(&|text| {
-        if is_token(text) {
-            return Some(REMOVED.to_owned());
+        let mut text = text.to_owned();
+        let mut masked = None;
+        // In a URL, a token may be escaped.
+        for _ in 0..=MAX_ESCAPED {
+            if is_token(&text) {
+                return Some(REMOVED.to_owned());
+            }
+            if tokens().any(|secret| text.contains(secret)) {
+                text = tokens().fold(text, |text, secret| text.replace(secret, REMOVED));
+                masked = Some(text.clone());
+            }
+            let Cow::Owned(decoded) = percent_decode_str(&text).decode_utf8_lossy() else { break };
+            text = decoded;
         }
-        let holds_one = tokens().any(|secret| text.contains(secret));
-        holds_one.then(|| tokens().fold(text.to_owned(), |text, secret| text.replace(secret, REMOVED)))
+        masked
     });
     let instead = match sent {
         Some(Sent::Token(token)) => seal(&sha256(path_token), &sha256(token)),

@@ -262,6 +262,33 @@ fn tokens_are_redacted_from_every_stored_text_in_any_spelling() {
 }
 
 #[test]
+fn escaped_tokens_in_urls_are_redacted() {
+    let escape = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let once = escape(PATH_TOKEN);
+    let twice = once.replace('%', "%25");
+    let text = json!({
+        "data": {"id": 7, "once": format!("https://api/x/{once}?a=50%"), "twice": format!("?next={twice}&clear={PATH_TOKEN}"),
+            "older": escape("an-older-token"), "other": "100%25 done"},
+        "metadata": {"event_type": "rs.viewed", "token": TOKEN},
+    });
+    let delivery = proven(Required, &text.to_string()).ok().unwrap();
+    let kept: Value = serde_json::from_str(&stored(&delivery)).unwrap();
+    let data = [&kept["data"]["once"], &kept["data"]["twice"], &kept["data"]["older"], &kept["data"]["other"]];
+    assert_eq!(data, ["https://api/x/[token]?a=50%", "?next=[token]&clear=[token]", "[token]", "100%25 done"]);
+}
+
+#[test]
+fn a_body_is_proven_before_its_values_are_stored() {
+    let values = "1,".repeat(200_000);
+    let text = |token: &str| {
+        format!(r#"{{"data":{{"id":7,"all":[{values}1]}},"metadata":{{"event_type":"rs.viewed","token":"{token}"}}}}"#)
+    };
+    let cause = |text: &str| proven(Required, text).err().unwrap().cause();
+    assert_eq!(cause(&text("a-wrong-token-of-a-sender")), "token_wrong");
+    assert_eq!(cause(&text(TOKEN)), "too_complex");
+}
+
+#[test]
 fn tokens_are_redacted_from_a_body_without_metadata_token() {
     let text = json!({"data": {"id": 7, "name": TOKEN}, "metadata": {"event_type": "rs.viewed"}, "token": TOKEN});
     let delivery = proven(IfPresent, &text.to_string()).ok().unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign::{
     deadline::Deadline,
     domain::{DeliveryId, Kind, Outcome, Proven, Route, Subject},
-    ledger::ArchiveState,
+    ledger::{ArchiveState, JobOutcome},
     sweep::{Sweep, Swept},
 };
 use countersign_cli::stack::TABLE;
@@ -34,6 +34,21 @@ fn an_hour_ago() -> Timestamp {
 
 async fn outcome(functions: &DirectFunctions, id: &DeliveryId) -> Outcome {
     functions.ledger().delivery(id).await.unwrap().unwrap().record.outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_by_hand_starts_no_second_worker() {
+    let functions = DirectFunctions::start().await;
+    let ledger = functions.ledger();
+    let delivery = callback("final_document_generated", "retried");
+    ledger.accept(&delivery).await.unwrap();
+    ledger.record(&delivery, &deliveries::services().read(&delivery).unwrap()).await.unwrap();
+    let subject = pack("retried");
+    let first = ledger.lease(&subject, HOUR).await.unwrap().expect("a due job");
+    assert!(ledger.retry(&subject).await.unwrap());
+    assert!(ledger.lease(&subject, HOUR).await.unwrap().is_none(), "the first worker is at it");
+    ledger.complete(&first, &JobOutcome::Archived).await.unwrap();
+    assert!(ledger.lease(&subject, HOUR).await.unwrap().is_some(), "it was requested again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
