@@ -142,5 +142,6 @@ fn gateway_event(post: &Post, token: &str) -> Result<Value> {
         request = request.header(*name, value);
     }
     let (head, ()) = request.body(())?.into_parts();
-    Ok(gateway::event::of(post.route, token, &head, &post.body))
+    let matched = gateway::Matched::of(&head.method, head.uri.path()).context("no route")?;
+    Ok(gateway::event::of(&matched, &head, &post.body))
 }

@@ -48,6 +48,8 @@ async fn log_lines_name_the_outcome_and_contain_nothing_of_the_request() {
     let rejected_url = stack.endpoints.http.clone() + "/callbacks/quicklysign/a-wrong-path-token?query=secret-query";
     let headers = [("authorization", "secret-header"), ("user-agent", "secret-agent")];
     stack.post_to(&rejected_url, &headers, r#"{"entity_key": "person@example.com"}"#).await;
+    let unknown_url = stack.endpoints.http.clone() + "/callbacks/secret-service/a-wrong-path-token";
+    stack.post_to(&unknown_url, &headers, r#"{"entity_key": "person@example.com"}"#).await;
     let large = vec![b' '; 4_500_001];
     stack.post(Route::Quicklysign, "application/json", large).await;
     stack.functions.reconcile.handle(reconcile::Task::Sweep, reconcile::TIME_LIMIT).await.unwrap();
@@ -70,6 +72,9 @@ async fn log_lines_name_the_outcome_and_contain_nothing_of_the_request() {
         (&json!("quicklysign"), &json!("logged"))
     );
     assert_eq!(line_of("deliveries_swept")["UnfinishedDeliveries"], 0);
+    let line = line_of("callback_path_unknown");
+    assert_eq!(line["CallbackPathsUnknown"], 1);
+    assert_eq!(line.get("provider"), None);
     let jobs = line_of("jobs_swept");
     assert_eq!((&jobs["OldestDueArchive"], &jobs["OldestWaitingArchive"]), (&json!(0), &json!(0)));
     let rejections: Vec<_> = own_lines(&lines).filter(|line| line["message"] == "refused").collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// A longer header or query value is not a documented one, and isn't kept.
 const MAX_KEPT_TEXT: usize = 4096;
 
-/// The longest value of `?event=` that is kept, in bytes.
+/// The longest name of an event in a URL that is kept, in bytes.
 const MAX_EVENT: usize = 64;
 
 /// The parts of a request besides its body that proof and parser need.
@@ -13,7 +13,8 @@ const MAX_EVENT: usize = 64;
 pub struct Envelope {
     /// The kept headers, by lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// The value of `?event=`, in which a subscription's URL names the subscription.
+    /// The value of `?event=`, or the path's segment before the token, in which a subscription's URL names the
+    /// subscription.
     pub event: Option<String>,
 }
 
@@ -31,6 +32,12 @@ impl Envelope {
         let event = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
             .find_map(|(name, value)| (name == "event" && value.len() <= MAX_EVENT).then(|| value.into_owned()));
         Self { headers: kept.iter().filter_map(keep).collect(), event }
+    }
+
+    /// The same with the event that the path names, if it names one.
+    #[must_use]
+    pub fn with_event(self, event: Option<String>) -> Self {
+        Self { event: event.filter(|value| value.len() <= MAX_EVENT).or(self.event), ..self }
     }
 
     /// A kept header's value.

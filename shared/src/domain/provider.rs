@@ -95,6 +95,26 @@ impl Route {
         }
     }
 
+    /// The path up to the path token, with the slash before it.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        self.path().trim_end_matches("{token}")
+    }
+
+    /// The route that catches every path below [`Route::prefix`], such as one with a slash at its end, as API Gateway's
+    /// routes spell it.
+    #[must_use]
+    pub fn any_path(self) -> String {
+        format!("{}{{path+}}", self.prefix())
+    }
+
+    /// Whether the path may name an event before the path token, for forms that refuse URLs with a query:
+    /// `…/{event}/{token}` instead of `…/{token}?event={event}`.
+    #[must_use]
+    pub const fn names_event(self) -> bool {
+        matches!(self, Self::LegalesignRealtime)
+    }
+
     /// The service that posts there.
     #[must_use]
     pub const fn provider(self) -> Provider {

@@ -14,6 +14,10 @@ const RETRY_AFTER_SECONDS: u16 = 30;
 pub enum Verdict {
     /// The service isn't in use.
     NotInUse,
+    /// The method isn't POST: a browser, or the check of a URL.
+    NotPosted,
+    /// No callback has this path.
+    UnknownPath,
     /// The body is over `MAX_BODY_BYTES`.
     TooLarge,
     /// The path token or the service's own proof is wrong.
@@ -42,7 +46,8 @@ impl Verdict {
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::NotInUse => StatusCode::NOT_FOUND,
+            Self::NotInUse | Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::NotPosted => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unproven => StatusCode::UNAUTHORIZED,
             Self::Malformed => StatusCode::BAD_REQUEST,
@@ -55,7 +60,12 @@ impl Verdict {
     #[must_use]
     pub const fn outcome(self) -> &'static str {
         match self {
-            Self::NotInUse | Self::TooLarge | Self::Unproven | Self::Malformed => "rejected",
+            Self::NotInUse
+            | Self::NotPosted
+            | Self::UnknownPath
+            | Self::TooLarge
+            | Self::Unproven
+            | Self::Malformed => "rejected",
             Self::Unavailable | Self::NotConfigured => "unavailable",
             Self::SetAside => Outcome::SetAside.as_str(),
             Self::Accepted => Outcome::Accepted.as_str(),
@@ -69,6 +79,8 @@ impl Verdict {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::NotInUse => "not_in_use",
+            Self::NotPosted => "not_posted",
+            Self::UnknownPath => "unknown_path",
             Self::TooLarge => "too_large",
             Self::Unproven => "unproven",
             Self::Malformed => "malformed",
@@ -133,6 +145,9 @@ impl Answer {
         *response.status_mut() = verdict.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if verdict == Verdict::NotPosted {
+            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
         if verdict.status() == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }

@@ -23,6 +23,7 @@ mod receiver;
 mod record;
 mod rejections;
 mod subscription;
+mod target;
 
 use tokio::time::{Instant, timeout_at};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, info_span};
@@ -12,6 +12,7 @@ use super::{
     Answer, Verdict, in_time,
     record::{Stored, record_reading},
     rejections::Rejections,
+    target::{self, Target},
 };
 use crate::{
     aws::Aws,
@@ -88,13 +89,21 @@ impl<S: Service> Receiver<S> {
     }
 
     /// Receives one HTTP request. The last segment of its path is the path token.
+    ///
+    /// What isn't posted is answered the same whatever the path is, so that it tells nothing about the token.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<String> {
         let received_at = time::now();
         let (head, body) = request.into_parts();
-        let token = head.uri.path().rsplit('/').next().unwrap_or_default();
-        let token = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
-        let envelope = Envelope::of(&head.headers, head.uri.query(), self.endpoint.kept_headers);
-        let request = Unproven::new(self.route(), SecretString::from(&*token), envelope, body, received_at);
+        if head.method != Method::POST {
+            return Answer::nothing_kept(Verdict::NotPosted).to_http();
+        }
+        let Some(Target { token, event }) = target::of(self.route(), head.uri.path()) else {
+            // Without the provider: the gateway passes paths of no service on, too.
+            tracing::warn!(event = "callback_path_unknown", size = body.len(), metric.CallbackPathsUnknown = 1);
+            return Answer::nothing_kept(Verdict::UnknownPath).to_http();
+        };
+        let envelope = Envelope::of(&head.headers, head.uri.query(), self.endpoint.kept_headers).with_event(event);
+        let request = Unproven::new(self.route(), SecretString::from(token), envelope, body, received_at);
         let answer = self.receive(request).instrument(info_span!("callback", provider = %self.route().provider()));
         answer.await.to_http()
     }

@@ -47,7 +47,7 @@ const fn count(name: &'static str) -> Metric {
 }
 
 /// Every metric. `template.yaml` has an alarm for each one that requires an operator's action.
-pub const METRICS: [Metric; 24] = [
+pub const METRICS: [Metric; 25] = [
     // Outcomes of callbacks.
     count("Recorded"),
     count("Duplicates"),
@@ -63,6 +63,8 @@ pub const METRICS: [Metric; 24] = [
     // Spooled deliveries: stored in the bucket because DynamoDB was unavailable.
     count("LeftPending"),
     count("NotConfigured"),
+    // Posts below /callbacks/ that no callback has the path of.
+    count("CallbackPathsUnknown"),
     // Archiving.
     count("ArchivedDocuments"),
     count("BrokenPdfSignatures"),

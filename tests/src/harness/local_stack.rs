@@ -85,7 +85,12 @@ impl LocalStack {
 
     /// Posts a body to a URL. Headers without a value are left out.
     pub async fn post_to(&self, url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
-        let mut request = Request::builder().method(Method::POST).uri(url);
+        self.send(Method::POST, url, headers, body).await
+    }
+
+    /// The same with any method.
+    pub async fn send(&self, method: Method, url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+        let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
             request = request.header(*name, *value);
         }

@@ -22,7 +22,8 @@ pub fn gateway_request(
         request = request.header(*name, *value);
     }
     let (head, ()) = request.body(()).expect("a request").into_parts();
-    http_event::request(&gateway::event::of(route, token, &head, body).to_string()).expect("an event").0
+    let matched = gateway::Matched::of(&head.method, head.uri.path()).expect("a route");
+    http_event::request(&gateway::event::of(&matched, &head, body).to_string()).expect("an event").0
 }
 
 /// The message that the pipe puts on the queue for a subject's archive job.

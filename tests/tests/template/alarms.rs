@@ -195,12 +195,12 @@ fn a_mistake_of_a_pack_s_creator_is_not_urgent() {
     assert_eq!(template.resource("QuicklysignSubscribeErrors").property("/AlarmActions/0/Ref"), "WarningTopic");
 }
 
-/// Anyone can send a large request, or one with a wrong token.
+/// Anyone can send a large request, or one with a wrong token or path.
 #[test]
 fn what_a_stranger_can_cause_is_not_urgent() {
     let template = Template::read();
     let rejections = Provider::ALL.map(|provider| template_name(&provider.variable("REFUSED")));
-    for alarm in rejections.iter().map(String::as_str).chain(["CallbackTooLarge"]) {
+    for alarm in rejections.iter().map(String::as_str).chain(["CallbackTooLarge", "CallbackPathUnknown"]) {
         assert_eq!(template.resource(alarm).property("/AlarmActions/0/Ref"), "WarningTopic", "{alarm}");
     }
 }

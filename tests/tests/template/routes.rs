@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use countersign::domain::Route;
+use countersign_cli::stack::gateway::Matched;
+use http::Method;
 
 use super::template::{Parameters, Template};
 
@@ -16,6 +18,14 @@ pub const fn function(route: Route) -> &'static str {
     }
 }
 
+/// The key of the route that catches everything below `/callbacks/` that no other route matches.
+const FALLBACK: &str = "ANY /callbacks/{path+}";
+
+/// The keys of a callback's routes.
+fn keys(route: Route) -> [String; 2] {
+    [format!("POST {}", route.path()), format!("POST {}", route.any_path())]
+}
+
 #[test]
 fn every_route_calls_its_function_and_there_are_no_other_routes() {
     let template = Template::read();
@@ -24,16 +34,29 @@ fn every_route_calls_its_function_and_there_are_no_other_routes() {
         for event in of.value["Properties"]["Events"].as_object().into_iter().flatten().map(|(_, event)| event) {
             if event["Type"] == "HttpApi" {
                 let properties = &event["Properties"];
-                assert_eq!(
-                    (&properties["Method"], &properties["PayloadFormatVersion"]),
-                    (&"POST".into(), &"2.0".into())
-                );
-                found.insert((properties["Path"].as_str().expect("a path"), of.id));
+                assert_eq!(properties["PayloadFormatVersion"], "2.0");
+                let text = |name: &str| properties[name].as_str().expect("a text");
+                found.insert((format!("{} {}", text("Method"), text("Path")), of.id));
             }
         }
     }
-    let expected: BTreeSet<_> = Route::ALL.into_iter().map(|route| (route.path(), function(route))).collect();
-    assert_eq!(found, expected);
+    let of_callbacks = Route::ALL.into_iter().flat_map(|route| keys(route).map(|key| (key, function(route))));
+    let expected = of_callbacks.chain([(FALLBACK.to_owned(), function(Matched::FALLBACK))]);
+    assert_eq!(found, expected.collect());
+}
+
+#[test]
+fn the_local_gateway_has_the_same_routes() {
+    let key = |method: &Method, path: &str| Matched::of(method, path).map(|matched| (matched.key, matched.route));
+    for route in Route::ALL {
+        let [callback, below] = keys(route);
+        let path = route.path().replace("{token}", "a-token");
+        assert_eq!(key(&Method::POST, &path), Some((callback, route)));
+        assert_eq!(key(&Method::POST, &format!("{path}/")), Some((below, route)));
+        assert_eq!(key(&Method::GET, &path), Some((FALLBACK.to_owned(), Matched::FALLBACK)));
+    }
+    assert_eq!(key(&Method::POST, "/callbacks/another/a-token"), Some((FALLBACK.to_owned(), Matched::FALLBACK)));
+    assert_eq!(key(&Method::POST, "/another"), None);
 }
 
 #[test]
@@ -41,7 +64,8 @@ fn every_route_has_its_own_throttle() {
     let template = Template::read();
     let settings = template.resource("Api").property("/RouteSettings").as_object().expect("settings");
     let found: BTreeSet<_> = settings.keys().cloned().collect();
-    assert_eq!(found, Route::ALL.map(|route| format!("POST {}", route.path())).into());
+    let expected = Route::ALL.into_iter().flat_map(keys).chain([FALLBACK.to_owned()]);
+    assert_eq!(found, expected.collect());
 }
 
 #[test]

@@ -4,25 +4,25 @@
 
 use axum::http::{HeaderMap, header, request::Parts};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use countersign::domain::Route;
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
-/// Builds the event for a request to `route`. `token` is its path token as it was sent.
+use super::Matched;
+
+/// Builds the event for a request that matches a route.
 #[must_use]
-pub fn of(route: Route, token: &str, head: &Parts, body: &[u8]) -> Value {
+pub fn of(matched: &Matched, head: &Parts, body: &[u8]) -> Value {
     let path = head.uri.path();
     let now = Timestamp::now();
     let header = |name: header::HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
     let host = header(header::HOST).filter(|host| is_host(host)).unwrap_or("localhost");
-    let route_key = format!("POST {}", route.path());
     let (text, is_base64) = match std::str::from_utf8(body) {
         Ok(text) if is_text(header(header::CONTENT_TYPE)) => (text.to_owned(), false),
         _ => (BASE64_STANDARD.encode(body), true),
     };
     let mut event = json!({
         "version": "2.0",
-        "routeKey": route_key,
+        "routeKey": matched.key,
         "rawPath": path,
         "rawQueryString": head.uri.query().unwrap_or_default(),
         "headers": headers(&head.headers, host),
@@ -39,12 +39,12 @@ pub fn of(route: Route, token: &str, head: &Parts, body: &[u8]) -> Value {
                 "userAgent": header(header::USER_AGENT).unwrap_or_default(),
             },
             "requestId": uuid::Uuid::now_v7().simple().to_string(),
-            "routeKey": route_key,
+            "routeKey": matched.key,
             "stage": "$default",
             "time": now.to_zoned(TimeZone::UTC).strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
             "timeEpoch": now.as_millisecond(),
         },
-        "pathParameters": {"token": percent_encoding::percent_decode_str(token).decode_utf8_lossy()},
+        "pathParameters": decoded(&matched.parameters),
         "isBase64Encoded": is_base64,
     });
     if let (Some(query), Value::Object(event)) = (head.uri.query(), &mut event) {
@@ -54,6 +54,15 @@ pub fn of(route: Route, token: &str, head: &Parts, body: &[u8]) -> Value {
         event.insert("body".to_owned(), Value::String(text));
     }
     event
+}
+
+/// Path variables as API Gateway passes them on.
+fn decoded(parameters: &Value) -> Value {
+    let parameters = parameters.as_object().into_iter().flatten().map(|(name, value)| {
+        let value = value.as_str().unwrap_or_default();
+        (name.clone(), percent_encoding::percent_decode_str(value).decode_utf8_lossy().into())
+    });
+    Value::Object(parameters.collect())
 }
 
 /// Whether a body of this type arrives as text. All others, forms included, arrive as base64.

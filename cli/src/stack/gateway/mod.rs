@@ -1,6 +1,7 @@
 //! The gateway: receives HTTP requests, and calls the functions with the events that API Gateway would build.
 
 pub mod event;
+mod routes;
 
 use std::sync::Arc;
 
@@ -8,12 +9,13 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{Method, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use countersign::domain::Route;
 use http_event::BrokenEvent;
 use tokio::net::TcpListener;
+
+pub use routes::Matched;
 
 use super::Functions;
 
@@ -39,20 +41,20 @@ pub async fn serve(
 
 async fn handle(State(functions): State<Arc<Functions>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let Some((route, token)) = match_route(head.uri.path()).filter(|_| head.method == Method::POST) else {
+    let Some(matched) = Matched::of(&head.method, head.uri.path()) else {
         return message(StatusCode::NOT_FOUND, "Not Found");
     };
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
-    let event = event::of(route, &token, &head, &body).to_string();
+    let event = event::of(&matched, &head, &body).to_string();
     if event.len() > MAX_EVENT {
         return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     }
     // When a function panics, the gateway answers 500, as on AWS, and the connection stays open.
     let called = tokio::spawn(async move {
         let (request, _) = http_event::request(&event)?;
-        Ok::<_, BrokenEvent>(functions.call(route, request).await)
+        Ok::<_, BrokenEvent>(functions.call(matched.route, request).await)
     });
     match called.await {
         Ok(Ok(response)) => response.map(|body| Body::from(Bytes::from(body))),
@@ -63,12 +65,4 @@ async fn handle(State(functions): State<Arc<Functions>>, request: Request) -> Re
 fn message(status: StatusCode, message: &str) -> Response {
     let body = serde_json::json!({"message": message}).to_string();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-/// The route of a path, and its path token as it was sent (not decoded).
-fn match_route(path: &str) -> Option<(Route, String)> {
-    Route::ALL.into_iter().find_map(|route| {
-        let token = path.strip_prefix(route.path().strip_suffix("{token}")?)?;
-        (!token.is_empty() && !token.contains('/')).then(|| (route, token.to_owned()))
-    })
 }

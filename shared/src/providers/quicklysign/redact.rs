@@ -12,7 +12,7 @@ const REDACTED: &str = "***";
 
 /// The fixed part of our route's path, with both slashes.
 pub(super) fn our_path() -> &'static str {
-    Route::Quicklysign.path().trim_end_matches("{token}")
+    Route::Quicklysign.prefix()
 }
 
 /// A URL without the parts that could be secret.

@@ -1,9 +1,8 @@
 //! The limits of API Gateway and Lambda, which the local gateway has too: requests over them don't reach a function.
 
-use bytes::Bytes;
 use countersign::domain::Route;
-use end_to_end::{LocalStack, Stored, harness::client_of, raw_http::exchange};
-use http::{Method, Request};
+use end_to_end::{Answer, LocalStack, Stored, raw_http::exchange};
+use http::Method;
 
 const BINARY: &str = "application/octet-stream";
 
@@ -33,34 +32,67 @@ async fn bodies_over_the_limits_of_api_gateway_lambda_or_the_function_are_answer
     }
 }
 
+/// Sends an empty JSON object to a path.
+async fn send(stack: &LocalStack, method: Method, path: &str) -> Answer {
+    let headers = [("content-type", "application/json")];
+    stack.send(method, &format!("{}{path}", stack.endpoints.http), &headers, "{}").await
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn other_methods_and_paths_are_answered_404() {
+async fn what_is_not_posted_is_answered_405_whether_or_not_the_token_is_right() {
     let stack = LocalStack::start().await;
-    let right = stack.callback_url(Route::Quicklysign).unwrap();
-    let base = &stack.endpoints.http;
-    let client = client_of(base);
-    let status = async |method: Method, url: &str| {
-        let request = Request::builder().method(method).uri(url).body(Bytes::from_static(b"{}")).unwrap();
-        client.call(request, 1 << 20).await.unwrap().status().as_u16()
-    };
-    for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
-        assert_eq!(status(method.clone(), &right).await, 404, "{method}");
-    }
-    let token = right.rsplit('/').next().unwrap();
-    for path in [
-        "/callbacks".to_owned(),
-        "/callbacks/quicklysign".to_owned(),
-        "/callbacks/quicklysign/".to_owned(),
-        format!("/callbacks/quicklysign/{token}/"),
-        format!("/callbacks/quicklysign/more/{token}"),
-        format!("/callbacks/Quicklysign/{token}"),
-        format!("//callbacks/quicklysign/{token}"),
-        format!("/callbacks/another/{token}"),
-    ] {
-        assert_eq!(status(Method::POST, &format!("{base}{path}")).await, 404, "{path}");
+    for route in Route::ALL {
+        let right = stack.callback_url(route).unwrap();
+        let right = right.trim_start_matches(&stack.endpoints.http);
+        let wrong = route.path().replace("{token}", "a-wrong-path-token");
+        for path in [right, &wrong, "/callbacks/another/a-token"] {
+            for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+                let answer = send(&stack, method.clone(), path).await;
+                assert_eq!(answer.verdict(), (405, "rejected", "not_posted"), "{method} {path}");
+            }
+            assert_eq!(send(&stack, Method::HEAD, path).await.status, 405, "{path}");
+        }
     }
     assert!(stack.items().await.is_empty());
-    assert_eq!(status(Method::POST, &right).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_url_with_a_slash_at_its_end_is_the_same_callback() {
+    let stack = LocalStack::start().await;
+    for route in Route::ALL {
+        let url = stack.callback_url(route).unwrap();
+        let path = url.trim_start_matches(&stack.endpoints.http);
+        let expected = send(&stack, Method::POST, path).await;
+        for slashes in ["/", "//"] {
+            let answer = send(&stack, Method::POST, &format!("{path}{slashes}")).await;
+            assert_eq!((answer.verdict(), answer.status != 404), (expected.verdict(), true), "{route:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn posts_to_unknown_paths_are_answered_404_and_nothing_is_stored() {
+    let stack = LocalStack::start().await;
+    let right = stack.callback_url(Route::Quicklysign).unwrap();
+    let token = right.rsplit('/').next().unwrap();
+    for path in [
+        "/callbacks/quicklysign".to_owned(),
+        "/callbacks/quicklysign/".to_owned(),
+        "/callbacks/quicklysign//".to_owned(),
+        format!("/callbacks/quicklysign//{token}"),
+        format!("/callbacks/quicklysign/more/{token}"),
+        format!("/callbacks/Quicklysign/{token}"),
+        format!("/callbacks/another/{token}"),
+        format!("/callbacks/legalesign/realtime/one/more/{token}"),
+    ] {
+        let answer = send(&stack, Method::POST, &path).await;
+        assert_eq!(answer.verdict(), (404, "rejected", "unknown_path"), "{path}");
+    }
+    for path in ["/callbacks".to_owned(), "/".to_owned(), format!("//callbacks/quicklysign/{token}")] {
+        let answer = send(&stack, Method::POST, &path).await;
+        assert!([403, 404].contains(&answer.status), "{path} reaches no function");
+    }
+    assert!(stack.items().await.is_empty());
 }
 
 /// Sends `head`, unchanged, with an empty JSON object. Returns the first line of the answer.

@@ -127,9 +127,8 @@ async fn wrong_methods_paths_and_broken_requests_are_rejected_by_the_gateway() {
     let path = url.trim_start_matches(&stack.endpoints.http);
     let large = vec![b' '; 4_600_000];
     for (sent, status) in [
-        (format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").into_bytes(), 404),
-        (format!("PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").into_bytes(), 404),
-        (request(&format!("{path}/"), "application/json", b"{}"), 404),
+        (format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").into_bytes(), 405),
+        (format!("PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").into_bytes(), 405),
         (request(&format!("{path}/x"), "application/json", b"{}"), 404),
         (request("/callbacks/quicklysign/", "application/json", b"{}"), 404),
         (request("/callbacks/../callbacks/quicklysign/x/y", "application/json", b"{}"), 404),

@@ -96,7 +96,7 @@ fn random_requests_with_a_wrong_token_are_rejected_and_nothing_is_stored() {
     let functions = RUNTIME.block_on(DirectFunctions::start());
     let function = RUNTIME.block_on(functions.quicklysign_callback());
     let token =
-        "([a-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2}){0,60}".prop_filter("the right token", |token| token != PATH_TOKEN);
+        "([a-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2}){1,60}".prop_filter("the right token", |token| token != PATH_TOKEN);
     let run = runner().run(&(token, bodies(), headers()), |(token, body, headers)| {
         RUNTIME.block_on(async {
             let request = gateway_request(Route::Quicklysign, &token, None, &borrowed(&headers), &body);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign::{
-    domain::{Kind, TimeSource, Trust},
+    domain::{Kind, Route, TimeSource, Trust},
     ledger::{ArchiveState, OTHER_GROUP},
 };
 use countersign_cli::simulator::{
@@ -44,6 +44,22 @@ async fn a_form_is_recorded_as_the_event_in_its_url_signed_or_not() {
     for id in ["signed-plain", "signed-signed"] {
         let timeline = stack.wait_for_archive(&document(id), &[ArchiveState::Archived]).await;
         assert_eq!(timeline.pdfs.len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_path_may_name_the_event_instead_of_the_query() {
+    let stack = LocalStack::start().await;
+    let url = stack.callback_url(Route::LegalesignRealtime).unwrap();
+    let (base, token) = url.rsplit_once('/').unwrap();
+    for (path, id) in [(format!("sent/{token}"), "path"), (format!("sent/{token}/"), "path-with-slash")] {
+        let post = posts::form(id, GROUP);
+        let headers: Vec<_> = post.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = stack.post_to(&format!("{base}/{path}"), &headers, post.body.clone()).await;
+        assert_eq!(answer.verdict(), (200, "recorded", "ok"));
+        assert_eq!(stack.timeline(&document(id)).await.document.status, Some(Kind::Sent));
+        // It is the same event, however the URL names it.
+        assert_eq!(stack.post_legalesign(post.with_event("sent")).await.verdict(), (200, "duplicate", "duplicate"));
     }
 }
 
