@@ -180,6 +180,30 @@ async fn a_redelivery_and_an_identical_reminder_count_as_deliveries_of_one_event
     assert_eq!(counts, [(Kind::Reminded, 5), (Kind::Reminded, 1)]);
 }
 
+/// Which spellings mean the same isn't documented for every field, so a body that drifted is another event. It changes
+/// nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redelivery_with_drifted_spellings_is_another_event_of_the_same_status_and_no_conflict() {
+    let stack = LocalStack::start_for_signeasy().await;
+    let with = |public_link: Value, note: Option<Value>| {
+        changed("rs_declined_v3", |body| {
+            body["data"]["public_link"] = public_link;
+            if let Some(note) = note {
+                body["data"]["undocumented"] = note;
+            }
+        })
+    };
+    for body in [with(json!(0), None), with(json!("0"), None), with(json!(0), Some(Value::Null))] {
+        assert_eq!(stack.post_signeasy(&body).await.verdict(), (200, "recorded", "ok"));
+        assert_eq!(stack.post_signeasy(&body).await.verdict(), (200, "duplicate", "duplicate"));
+    }
+    let timeline = stack.timeline(&document("373341")).await;
+    let kinds: Vec<_> = timeline.events.iter().map(|event| (event.kind, event.occurred_at)).collect();
+    assert_eq!(kinds, [(Kind::Declined, kinds[0].1); 3]);
+    let state = &timeline.document;
+    assert_eq!((state.status, state.occurred_at, state.conflict), (Some(Kind::Declined), Some(kinds[0].1), false));
+}
+
 /// The body of a request's event in version 3.
 pub fn request(event: &str, id: u64, recipient: u64) -> Value {
     changed("rs_initiated_v3", |body| {
