@@ -157,7 +157,9 @@ async fn a_batch_of_one_is_accepted_recorded_and_finished() {
         &["UpdateItem ARCHIVE", "UpdateItem EVENT", "UpdateItem STATE"],
         &["UpdateItem DELIVERY"],
     ];
-    let completed = batch(status("document", "new", 30, "2026-11-26T04:00:00"));
+    // An id as Legalesign's are. With a short one, the delivery's item has about a KB, and the number of characters of the
+    // random signature that a form escapes decides its units.
+    let completed = batch(status("document", "6ecb3dd4-2d0b-11e8-b96c-0a3b1f6d2c41", 30, "2026-11-26T04:00:00"));
     assert_eq!(metered.write_units(completed, "recorded", rounds).await, 12.0);
 }
 
