@@ -177,7 +177,14 @@ impl<S: Service> Parts<S> {
     async fn spool(&self, deadline: Instant, delivery: &Proven, events: usize, problem: &str) -> Answer {
         match in_time(deadline, self.ledger.spool(delivery)).await {
             Ok(()) => {
-                tracing::error!(event = "left_pending", delivery = %delivery.id(), events, problem, metric.Proven = 1, metric.LeftPending = 1);
+                tracing::error!(
+                    event = "left_pending",
+                    delivery = %delivery.id(),
+                    events,
+                    problem,
+                    metric.Proven = 1,
+                    metric.LeftPending = 1,
+                );
                 Answer { events, ..Answer::kept(delivery, Verdict::Accepted) }
             }
             Err(second) => unavailable(delivery, &format!("{problem}; {second}")),
@@ -197,6 +204,12 @@ fn not_configured(problem: &NotConfigured) -> Answer {
 }
 
 fn unavailable(delivery: &Proven, problem: &str) -> Answer {
-    tracing::error!(event = "unavailable", delivery = %delivery.id(), problem, metric.Proven = 1, metric.Unavailable = 1);
+    tracing::error!(
+        event = "unavailable",
+        delivery = %delivery.id(),
+        problem,
+        metric.Proven = 1,
+        metric.Unavailable = 1,
+    );
     Answer::nothing_kept(Verdict::Unavailable)
 }

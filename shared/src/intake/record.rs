@@ -151,7 +151,15 @@ async fn set_aside(
 ) -> Result<Answer, LedgerError> {
     let Unreadable { code, path } = unreadable;
     let provider = delivery.route().provider();
-    tracing::error!(event = "set_aside", delivery = %delivery.id(), %provider, cause = code, path, metric.Proven = 1, metric.SetAside = 1);
+    tracing::error!(
+        event = "set_aside",
+        delivery = %delivery.id(),
+        %provider,
+        cause = code,
+        path,
+        metric.Proven = 1,
+        metric.SetAside = 1,
+    );
     let finished = Finished { outcome: Outcome::SetAside, reason: unreadable.to_string(), events: 0, unreadable: &[] };
     match stored {
         Stored::Accepted => ledger.finish(delivery, &finished).await?,

@@ -60,7 +60,15 @@ impl Rejections {
         received_at: Timestamp,
     ) -> Verdict {
         let reason = verdict.reason();
-        tracing::warn!(event = "refused", provider = %self.route.provider(), reason, cause, size, metric.Refused = 1, metric.Proven = 0);
+        tracing::warn!(
+            event = "refused",
+            provider = %self.route.provider(),
+            reason,
+            cause,
+            size,
+            metric.Refused = 1,
+            metric.Proven = 0,
+        );
         let count = self.ring.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now());
         if let Some(refused) = count {
             let entry = RejectedEntry {
@@ -91,7 +99,16 @@ impl Rejections {
             Rejection::NotConfigured(cause) => (Verdict::NotConfigured, cause),
         };
         let reason = verdict.reason();
-        tracing::warn!(event = "refused", provider = %self.route.provider(), reason, cause, quarantine = %request.id(), metric.Refused = 1, metric.Proven = 0, metric.Quarantined = 1);
+        tracing::warn!(
+            event = "refused",
+            provider = %self.route.provider(),
+            reason,
+            cause,
+            quarantine = %request.id(),
+            metric.Refused = 1,
+            metric.Proven = 0,
+            metric.Quarantined = 1,
+        );
         if let Err(problem) = in_time(deadline(), ledger.quarantine(request, body, reason, cause)).await {
             tracing::error!(event = "quarantine_failed", problem, metric.NotKept = 1);
         }

@@ -190,7 +190,7 @@ fn one_failed_callback_rings_once() {
 
 /// Its caller gets the error, which may be the caller's own mistake.
 #[test]
-fn a_mistake_of_a_pack_s_creator_is_not_urgent() {
+fn errors_of_quicklysign_subscribe_are_not_urgent() {
     let template = Template::read();
     assert_eq!(template.resource("QuicklysignSubscribeErrors").property("/AlarmActions/0/Ref"), "WarningTopic");
 }

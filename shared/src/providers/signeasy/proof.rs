@@ -179,8 +179,8 @@ fn sent_token(json: &Json) -> Result<Option<Sent>, Rejection> {
 }
 
 /// The body as it may be stored: with the seal in `metadata.token`, and without a token's value in any other field or
-/// spelling. A text with an escaped token is stored decoded. Inside a longer text (a URL, say) only the tokens that this request carried can be found; of others only
-/// the hash is known.
+/// spelling. A text with an escaped token is stored decoded. Inside a longer text (a URL, say) only the tokens that this
+/// request carried can be found; of others only the hash is known.
 fn without_tokens(mut json: Json, sent: Option<&Sent>, path_token: &SecretString, secrets: &ProofSecrets) -> Json {
     let token = if let Some(Sent::Token(token)) = sent { Some(token) } else { None };
     let tokens = || {
