@@ -7,7 +7,7 @@ use countersign::{
     providers::quicklysign::{self, Quicklysign},
     settings::{Problems, Settings},
 };
-use http::{Request, Response};
+use lambda_http::{Response, http::Request};
 
 /// The started function.
 pub struct Function(Receiver<Quicklysign>);

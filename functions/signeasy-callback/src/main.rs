@@ -1,7 +1,7 @@
 //! Wires [`signeasy_callback`] to the Lambda runtime.
 
 use countersign::{aws::Aws, providers::settings_from_env, telemetry};
-use lambda_runtime::Error;
+use lambda_http::Error;
 use signeasy_callback::Function;
 
 #[tokio::main(flavor = "current_thread")]

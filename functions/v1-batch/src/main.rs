@@ -1,7 +1,7 @@
 //! Wires [`v1_batch`] to the Lambda runtime.
 
 use countersign::{aws::Aws, providers::settings_from_env, telemetry};
-use lambda_runtime::Error;
+use lambda_http::Error;
 use v1_batch::Function;
 
 #[tokio::main(flavor = "current_thread")]

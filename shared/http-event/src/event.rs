@@ -16,7 +16,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -4,8 +4,8 @@
 //! has its own event ([`event`]). A sender chooses most of what is in one, so nothing in it may end the process: an event
 //! that isn't a request is answered 400.
 //!
-//! `lambda_http` reads the same events, but it panics if a query has characters that a URL can't have, or if a body isn't
-//! the base64 that it is said to be.
+//! The runtime and the types of requests are those of `lambda_http`, which also reads events. Its reader isn't used: it
+//! panics if a query has characters that a URL can't have, or if a body isn't the base64 that it is said to be.
 
 mod event;
 mod response;
@@ -16,8 +16,7 @@ mod tests;
 
 use bytes::Bytes;
 use countersign::intake::{Answer, Verdict};
-use http::{Request, Response};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_http::{Error, LambdaEvent, Response, http::Request, lambda_runtime, service_fn};
 use serde_json::{Value, value::RawValue};
 
 pub use event::{BrokenEvent, Caller, request};

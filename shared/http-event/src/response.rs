@@ -1,6 +1,6 @@
 //! The answer to an event.
 
-use http::{HeaderName, HeaderValue, Response};
+use lambda_http::http::{HeaderName, HeaderValue, Response};
 use serde_json::{Map, Value, json};
 
 use crate::event::Caller;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use http::{Response, StatusCode};
+use lambda_http::http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::*;
