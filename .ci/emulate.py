@@ -158,6 +158,7 @@ class Stack:
             **endpoints["environment"],
             "TABLE_NAME": endpoints["table"],
             "ARCHIVE_BUCKET": endpoints["bucket"],
+            "TEMPORARY_BUCKET": endpoints["temporary_bucket"],
             "AWS_REGION": endpoints["region"],
             "AWS_ACCESS_KEY_ID": endpoints["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": endpoints["secret_access_key"],

@@ -8,7 +8,7 @@ use countersign::{
 };
 use countersign_cli::{
     simulator::Promise,
-    stack::{BUCKET, TABLE},
+    stack::STORAGE,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ pub struct Document {
 pub async fn run(programs: &Programs, rounds: u64) -> Result<Document> {
     let services = Services::start().await?;
     let table = services.table().await?;
-    let ledger = Ledger::new(&table.aws, TABLE, BUCKET);
+    let ledger = Ledger::new(&table.aws, STORAGE);
     let environment = services.environment(&table.url);
     let program = |file| Program { command: vec![file], environment: environment.clone() };
     let mut callback =

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::StreamSpecification;
 use countersign::{aws::Aws, domain::Provider};
 use countersign_cli::{
     simulator::{self, Credentials, Simulator},
-    stack::{self, ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Secrets, TABLE, s3},
+    stack::{self, ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Secrets, TABLE, TEMPORARY_BUCKET, s3},
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -60,7 +60,7 @@ impl Services {
         proof["groups"] = json!([GROUP]);
         secrets.set_proof(Provider::Legalesign, proof);
 
-        let store = s3::Store::open(folder.path().join("s3"), &[BUCKET]).await.context("the embedded S3's folder")?;
+        let store = s3::Store::open(folder.path().join("s3"), &[BUCKET, TEMPORARY_BUCKET]).await.context("the embedded S3's folder")?;
         let (listener, s3) = bind().await?;
         let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
         parts.spawn(s3::serve(listener, store, credentials, std::future::pending()));
@@ -109,6 +109,7 @@ impl Services {
                 ("PATH", "/usr/local/bin:/usr/bin:/bin"),
                 ("TABLE_NAME", TABLE),
                 ("ARCHIVE_BUCKET", BUCKET),
+                ("TEMPORARY_BUCKET", TEMPORARY_BUCKET),
                 ("AWS_REGION", REGION),
                 ("AWS_DEFAULT_REGION", REGION),
                 ("AWS_ACCESS_KEY_ID", ACCESS_KEY),

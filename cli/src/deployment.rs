@@ -1,4 +1,4 @@
-//! A deployed stack, as described by its outputs and parameters: the table, the bucket, and the settings of its functions.
+//! A deployed stack, as described by its outputs and parameters: the table, the buckets, and the settings of its functions.
 //!
 //! The template sets each variable of a function from a resource or a parameter, and CloudFormation shows both to anyone who
 //! may describe the stack. So a command uses the same settings as the functions without having them repeated. The names follow
@@ -10,9 +10,10 @@ use countersign::providers::SERVICES;
 use heck::ToUpperCamelCase;
 
 /// Variables that are outputs of `template.yaml` with another name than [`template_name`].
-const OUTPUTS: [(&str, &str); 4] = [
+const OUTPUTS: [(&str, &str); 5] = [
     ("TABLE_NAME", "TableName"),
     ("ARCHIVE_BUCKET", "ArchiveBucketName"),
+    ("TEMPORARY_BUCKET", "TemporaryBucketName"),
     ("EVENT_BUS", "EventBusArn"),
     ("QUICKLYSIGN_CALLBACK_URL", "QuicklysignUrl"),
 ];
@@ -62,8 +63,10 @@ fn parameters() -> impl Iterator<Item = (String, String)> {
 pub struct Deployment {
     /// The table's name.
     pub table: String,
-    /// The bucket's name.
+    /// The archive's name.
     pub bucket: String,
+    /// The temporary bucket's name.
+    pub temporary_bucket: String,
     /// The version of its functions; `None` if its template is older than that output.
     pub version: Option<String>,
     environment: BTreeMap<String, String>,
@@ -80,7 +83,13 @@ impl Deployment {
         // An empty parameter is one that isn't given.
         let environment: BTreeMap<String, String> = set.filter(|(_, value)| !value.is_empty()).collect();
         let named = |variable: &str| environment.get(variable).cloned();
-        Some(Self { table: named("TABLE_NAME")?, bucket: named("ARCHIVE_BUCKET")?, version, environment })
+        Some(Self {
+            table: named("TABLE_NAME")?,
+            bucket: named("ARCHIVE_BUCKET")?,
+            temporary_bucket: named("TEMPORARY_BUCKET")?,
+            version,
+            environment,
+        })
     }
 
     /// The environment variables of all its functions together. They contain the secrets' names, not their values.

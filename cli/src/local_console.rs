@@ -7,7 +7,7 @@ use axum::Router;
 
 use crate::{
     console::{self, Gateway},
-    stack::{BUCKET, ConsoleContext, TABLE},
+    stack::{BUCKET, ConsoleContext, TABLE, TEMPORARY_BUCKET},
 };
 
 /// How often an open page is refreshed in addition to every write, for what changes with time alone.
@@ -23,6 +23,7 @@ pub fn router(stack: ConsoleContext) -> Result<Router> {
         bus: Some(stack.bus),
         table: TABLE.to_owned(),
         bucket: BUCKET.to_owned(),
+        temporary_bucket: TEMPORARY_BUCKET.to_owned(),
         label: "local stack".to_owned(),
         place: stack.folder.display().to_string(),
         allow_retry: true,

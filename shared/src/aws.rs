@@ -29,6 +29,17 @@ pub struct Aws {
     pub secrets: Lazy<aws_sdk_secretsmanager::Client>,
 }
 
+/// Names of a stack's table and buckets.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageNames<'a> {
+    /// The table.
+    pub table: &'a str,
+    /// The bucket for what is kept: archived PDFs and large bodies of deliveries. Object Lock may hold its objects.
+    pub archive: &'a str,
+    /// The bucket for what expires: large bodies of rejected requests, and spooled deliveries. It has no Object Lock.
+    pub temporary: &'a str,
+}
+
 /// A client that is created on first use: few callbacks need S3, and each client adds to a cold start.
 pub struct Lazy<C>(Arc<LazyLock<C, Box<dyn FnOnce() -> C + Send>>>);
 

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     domain::{DeliveryId, LedgerError, Provider, Subject, SubjectId, SubjectKind},
-    ledger::{Erased, Ledger},
+    ledger::{Erased, Held, Ledger},
     providers::Services,
 };
 
@@ -38,6 +38,32 @@ pub struct Forgotten {
     pub objects: Vec<String>,
     /// Objects with a version that Object Lock or a missing permission keeps.
     pub kept_objects: Vec<String>,
+}
+
+/// Objects that [`forget`] would leave, because Object Lock holds them. Nothing is changed.
+///
+/// # Errors
+/// If the ledger can't be read.
+pub async fn held(
+    ledger: &Ledger,
+    services: &Services,
+    provider: Provider,
+    id: &SubjectId,
+) -> Result<Vec<Held>, LedgerError> {
+    let mut subjects = BTreeSet::new();
+    for kind in SubjectKind::ALL {
+        subjects.extend(ledger.with_joined(&Subject { provider, kind, id: id.clone() }).await?);
+    }
+    let (mut prefixes, mut deliveries) = (BTreeSet::new(), BTreeSet::new());
+    for subject in &subjects {
+        prefixes.insert(objects_of(provider, &subject.id));
+        for delivery in ledger.deliveries_about(subject).await? {
+            if is_only_about(ledger, services, &subjects, &delivery).await? {
+                deliveries.insert(delivery);
+            }
+        }
+    }
+    ledger.held(&prefixes, &deliveries).await
 }
 
 /// Erases everything of a provider with this id; `None` if the id isn't known. Repeating it erases what arrived since, and
@@ -88,8 +114,7 @@ pub async fn forget(
     }
     let ids: BTreeSet<&SubjectId> = subjects.iter().map(|subject| &subject.id).collect();
     for id in ids {
-        // An id contains no slash, so no other subject's objects have this prefix.
-        forgotten.add(ledger.erase(&format!("{provider}/{id}/")).await?);
+        forgotten.add(ledger.erase(&objects_of(provider, id)).await?);
     }
     forgotten.subjects = subjects.into_iter().collect();
     tracing::info!(
@@ -101,6 +126,11 @@ pub async fn forget(
         kept_objects = forgotten.kept_objects.len(),
     );
     Ok(Some(forgotten))
+}
+
+/// The prefix of a subject's PDFs. An id contains no slash, so no other subject's objects have it.
+fn objects_of(provider: Provider, id: &SubjectId) -> String {
+    format!("{provider}/{id}/")
 }
 
 impl Forgotten {

@@ -89,7 +89,7 @@ impl Replay {
     /// A replay with these settings' secrets and storage.
     #[must_use]
     pub fn new(settings: &Settings, aws: &Aws) -> Self {
-        let ledger = Ledger::new(aws, &settings.table, &settings.bucket);
+        let ledger = Ledger::new(aws, settings.storage());
         Self { ledger, services: Services::verifying(settings, aws) }
     }
 

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::{
+    aws::StorageNames,
     domain::Provider,
     outbound::{AddressRule, HostPatterns},
 };
@@ -90,6 +91,8 @@ pub struct Settings {
     pub table: String,
     /// `ARCHIVE_BUCKET`
     pub bucket: String,
+    /// `TEMPORARY_BUCKET`
+    pub temporary_bucket: String,
     /// `EVENT_BUS`: name or ARN of the event bus that `publish` puts events on.
     pub event_bus: Option<String>,
     /// `EVENT_FILE_NAMES`: whether events name their PDFs' files. Such a name may be personal data.
@@ -121,6 +124,7 @@ impl Settings {
         let providers = reader.parsed("PROVIDERS", "names of services, separated by commas", all(), providers);
         let table = reader.required("TABLE_NAME");
         let bucket = reader.required("ARCHIVE_BUCKET");
+        let temporary_bucket = reader.required("TEMPORARY_BUCKET");
         let event_bus = (reader.lookup)("EVENT_BUS");
         let event_file_names = reader.parsed("EVENT_FILE_NAMES", "true or false", false, |text| text.parse().ok());
         let max_body_bytes =
@@ -155,6 +159,7 @@ impl Settings {
             providers,
             table,
             bucket,
+            temporary_bucket,
             event_bus,
             event_file_names,
             max_body_bytes,
@@ -173,6 +178,7 @@ impl Settings {
             providers: all(),
             table: String::new(),
             bucket: String::new(),
+            temporary_bucket: String::new(),
             event_bus: None,
             event_file_names: false,
             max_body_bytes: MAX_BODY_BYTES,
@@ -180,6 +186,16 @@ impl Settings {
             pdf_trust_roots: None,
             allow_insecure: AddressRule::Public,
             services: services.iter().filter_map(|service| reader.service(service)).collect(),
+        }
+    }
+
+    /// The names of the table and the buckets.
+    #[must_use]
+    pub const fn storage(&self) -> StorageNames<'_> {
+        StorageNames {
+            table: self.table.as_str(),
+            archive: self.bucket.as_str(),
+            temporary: self.temporary_bucket.as_str(),
         }
     }
 
@@ -294,7 +310,7 @@ mod tests {
 
     #[test]
     fn defaults_are_the_live_hosts_and_the_gateway_limit() {
-        let settings = read(&[("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b")]).unwrap();
+        let settings = read(&[("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b"), ("TEMPORARY_BUCKET", "t")]).unwrap();
         assert_eq!(settings.max_body_bytes, 4_500_000);
         assert_eq!(settings.service(Provider::Quicklysign).api_url.as_str(), "https://api.quicklysign.com/");
         assert_eq!(settings.allow_insecure, AddressRule::Public);
@@ -313,7 +329,7 @@ mod tests {
         ])
         .err()
         .unwrap();
-        assert_eq!(problems.0.len(), 7, "{problems}");
+        assert_eq!(problems.0.len(), 8, "{problems}");
         for value in ["docusign", "plenty", "perhaps", "secret", "roots.pem"] {
             assert!(!problems.to_string().contains(value), "{problems}");
         }
@@ -321,7 +337,7 @@ mod tests {
 
     #[test]
     fn insecure_downloads_are_allowed_from_loopback_or_from_private_networks() {
-        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b")];
+        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b"), ("TEMPORARY_BUCKET", "t")];
         for (value, rule) in [
             ("", AddressRule::Public),
             ("false", AddressRule::Public),
@@ -335,7 +351,8 @@ mod tests {
 
     #[test]
     fn an_inline_secret_takes_precedence_over_secrets_manager() {
-        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b"), ("SIGNEASY_API_SECRET_ID", "id")];
+        let base =
+            [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b"), ("TEMPORARY_BUCKET", "t"), ("SIGNEASY_API_SECRET_ID", "id")];
         let settings = read(&base).unwrap();
         assert!(matches!(&settings.service(Provider::Signeasy).api, SecretSource::SecretsManager(id) if id == "id"));
         let settings = read(&[&base[..], &[("SIGNEASY_API", "{}")]].concat()).unwrap();

@@ -57,7 +57,7 @@ impl Sweep {
     #[must_use]
     pub fn new(settings: &Settings, aws: &Aws) -> Self {
         Self {
-            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+            ledger: Ledger::new(aws, settings.storage()),
             services: Services::start(settings, aws),
             download_hosts: settings.download_hosts.clone(),
         }

@@ -55,13 +55,13 @@ pub async fn describe(config: &SdkConfig, region: &str, stack: &str) -> Result<D
         let message = field("Message").unwrap_or_default();
         let message = format!(
             "CloudFormation in {region} can't describe stack {stack}: {code} {message} — check --stack, --region and \
-             --profile, or give --table and --bucket"
+             --profile, or give --table, --bucket and --temporary-bucket"
         );
         return Err(Failure::new("no_stack", message));
     }
     read(&text).ok_or_else(|| {
         let message = format!(
-            "stack {stack} has no outputs TableName and ArchiveBucketName: is it a stack of Countersign? `aws \
+            "stack {stack} has no outputs TableName, ArchiveBucketName and TemporaryBucketName: is it a stack of Countersign? `aws \
              cloudformation list-stacks` lists all stacks"
         );
         Failure::new("not_countersign", message)
@@ -178,6 +178,7 @@ mod tests {
           <member><OutputKey>Empty</OutputKey><OutputValue/></member>
           <member><OutputKey>NoValue</OutputKey></member>
           <member><OutputKey>ArchiveBucketName</OutputKey><OutputValue>prod-archive</OutputValue></member>
+          <member><OutputKey>TemporaryBucketName</OutputKey><OutputValue>prod-temporary</OutputValue></member>
         </Outputs><Parameters>
           <member><ParameterKey>DownloadHosts</ParameterKey><ParameterValue/></member>
           <member><ParameterKey>SigneasyTokenPolicy</ParameterKey><ParameterValue>if_present</ParameterValue></member>
@@ -194,6 +195,7 @@ mod tests {
             ("QUICKLYSIGN_CALLBACK_URL", "https://x/{token}"),
             ("SIGNEASY_TOKEN", "if_present"),
             ("TABLE_NAME", "prod-Table-1"),
+            ("TEMPORARY_BUCKET", "prod-temporary"),
         ];
         assert!(deployment.environment().iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(expected));
         assert_eq!(read(&ANSWER.replace("TableName", "Tables")), None);

@@ -45,7 +45,7 @@ impl Console {
             false => None,
         };
         let (label, place) = access.label();
-        let (table, bucket) = access.names();
+        let names = access.names();
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.map_err(|problem| {
             let port = self.port;
             Failure::new("port_in_use", format!("port {port} on 127.0.0.1: {problem}; --port 0 picks a free one"))
@@ -59,8 +59,9 @@ impl Console {
         let (stop, stopping) = watch::channel(false);
         let router = console::router(console::Options {
             aws: access.aws.clone(),
-            table: table.to_owned(),
-            bucket: bucket.to_owned(),
+            table: names.table.to_owned(),
+            bucket: names.archive.to_owned(),
+            temporary_bucket: names.temporary.to_owned(),
             label,
             place,
             allow_retry: self.allow_retry,

@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use clap::Args;
 use countersign::{
-    aws::{self, Aws},
+    aws::{self, Aws, StorageNames},
     ledger::{ArchiveState, Ledger},
     telemetry::VERSION,
 };
@@ -24,12 +24,16 @@ pub struct Deployed {
     stack: Option<String>,
 
     /// Name of its DynamoDB table, for credentials that may not describe the stack
-    #[arg(long, requires = "bucket")]
+    #[arg(long, requires_all = ["bucket", "temporary_bucket"])]
     table: Option<String>,
 
     /// Name of its archive bucket, together with --table
     #[arg(long, requires = "table")]
     bucket: Option<String>,
+
+    /// Name of its temporary bucket, together with --table
+    #[arg(long, requires = "table")]
+    temporary_bucket: Option<String>,
 
     /// Profile of the AWS configuration
     #[arg(long)]
@@ -46,12 +50,21 @@ pub struct Found {
     pub aws: Aws,
     /// Its table.
     pub table: String,
-    /// Its bucket.
+    /// Its archive.
     pub bucket: String,
+    /// Its temporary bucket.
+    pub temporary_bucket: String,
     /// What it is, for people: `stack prod · eu-west-1`.
     pub label: String,
     /// Its outputs and parameters; `None` if only table and bucket were given.
     pub deployment: Option<Deployment>,
+}
+
+impl Found {
+    /// The names of its table and buckets.
+    pub fn names(&self) -> StorageNames<'_> {
+        StorageNames { table: &self.table, archive: &self.bucket, temporary: &self.temporary_bucket }
+    }
 }
 
 impl Deployed {
@@ -68,7 +81,7 @@ impl Deployed {
         }
         if !is_named && (self.profile.is_some() || self.region.is_some()) {
             return Err(Failure::usage(
-                &"--profile and --region are for a deployed stack: give --stack, or --table and --bucket",
+                &"--profile and --region are for a deployed stack: give --stack, or --table, --bucket and --temporary-bucket",
             ));
         }
         Ok(is_named)
@@ -80,6 +93,7 @@ impl Deployed {
             ("stack", &self.stack),
             ("table", &self.table),
             ("bucket", &self.bucket),
+            ("temporary-bucket", &self.temporary_bucket),
             ("profile", &self.profile),
             ("region", &self.region),
         ];
@@ -94,26 +108,42 @@ impl Deployed {
             let message = "no AWS region is set: give --region or --profile, or set AWS_REGION";
             return Err(Failure::new("no_region", message));
         };
-        let (table, bucket, name, deployment) = match (&self.stack, &self.table, &self.bucket) {
+        let given = (&self.stack, &self.table, &self.bucket, &self.temporary_bucket);
+        let aws = Aws::new(&config, aws::path_style());
+        let found = match given {
             (Some(stack), ..) => {
                 let deployment = cloudformation::describe(&config, &region, stack).await?;
                 warn_of_another_version(&deployment);
-                (deployment.table.clone(), deployment.bucket.clone(), format!("stack {stack}"), Some(deployment))
+                Found {
+                    aws,
+                    table: deployment.table.clone(),
+                    bucket: deployment.bucket.clone(),
+                    temporary_bucket: deployment.temporary_bucket.clone(),
+                    label: format!("stack {stack} · {region}"),
+                    deployment: Some(deployment),
+                }
             }
-            (None, Some(table), Some(bucket)) => (table.clone(), bucket.clone(), format!("table {table}"), None),
-            _ => return Err(Failure::usage(&"give --stack, or --table and --bucket")),
+            (None, Some(table), Some(bucket), Some(temporary_bucket)) => Found {
+                aws,
+                table: table.clone(),
+                bucket: bucket.clone(),
+                temporary_bucket: temporary_bucket.clone(),
+                label: format!("table {table} · {region}"),
+                deployment: None,
+            },
+            _ => return Err(Failure::usage(&"give --stack, or --table, --bucket and --temporary-bucket")),
         };
-        let aws = Aws::new(&config, aws::path_style());
         // Every command needs the table. One query beforehand gives a clearer error.
-        let ledger = Ledger::new(&aws, &table, &bucket);
+        let ledger = Ledger::new(&found.aws, found.names());
         if let Err(problem) = ledger.count_jobs(ArchiveState::Failed, 1).await {
+            let table = &found.table;
             let message = format!(
                 "the table {table} in {region} can't be read ({problem}): check --region and --profile, and that the \
                  credentials may query it"
             );
             return Err(Failure::new("unreadable", message));
         }
-        Ok(Found { aws, table, bucket, label: format!("{name} · {region}"), deployment })
+        Ok(found)
     }
 
     async fn config(&self) -> SdkConfig {

@@ -3,6 +3,7 @@
 use clap::Args;
 use countersign::{
     domain::{Provider, SubjectId},
+    ledger::Held,
     time,
 };
 
@@ -27,6 +28,10 @@ pub struct Forget {
     #[arg(long)]
     bypass_governance: bool,
 
+    /// Erase the rest even if Object Lock keeps some objects
+    #[arg(long)]
+    leave_locked: bool,
+
     #[command(flatten)]
     deployed: Deployed,
 }
@@ -40,6 +45,12 @@ impl Forget {
         let id = SubjectId::parse(self.id.as_str()).map_err(|_| not_found())?;
         let access = Access::open(globals, &self.deployed).await?;
         let ledger = if self.bypass_governance { access.ledger().bypassing_governance() } else { access.ledger() };
+        if !self.leave_locked {
+            let held = countersign::forget::held(&ledger, &access.services(), self.provider, &id).await?;
+            if !held.is_empty() {
+                return Err(kept_by_object_lock(&held));
+            }
+        }
         let forgotten =
             countersign::forget::forget(&ledger, &access.services(), self.provider, &id, time::now()).await?;
         let forgotten = forgotten.ok_or_else(not_found)?;
@@ -60,4 +71,15 @@ impl Forget {
         let complete = forgotten.kept_objects.is_empty();
         Ok(Output::new(&forgotten, text)?.failed_unless(complete))
     }
+}
+
+/// Names what Object Lock would keep, before anything is erased.
+fn kept_by_object_lock(held: &[Held]) -> Failure {
+    let mut message = "Object Lock keeps these objects, so nothing was erased:\n".to_owned();
+    for Held { key, mode, until } in held {
+        message.push_str(&format!("{key} until {until} (mode {})\n", mode.to_lowercase()));
+    }
+    message
+        .push_str("--leave-locked erases everything else. --bypass-governance also erases what mode governance keeps");
+    Failure::new("locked", message)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use countersign::{
-    aws::Aws,
+    aws::{Aws, StorageNames},
     ledger::Ledger,
     providers::{self, Services},
     settings::Settings,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     secrets::Secrets,
-    stack::{self, BUCKET, Endpoints, Folder, Options, Storage, TABLE, Taken},
+    stack::{self, Endpoints, Folder, Options, STORAGE, Storage, Taken},
 };
 
 /// Timeout for another command that uses the folder. Commands other than `serve` run only briefly.
@@ -71,18 +71,17 @@ impl Access {
         }
     }
 
-    /// Names of the table and the bucket.
-    pub fn names(&self) -> (&str, &str) {
+    /// Names of the table and the buckets.
+    pub fn names(&self) -> StorageNames<'_> {
         match &self.source {
-            Source::Running { .. } | Source::Opened { .. } => (TABLE, BUCKET),
-            Source::Deployed(found) => (&found.table, &found.bucket),
+            Source::Running { .. } | Source::Opened { .. } => STORAGE,
+            Source::Deployed(found) => found.names(),
         }
     }
 
-    /// The ledger in the table and the bucket.
+    /// The ledger in the table and the buckets.
     pub fn ledger(&self) -> Ledger {
-        let (table, bucket) = self.names();
-        Ledger::new(&self.aws, table, bucket)
+        Ledger::new(&self.aws, self.names())
     }
 
     /// The services without settings, to read stored deliveries with.
@@ -143,7 +142,7 @@ impl Access {
             Source::Deployed(found) => {
                 let Some(deployment) = &found.deployment else {
                     let message = "the functions' secrets and settings are known only from the stack: give --stack \
-                                   instead of --table and --bucket";
+                                   instead of --table, --bucket and --temporary-bucket";
                     return Err(Failure::usage(&message));
                 };
                 return Ok(providers::settings(|name| deployment.environment().get(name).cloned())?);

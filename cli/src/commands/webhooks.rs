@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     secrets::Secrets,
-    stack::{self, BUCKET, Endpoints, TABLE},
+    stack::{self, BUCKET, Endpoints, TABLE, TEMPORARY_BUCKET},
 };
 
 #[derive(Debug, Subcommand)]
@@ -146,7 +146,7 @@ impl Create {
             None => subscriber.callback().await,
         };
         let callback = callback.map_err(not_subscribed)?;
-        let ledger = Ledger::new(&aws, &site.settings.table, &site.settings.bucket);
+        let ledger = Ledger::new(&aws, site.settings.storage());
         let subscribed = subscriber.subscribe(&self.entity_key, &callback, &ledger).await.map_err(not_subscribed)?;
         let (webhook, done) = (&subscribed.webhook, if subscribed.created { "created" } else { "exists already" });
         let mut text = format!("webhook {} on {}: {done}, calls {}\n", webhook.key, self.entity_key, webhook.callback);
@@ -224,6 +224,7 @@ fn local_name(name: &str) -> Option<String> {
     match name {
         "TABLE_NAME" => Some(TABLE.to_owned()),
         "ARCHIVE_BUCKET" => Some(BUCKET.to_owned()),
+        "TEMPORARY_BUCKET" => Some(TEMPORARY_BUCKET.to_owned()),
         _ => None,
     }
 }

@@ -31,7 +31,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use countersign::{aws::Aws, ledger::Ledger, providers::Services, settings::Settings};
+use countersign::{
+    aws::{Aws, StorageNames},
+    ledger::Ledger,
+    providers::Services,
+    settings::Settings,
+};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{bus, secrets::Secrets};
@@ -45,12 +50,14 @@ const MAX_LIVE: usize = 32;
 
 /// Options of a console: its data and its permissions.
 pub struct Options {
-    /// Clients of the table and the bucket.
+    /// Clients of the table and the buckets.
     pub aws: Aws,
     /// The table.
     pub table: String,
-    /// The bucket.
+    /// The archive.
     pub bucket: String,
+    /// The temporary bucket.
+    pub temporary_bucket: String,
     /// The stack's name in the page header.
     pub label: String,
     /// The tooltip of the label: a folder, or a table and a bucket.
@@ -73,6 +80,12 @@ pub struct Options {
     pub changes: Option<watch::Receiver<u64>>,
     /// Becomes true when the console shuts down.
     pub stopping: watch::Receiver<bool>,
+}
+
+impl Options {
+    fn names(&self) -> StorageNames<'_> {
+        StorageNames { table: &self.table, archive: &self.bucket, temporary: &self.temporary_bucket }
+    }
 }
 
 /// A local stack's gateway.
@@ -116,7 +129,7 @@ impl FromRef<Console> for Guard {
 /// # Errors
 /// When the operating system provides no random numbers.
 pub fn router(options: Options) -> Result<Router> {
-    let ledger = Ledger::new(&options.aws, &options.table, &options.bucket);
+    let ledger = Ledger::new(&options.aws, options.names());
     let guard = Guard::new(options.port, options.key.clone())?;
     let services = Services::without_settings(&options.aws);
     let console = Console(Arc::new(Inner {

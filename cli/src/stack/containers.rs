@@ -110,6 +110,7 @@ impl Stack {
         let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
         set("TABLE_NAME", &endpoints.table);
         set("ARCHIVE_BUCKET", &endpoints.bucket);
+        set("TEMPORARY_BUCKET", &endpoints.temporary_bucket);
         set("AWS_S3_FORCE_PATH_STYLE", "true");
         set("ALLOW_INSECURE_DOWNLOADS", "private");
         variables

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use countersign::{domain::Provider, providers};
 
-use super::{BUCKET, Options, TABLE};
+use super::{BUCKET, Options, TABLE, TEMPORARY_BUCKET};
 use crate::{bus, secrets::Secrets, simulator::SERVICES};
 
 /// The process's environment, without variables that aren't UTF-8.
@@ -53,6 +53,7 @@ pub fn environment(options: &Options, simulator: &str, gateway: &str) -> HashMap
     let own = [
         ("TABLE_NAME", TABLE),
         ("ARCHIVE_BUCKET", BUCKET),
+        ("TEMPORARY_BUCKET", TEMPORARY_BUCKET),
         ("EVENT_BUS", bus::NAME),
         ("ALLOW_INSECURE_DOWNLOADS", "true"),
     ];

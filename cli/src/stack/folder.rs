@@ -39,6 +39,8 @@ pub struct Endpoints {
     pub table: String,
     /// The bucket.
     pub bucket: String,
+    /// The temporary bucket.
+    pub temporary_bucket: String,
     /// The folder with the secrets in use.
     pub secrets: PathBuf,
     /// The functions' settings that aren't secret, as variables. Commands use the same.

@@ -25,7 +25,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use axum::Router;
 use countersign::{
-    aws::Aws,
+    aws::{Aws, StorageNames},
     domain::{Provider, Route},
     ledger::Ledger,
     providers,
@@ -54,6 +54,10 @@ use tasks::Tasks;
 pub const TABLE: &str = "countersign";
 /// The bucket's name in the local stack.
 pub const BUCKET: &str = "countersign-archive";
+/// The temporary bucket's name in the local stack.
+pub const TEMPORARY_BUCKET: &str = "countersign-temporary";
+/// The names of the local stack's table and buckets.
+pub const STORAGE: StorageNames<'static> = StorageNames { table: TABLE, archive: BUCKET, temporary: TEMPORARY_BUCKET };
 /// The region of the local stack's clients. The embedded services ignore it.
 pub const REGION: &str = "eu-west-1";
 /// The access key of the embedded S3.
@@ -204,7 +208,7 @@ impl Stack {
     /// The stack's ledger.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        Ledger::new(&self.aws, TABLE, BUCKET)
+        Ledger::new(&self.aws, STORAGE)
     }
 
     /// The callback URL of a route, with the first path token.
@@ -264,6 +268,7 @@ fn endpoints(
         apis: Provider::ALL.map(|provider| (provider, settings.service(provider).api_url.to_string())).into(),
         table: TABLE.to_owned(),
         bucket: BUCKET.to_owned(),
+        temporary_bucket: TEMPORARY_BUCKET.to_owned(),
         secrets: options.secrets.folder().to_owned(),
         environment: environment::open_settings(environment),
         region: REGION.to_owned(),

@@ -8,7 +8,7 @@ use dynoxide::Database;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    ACCESS_KEY, BUCKET, REGION, SECRET_KEY, TABLE, bind, dynamodb, s3, stopped,
+    ACCESS_KEY, BUCKET, REGION, SECRET_KEY, TABLE, TEMPORARY_BUCKET, bind, dynamodb, s3, stopped,
     stream::{Reader, Start},
 };
 use crate::bus;
@@ -29,7 +29,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Opens the table, the bucket and the bus in `folder`, and serves them on loopback until `stop` turns true.
+    /// Opens the table, the buckets and the bus in `folder`, and serves them on loopback until `stop` turns true.
     ///
     /// # Errors
     /// When the files can't be opened, or there is no free port.
@@ -42,7 +42,9 @@ impl Storage {
                 tracing::error!(event = "dynamodb_ended", problem);
             }
         });
-        let store = s3::Store::open(folder.join("s3"), &[BUCKET]).await.context("the embedded S3's folder")?;
+        let store = s3::Store::open(folder.join("s3"), &[BUCKET, TEMPORARY_BUCKET])
+            .await
+            .context("the embedded S3's folder")?;
         let (listener, s3) = bind(0).await?;
         let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
         parts.spawn(s3::serve(listener, store, credentials, stopped(stop.clone())));

@@ -136,7 +136,8 @@ fn the_console_finds_a_deployed_stack_by_its_name() {
 
     let output =
         |key, value: &str| format!("<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>");
-    let outputs = output("TableName", &text("table")) + &output("ArchiveBucketName", &text("bucket"));
+    let outputs = output("TableName", &text("table")) + &output("ArchiveBucketName", &text("bucket"))
+        + &output("TemporaryBucketName", &text("temporary_bucket"));
     // The SDK's own variables redirect AWS calls to the local stack.
     let console = |cloudformation: &str, more: &[&str]| {
         let arguments = [&["console", "--stack", "prod", "--region", "eu-west-1"], more].concat();
@@ -177,7 +178,7 @@ fn missing_options_for_a_deployed_stack_are_errors() {
     assert_eq!(json_of(&no_region)["error"]["code"], "no_region");
     let no_credentials = run(data.path(), &["console", "--stack", "prod", "--region", "eu-west-1", "--json"]);
     assert_eq!(json_of(&no_credentials)["error"]["code"], "no_credentials", "{no_credentials:?}");
-    for arguments in [&["console", "--table", "t"][..], &["console", "--stack", "s", "--table", "t", "--bucket", "b"]] {
+    for arguments in [&["console", "--table", "t"][..], &["console", "--stack", "s", "--table", "t", "--bucket", "b", "--temporary-bucket", "c"]] {
         assert_eq!(run(data.path(), arguments).status.code(), Some(2), "{arguments:?}");
     }
 }

@@ -12,6 +12,10 @@ use serde_json::{Value, json};
 
 use crate::process::{Data, Ran, Serve, assert_keys, post};
 
+/// The options that name the local stack's table and buckets.
+const NAMED: [&str; 6] =
+    ["--table", "countersign", "--bucket", "countersign-archive", "--temporary-bucket", "countersign-temporary"];
+
 /// A webhook token of SignEasy that isn't among the secrets yet.
 const NEW_TOKEN: &str = "the-token-that-was-just-changed";
 
@@ -130,7 +134,12 @@ fn cloudformation(table: &str, bucket: &str, version: &str) -> String {
     let secrets = ["Legalesign", "Quicklysign", "Signeasy"].into_iter().flat_map(|service| {
         ["Proof", "Api"].map(|sort| (format!("{service}{sort}Secret"), format!("{service}-{sort}")))
     });
-    let names = [("TableName", table), ("ArchiveBucketName", bucket), ("Version", version)];
+    let names = [
+        ("TableName", table),
+        ("ArchiveBucketName", bucket),
+        ("TemporaryBucketName", "temporary"),
+        ("Version", version),
+    ];
     let names = names.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let member = |sort: &str, name: &str, value: &str| {
         format!("<member><{sort}Key>{name}</{sort}Key><{sort}Value>{value}</{sort}Value></member>")
@@ -195,7 +204,7 @@ fn reading_commands_work_on_a_deployed_stack() {
     assert!(table.code == Some(0) && table.stdout.contains("my-pack") && table.stderr.is_empty(), "{table:?}");
     deployed.run(&["timeline", "quicklysign", "unheard-of", "--json"]).assert_failed_json(3, "not_found");
     // With credentials that may not describe the stack, table and bucket can be named.
-    let named = ["--table", "countersign", "--bucket", "countersign-archive"];
+    let named = NAMED;
     let ran = deployed.run_with(&["timeline", "quicklysign", "my-pack", "--json"], &named);
     assert_eq!(ran.json(), data.json(&["timeline", "quicklysign", "my-pack"]));
     assert!(!data.path().join(".countersign").exists(), "a data folder was created");
@@ -264,12 +273,16 @@ fn a_data_folder_and_a_deployed_stack_exclude_each_other() {
         &["forget", "quicklysign", "p"],
         &["console"],
     ] {
-        for deployed in [&["--stack", "prod"][..], &["--table", "t", "--bucket", "b"]] {
+        for deployed in [&["--stack", "prod"][..], &["--table", "t", "--bucket", "b", "--temporary-bucket", "c"]] {
             let ran = data.run(&[arguments, deployed].concat());
             ran.assert_failed(2, "--data is a folder");
             data.run(&[arguments, deployed, &["--json"]].concat()).assert_failed_json(2, "usage");
         }
-        for wrong in [&["--stack", "s", "--table", "t", "--bucket", "b"][..], &["--table", "t"], &["--profile", "p"]] {
+        for wrong in [
+            &["--stack", "s", "--table", "t", "--bucket", "b", "--temporary-bucket", "c"][..],
+            &["--table", "t"],
+            &["--profile", "p"],
+        ] {
             let ran = Ran::of(data.command_without_data(&[arguments, wrong].concat()));
             assert!(ran.code == Some(2) && ran.stdout.is_empty(), "{arguments:?} {wrong:?}: {ran:?}");
         }
@@ -285,9 +298,9 @@ fn a_data_folder_and_a_deployed_stack_exclude_each_other() {
 #[test]
 fn replay_needs_a_stack_and_its_own_secrets() {
     let deployed = Deployed::start();
-    let named = ["--table", "countersign", "--bucket", "countersign-archive"];
+    let named = NAMED;
     deployed.run_with(&["replay", "--quarantined", "--json"], &named).assert_failed_json(2, "usage");
     deployed.run(&["replay", "--quarantined", "--secrets", ".", "--json"]).assert_failed_json(2, "usage");
-    let elsewhere = ["--table", "no-such-table", "--bucket", "b"];
+    let elsewhere = ["--table", "no-such-table", "--bucket", "b", "--temporary-bucket", "c"];
     deployed.run_with(&["documents", "--json"], &elsewhere).assert_failed_json(1, "unreadable");
 }

@@ -61,7 +61,7 @@ impl Function {
     pub fn start(settings: Result<Settings, Problems>, aws: &Aws) -> Self {
         Self(settings.map(|settings| Parts {
             subscriber: Subscriber::new(&settings, aws),
-            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+            ledger: Ledger::new(aws, settings.storage()),
         }))
     }
 

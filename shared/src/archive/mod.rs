@@ -75,7 +75,7 @@ impl Archiver {
     pub fn new(settings: &Settings, aws: &Aws) -> Self {
         let policy = UrlPolicy::new(settings.download_hosts.clone(), settings.allow_insecure);
         Self {
-            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+            ledger: Ledger::new(aws, settings.storage()),
             services: Services::start(settings, aws),
             store: store::Store::new(aws.s3.clone(), settings.bucket.clone()),
             signatures: Signatures::new(settings),

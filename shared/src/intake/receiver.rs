@@ -63,7 +63,7 @@ impl<S: Service> Receiver<S> {
     ) -> Self {
         let parts = settings.map(|settings| Parts {
             service: start(&settings, aws),
-            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+            ledger: Ledger::new(aws, settings.storage()),
             rejections: Rejections::new(endpoint.route),
             max_body_bytes: settings.max_body_bytes,
             in_use: settings.providers.contains(&endpoint.route.provider()),

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    Item, Ledger,
+    Item,
     keys::{self, attribute},
+    table::Objects,
 };
 use crate::domain::{DeliveryId, Envelope, LedgerError, Route};
 
@@ -29,7 +30,7 @@ pub(super) fn envelope_of(item: &Item) -> Envelope {
     }
 }
 
-impl Ledger {
+impl Objects {
     /// Adds a body to its item, or puts it into the bucket under `key`.
     pub(super) async fn with_body(&self, item: Item, key: &str, body: &Bytes) -> Result<Item, LedgerError> {
         let hash = digest::digest(&digest::SHA256, body);
@@ -37,7 +38,7 @@ impl Ledger {
         if body.len() <= MAX_INLINE_BODY {
             return Ok(item.with(attribute::BODY, body.as_ref()));
         }
-        self.objects.put(key, body).await?;
+        self.put(key, body).await?;
         Ok(item.with(attribute::BODY_KEY, key))
     }
 
@@ -48,7 +49,7 @@ impl Ledger {
         }
         let body = match item.attribute(attribute::BODY).and_then(|value| value.as_b().ok()) {
             Some(body) => Bytes::copy_from_slice(body.as_ref()),
-            None => self.objects.get(item.need(attribute::BODY_KEY)?).await?.ok_or(LedgerError::BodyChanged)?,
+            None => self.get(item.need(attribute::BODY_KEY)?).await?.ok_or(LedgerError::BodyChanged)?,
         };
         let hash = hex::encode(digest::digest(&digest::SHA256, &body));
         if item.need(attribute::SHA256)? == hash { Ok(body) } else { Err(LedgerError::BodyChanged) }

@@ -155,7 +155,7 @@ impl Ledger {
                 None => Ok(()),
             }
         };
-        tokio::try_join!(self.with_body(item, &key, delivery.body()), certificate).map(|(item, ())| item)
+        tokio::try_join!(self.objects.with_body(item, &key, delivery.body()), certificate).map(|(item, ())| item)
     }
 
     /// Stores the outcome of a delivery, and takes it off the list of unfinished ones.
@@ -193,7 +193,7 @@ impl Ledger {
     pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, LedgerError> {
         let Some(item) = self.table.get(&keys::delivery(id), keys::DELIVERY).await? else { return Ok(None) };
         let record = record(id, &item)?;
-        let body = self.body_of(&item).await?;
+        let body = self.objects.body_of(&item).await?;
         let route = item.parse(attribute::ROUTE, Route::from_path)?;
         let position = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
         let proof = Proof {

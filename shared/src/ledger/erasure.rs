@@ -9,7 +9,7 @@ use super::{
     ArchiveState, Item, Ledger,
     keys::{self, SORT_KEY, attribute},
     pdfs,
-    table::{Update, Value},
+    table::{DeletedVersions, Held, Update, Value},
 };
 use crate::{
     domain::{DeliveryId, Kind, LedgerError, Subject, SubjectId},
@@ -35,6 +35,13 @@ pub struct Erased {
     pub erased: Vec<String>,
     /// Objects with a version that can't be deleted: Object Lock holds it, or the permission is missing.
     pub kept: Vec<String>,
+}
+
+impl From<DeletedVersions> for Erased {
+    fn from(deleted: DeletedVersions) -> Self {
+        let erased = deleted.all.difference(&deleted.kept).cloned().collect();
+        Self { erased, kept: deleted.kept.into_iter().collect() }
+    }
 }
 
 impl Ledger {
@@ -142,15 +149,46 @@ impl Ledger {
         Ok(erased)
     }
 
+    /// The objects of which Object Lock would keep a version if this subject were forgotten now: those under `prefixes`, and
+    /// the bodies of `deliveries`.
+    ///
+    /// # Errors
+    /// When DynamoDB or S3 can't be read.
+    pub async fn held(
+        &self,
+        prefixes: &BTreeSet<String>,
+        deliveries: &BTreeSet<DeliveryId>,
+    ) -> Result<Vec<Held>, LedgerError> {
+        let now = time::now();
+        let mut held = Vec::new();
+        for prefix in prefixes {
+            held.extend(self.objects.held(prefix, now).await?);
+        }
+        for id in deliveries {
+            let item = self.table.get(&keys::delivery(id), keys::DELIVERY).await?;
+            if let Some(key) = item.as_ref().and_then(|item| item.text(attribute::BODY_KEY)) {
+                held.extend(self.objects.held(key, now).await?);
+            }
+        }
+        Ok(held)
+    }
+
+    /// The deliveries that reported a subject's events.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn deliveries_about(&self, subject: &Subject) -> Result<BTreeSet<DeliveryId>, LedgerError> {
+        let events = self.table.partition(&subject.partition(), keys::EVENT_PREFIX).await?;
+        Ok(events.iter().flat_map(deliveries_of).collect())
+    }
+
     /// Erases every version of all objects whose key starts with `prefix`. A version that may not be deleted isn't an error:
     /// its object is among the kept ones.
     ///
     /// # Errors
     /// When S3 can't be read or written to.
     pub async fn erase(&self, prefix: &str) -> Result<Erased, LedgerError> {
-        let deleted = self.objects.delete_versions(prefix).await?;
-        let erased = deleted.all.difference(&deleted.kept).cloned().collect();
-        Ok(Erased { erased, kept: deleted.kept.into_iter().collect() })
+        self.objects.delete_versions(prefix).await.map(Erased::from)
     }
 }
 

@@ -44,27 +44,30 @@ pub use reported::{KnownStatus, ReportedStatus};
 pub use signers::SignerView;
 pub use spool::Spooled;
 pub use stream::{Change, Report, StatusImage, change};
-pub use table::Item;
+pub use table::{Held, Item};
 pub use views::{ArchiveView, DocumentPage, DocumentView, EventView, SubjectView, Timeline};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, StorageNames};
 pub use crate::domain::LedgerError;
 
-/// The table, and the bucket for bodies that are too large for it.
+/// The table, and the buckets for bodies that are too large for it.
 #[derive(Clone)]
 pub struct Ledger {
     table: table::Table,
     objects: table::Objects,
+    /// The bucket for rejected requests and the spool.
+    temporary: table::Objects,
     kept_certificates: certificates::Kept,
 }
 
 impl Ledger {
-    /// The ledger in `table`; large bodies go to `bucket` under `deliveries/`.
+    /// The ledger in this table and these buckets.
     #[must_use]
-    pub fn new(aws: &Aws, table: &str, bucket: &str) -> Self {
+    pub fn new(aws: &Aws, names: StorageNames<'_>) -> Self {
         Self {
-            table: table::Table::new(aws.dynamodb.clone(), table),
-            objects: table::Objects::new(aws.s3.clone(), bucket),
+            table: table::Table::new(aws.dynamodb.clone(), names.table),
+            objects: table::Objects::new(aws.s3.clone(), names.archive),
+            temporary: table::Objects::new(aws.s3.clone(), names.temporary),
             kept_certificates: certificates::Kept::default(),
         }
     }

@@ -103,7 +103,7 @@ impl Ledger {
             .with(attribute::TOKEN, request.token())
             .with(EXPIRES_AT, epoch_seconds(expiry(received_at)));
         if let Some(body) = body {
-            item = self.with_body(item, &body_key("quarantine", route, received_at, id), body).await?;
+            item = self.temporary.with_body(item, &body_key("quarantine", route, received_at, id), body).await?;
         }
         let update = self
             .table
@@ -123,7 +123,7 @@ impl Ledger {
         let request = if record.sha256.is_some() {
             let route = item.parse(attribute::ROUTE, Route::from_path)?;
             let token = usize::try_from(record.token).unwrap_or(usize::MAX);
-            let body = self.body_of(&item).await?;
+            let body = self.temporary.body_of(&item).await?;
             Some(Addressed::quarantined(id.clone(), route, record.received_at, envelope_of(&item), body, token))
         } else {
             None

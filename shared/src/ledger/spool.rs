@@ -1,5 +1,5 @@
 //! The spool: deliveries that DynamoDB couldn't accept in time, from a provider that isn't known to send again. Their exact
-//! bytes, with envelope, proof and policy, wait in the bucket until the sweep accepts them.
+//! bytes, with envelope, proof and policy, wait in the temporary bucket until the sweep accepts them.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The prefix of their keys. Lifecycle rules and permissions name it, too.
-const PREFIX: &str = "deliveries/pending/";
+const PREFIX: &str = "pending/";
 
 /// A spooled delivery, by its key in the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Ledger {
     /// When S3 can't be written to.
     pub async fn spool(&self, delivery: &Proven) -> Result<(), LedgerError> {
         let stored = serde_json::to_vec(&store(delivery)).map_err(|_| LedgerError::Corrupt { attribute: "pending" })?;
-        self.objects.put(&format!("{PREFIX}{}", delivery.id()), &Bytes::from(stored)).await
+        self.temporary.put(&format!("{PREFIX}{}", delivery.id()), &Bytes::from(stored)).await
     }
 
     /// The spooled deliveries, the oldest first; at most `limit`, and at most 1,000.
@@ -61,7 +61,7 @@ impl Ledger {
     /// When S3 can't be read.
     pub async fn spooled(&self, limit: usize) -> Result<Vec<Spooled>, LedgerError> {
         // Ids sort by time, and so do their keys.
-        Ok(self.objects.list(PREFIX, limit).await?.into_iter().map(Spooled).collect())
+        Ok(self.temporary.list(PREFIX, limit).await?.into_iter().map(Spooled).collect())
     }
 
     /// Accepts a spooled delivery, and only then removes it from the bucket. `None` if another process has done so.
@@ -69,19 +69,19 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB or S3 can't be read or written to, or the object isn't a delivery. The object stays in the bucket.
     pub async fn accept_spooled(&self, spooled: &Spooled) -> Result<Option<Proven>, LedgerError> {
-        let Some(stored) = self.objects.get(&spooled.0).await? else { return Ok(None) };
+        let Some(stored) = self.temporary.get(&spooled.0).await? else { return Ok(None) };
         let (delivery, signer) = restore(&stored).ok_or(LedgerError::Corrupt { attribute: "pending" })?;
         if let Some(signer) = signer {
             self.keep_certificate(&signer, delivery.received_at()).await?;
         }
         self.accept(&delivery).await?;
-        self.objects.delete(&spooled.0).await?;
+        self.temporary.delete(&spooled.0).await?;
         Ok(Some(delivery))
     }
 
-    /// Erases every version of a spooled delivery: a bucket with versioning keeps one that was accepted.
+    /// Erases a spooled delivery.
     pub(super) async fn erase_spooled(&self, id: &DeliveryId) -> Result<Erased, LedgerError> {
-        self.erase(&format!("{PREFIX}{id}")).await
+        self.temporary.delete_versions(&format!("{PREFIX}{id}")).await.map(Erased::from)
     }
 }
 

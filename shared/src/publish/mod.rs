@@ -62,7 +62,7 @@ impl Publisher {
     pub fn new(settings: &Settings, aws: &Aws, client: aws_sdk_eventbridge::Client) -> Result<Self, Problems> {
         let bus = settings.event_bus.clone().ok_or_else(|| Problems(vec!["EVENT_BUS is not set".to_owned()]))?;
         Ok(Self {
-            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+            ledger: Ledger::new(aws, settings.storage()),
             bus: Bus::new(client, bus),
             bucket: settings.bucket.clone(),
             file_names: settings.event_file_names,

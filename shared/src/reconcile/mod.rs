@@ -108,7 +108,7 @@ impl Reconcile {
     pub fn new(settings: &Settings, aws: &Aws) -> Self {
         let policy = UrlPolicy::new(HostPatterns::default(), settings.allow_insecure);
         Self {
-            ledger: Ledger::new(aws, &settings.table, &settings.bucket),
+            ledger: Ledger::new(aws, settings.storage()),
             services: Services::start(settings, aws),
             client: Client::new(policy, Timeouts::default()),
             in_use: settings.providers.clone(),

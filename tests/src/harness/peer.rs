@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, VersioningConfiguration,
 };
 use bytes::Bytes;
-use countersign_cli::stack::{BUCKET, REGION, TABLE, dynamodb};
+use countersign_cli::stack::{BUCKET, REGION, TABLE, TEMPORARY_BUCKET, dynamodb};
 use http::Request;
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|url| !url.is_empty())
 }
 
-/// A client of moto's S3 at this URL, with an empty bucket. moto has one set of buckets for all clients, so it is emptied
+/// A client of moto's S3 at this URL, with empty buckets. moto has one set of buckets for all clients, so it is emptied
 /// first, and tests can't run at the same time.
 pub async fn s3(embedded: &aws_sdk_s3::Client, url: &str) -> aws_sdk_s3::Client {
     let reset = Request::post(format!("{url}/moto-api/reset")).body(Bytes::new()).expect("a request");
@@ -36,7 +36,10 @@ pub async fn s3(embedded: &aws_sdk_s3::Client, url: &str) -> aws_sdk_s3::Client 
     let client = aws_sdk_s3::Client::from_conf(embedded.config().to_builder().endpoint_url(url).build());
     let region =
         CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(REGION)).build();
-    client.create_bucket().bucket(BUCKET).create_bucket_configuration(region).send().await.expect("a bucket in moto");
+    for bucket in [BUCKET, TEMPORARY_BUCKET] {
+        let create = client.create_bucket().bucket(bucket).create_bucket_configuration(region.clone());
+        create.send().await.expect("a bucket in moto");
+    }
     let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
     let versioning = client.put_bucket_versioning().bucket(BUCKET).versioning_configuration(versioning);
     versioning.send().await.expect("a bucket with versions");

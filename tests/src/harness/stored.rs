@@ -8,11 +8,17 @@ use countersign::{
     ledger::{Item, Ledger, PARTITION_KEY, SORT_KEY, Timeline},
     timeline::timeline,
 };
-use countersign_cli::stack::{BUCKET, Stack, TABLE};
+use countersign_cli::stack::{BUCKET, STORAGE, Stack, TABLE, TEMPORARY_BUCKET};
 
 use super::{Embedded, deliveries::services};
 
-/// Reads and changes the table and bucket of any entry point, past the functions.
+/// The bucket in which the product has this key.
+fn bucket_of(key: &str) -> &'static str {
+    let is_temporary = key.starts_with("quarantine/") || key.starts_with("pending/");
+    if is_temporary { TEMPORARY_BUCKET } else { BUCKET }
+}
+
+/// Reads and changes the table and buckets of any entry point, past the functions.
 #[expect(async_fn_in_trait, reason = "for the tests' own types, whose futures are known to be Send")]
 pub trait Stored {
     /// Clients of DynamoDB and S3.
@@ -20,7 +26,7 @@ pub trait Stored {
 
     /// The ledger.
     fn ledger(&self) -> Ledger {
-        Ledger::new(self.aws(), TABLE, BUCKET)
+        Ledger::new(self.aws(), STORAGE)
     }
 
     /// The timeline of a subject, which must be known, without payloads that only the deliveries have.
@@ -82,17 +88,22 @@ pub trait Stored {
         delete.key(SORT_KEY, AttributeValue::S(sort.to_owned())).send().await.expect("a deletion");
     }
 
-    /// The keys of all objects in the bucket.
+    /// The keys of all objects in both buckets.
     async fn keys(&self) -> Vec<String> {
-        let pages = self.aws().s3.list_objects_v2().bucket(BUCKET).into_paginator().send();
-        let pages: Result<Vec<_>, _> = pages.collect().await;
-        let pages = pages.expect("a list");
-        pages.iter().flat_map(|page| page.contents()).filter_map(|object| object.key().map(str::to_owned)).collect()
+        let mut keys = Vec::new();
+        for bucket in [BUCKET, TEMPORARY_BUCKET] {
+            let pages = self.aws().s3.list_objects_v2().bucket(bucket).into_paginator().send();
+            let pages: Result<Vec<_>, _> = pages.collect().await;
+            for page in pages.expect("a list") {
+                keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+            }
+        }
+        keys
     }
 
     /// The bytes of an object.
     async fn object(&self, key: &str) -> Bytes {
-        let object = self.aws().s3.get_object().bucket(BUCKET).key(key).send().await;
+        let object = self.aws().s3.get_object().bucket(bucket_of(key)).key(key).send().await;
         object.expect("an object").body.collect().await.expect("its bytes").into_bytes()
     }
 
@@ -117,12 +128,12 @@ pub trait Stored {
     /// Writes an object.
     async fn put_object(&self, key: &str, body: impl Into<Bytes>) {
         let body: Bytes = body.into();
-        self.aws().s3.put_object().bucket(BUCKET).key(key).body(body.into()).send().await.expect("a write");
+        self.aws().s3.put_object().bucket(bucket_of(key)).key(key).body(body.into()).send().await.expect("a write");
     }
 
     /// Deletes an object.
     async fn delete_object(&self, key: &str) {
-        self.aws().s3.delete_object().bucket(BUCKET).key(key).send().await.expect("a deletion");
+        self.aws().s3.delete_object().bucket(bucket_of(key)).key(key).send().await.expect("a deletion");
     }
 }
 

@@ -13,7 +13,7 @@ use countersign_cli::{
     bus,
     deployment::template_name,
     simulator::{SERVICES, legalesign::posts},
-    stack::{BUCKET, Secrets, TABLE, clients},
+    stack::{BUCKET, Secrets, TABLE, TEMPORARY_BUCKET, clients},
 };
 use end_to_end::Embedded;
 use serde_json::{Value, json};
@@ -54,6 +54,7 @@ impl Deployed {
             match value.as_str() {
                 "Table" => *value = TABLE.to_owned(),
                 "ArchiveBucket" => *value = BUCKET.to_owned(),
+                "TemporaryBucket" => *value = TEMPORARY_BUCKET.to_owned(),
                 "EventBus.Arn" => *value = bus::NAME.to_owned(),
                 other => *value = other.replace("Api.ApiEndpoint", "https://api.example"),
             }

@@ -181,7 +181,8 @@ fn outputs_and_parameters_cover_every_setting_of_the_functions() {
         let parameters = template.section("Parameters").keys();
         let parameters = parameters.map(|name| (name.clone(), text(&serde_json::json!({"Ref": name}))));
         let deployment = Deployment::new(&outputs.collect(), &parameters.collect()).expect("a deployment");
-        assert_eq!((deployment.table.as_str(), deployment.bucket.as_str()), ("Table", "ArchiveBucket"));
+        let names = [&deployment.table, &deployment.bucket, &deployment.temporary_bucket];
+        assert_eq!(names, ["Table", "ArchiveBucket", "TemporaryBucket"]);
         for function in template.functions() {
             let mut set = template.environment(function.id, &with());
             set.remove(SERVICE_VARIABLE);

@@ -13,7 +13,7 @@ use countersign::{
     time,
     verify::verify,
 };
-use countersign_cli::stack::{BUCKET, Functions, TABLE};
+use countersign_cli::stack::{BUCKET, Functions, STORAGE};
 use end_to_end::{Stored, from_now, harness::deliveries, pack};
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ use super::{
     deployed::Deployed,
     events,
     functions::folders,
-    permissions::{Call, HOUR, Recorder, Statement, large_batch, texts, unused},
+    permissions::{Call, HOUR, Recorder, Statement, large_batch, leading_keys_of, texts, unused},
     routes,
     template::{Template, root},
 };
@@ -47,6 +47,7 @@ fn statements(block: &str) -> Vec<Statement> {
         sid: statement["Sid"].as_str().expect("a name").to_owned(),
         actions: texts(&statement["Action"]),
         resources: texts(&statement["Resource"]).iter().map(|resource| named(resource)).collect(),
+        leading_keys: leading_keys_of(statement),
     });
     // CloudFormation is called without the SDK.
     statements.filter(|statement| !statement.actions[0].starts_with("cloudformation:")).collect()
@@ -60,6 +61,9 @@ fn named(resource: &str) -> String {
     }
     if let Some(rest) = resource.strip_prefix(bucket) {
         return format!("ArchiveBucket.Arn{rest}");
+    }
+    if let Some(rest) = resource.strip_prefix("arn:aws:s3:::<TemporaryBucketName>") {
+        return format!("TemporaryBucket.Arn{rest}");
     }
     resource.trim_matches(['<', '>']).to_owned()
 }
@@ -113,7 +117,7 @@ async fn fill(template: &Template, deployed: &Deployed) {
 
 async fn read(deployed: &Deployed, recorder: &Recorder) {
     let aws = recorder.clients(&deployed.aws);
-    let ledger = Ledger::new(&aws, TABLE, BUCKET);
+    let ledger = Ledger::new(&aws, STORAGE);
     ledger.count_jobs(ArchiveState::Failed, 1).await.expect("a count");
     ledger.count_quarantined(time::now(), 1).await.expect("a count");
     let documents = ledger.documents(None, None, None, 1000).await.expect("documents").documents;
@@ -147,7 +151,7 @@ async fn read(deployed: &Deployed, recorder: &Recorder) {
 
 async fn retry_and_replay(template: &Template, deployed: &Deployed, recorder: &Recorder) {
     let aws = recorder.clients(&deployed.aws);
-    let ledger = Ledger::new(&aws, TABLE, BUCKET);
+    let ledger = Ledger::new(&aws, STORAGE);
     let job = deployed.ledger().jobs(ArchiveState::Due, None, 1).await.expect("jobs").remove(0);
     assert!(ledger.retry(&job.subject).await.expect("a retry"));
     let replay = Replay::new(&settings(template, deployed, "if_present"), &aws);
@@ -166,8 +170,10 @@ async fn retry_and_replay(template: &Template, deployed: &Deployed, recorder: &R
 }
 
 async fn forget(deployed: &Deployed, recorder: &Recorder) {
-    let ledger = Ledger::new(&recorder.clients(&deployed.aws), TABLE, BUCKET);
+    let ledger = Ledger::new(&recorder.clients(&deployed.aws), STORAGE);
     let id = pack("to-be-erased").id;
+    let held = countersign::forget::held(&ledger, &deliveries::services(), Provider::Quicklysign, &id).await;
+    assert_eq!(held.expect("the ledger"), []);
     let forgotten =
         countersign::forget::forget(&ledger, &deliveries::services(), Provider::Quicklysign, &id, time::now()).await;
     let forgotten = forgotten.expect("the ledger").expect("a known subject");
@@ -177,7 +183,7 @@ async fn forget(deployed: &Deployed, recorder: &Recorder) {
 /// The deployed bucket is versioned, so a version is deleted there instead of an object.
 fn with_versions(calls: BTreeSet<Call>) -> BTreeSet<Call> {
     let name = |action: String| if action == "s3:DeleteObject" { "s3:DeleteObjectVersion".to_owned() } else { action };
-    calls.into_iter().map(|(action, resource)| (name(action), resource)).collect()
+    calls.into_iter().map(|call| Call { action: name(call.action), ..call }).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +205,7 @@ async fn operator_policies_allow_exactly_what_the_commands_call() {
     for (who, policies, calls) in all {
         let allows = |call: &&Call| policies.iter().copied().flatten().any(|statement| statement.allows(call));
         let denied = calls.iter().filter(|call| !allows(call));
-        problems.extend(denied.map(|(action, resource)| format!("{who}: {action} on {resource} isn't allowed")));
+        problems.extend(denied.map(|call| format!("{who}: {call:?} isn't allowed")));
         problems.extend(unused(who, policies[0], &calls));
     }
     assert!(problems.is_empty(), "{problems:#?}");

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future::ready,
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -19,15 +20,16 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::config_bag::ConfigBag;
+use axum::http::StatusCode;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use countersign::{
     aws::Aws,
     domain::{Proven, Route},
-    ledger::ArchiveState,
+    ledger::{ArchiveState, PARTITION_KEY},
 };
 use countersign_cli::{
     simulator::{legalesign::posts, signing::SigningKey},
-    stack::{BUCKET, Functions},
+    stack::{BUCKET, Functions, TEMPORARY_BUCKET, clients},
 };
 use end_to_end::{
     Stored, from_now,
@@ -36,6 +38,7 @@ use end_to_end::{
 use final_document::TIME_LIMIT;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     deployed::Deployed,
@@ -57,14 +60,23 @@ const DONE_BY_AWS: [&str; 8] = [
     "dynamodb:ListStreams",
 ];
 
-/// An operation that no function calls: `countersign forget` lists every version of an object to delete it.
-const BY_OPERATORS: &str = "ListObjectVersions";
+/// Operations that no function calls: `countersign forget` lists every version of an object, and asks for its lock.
+const BY_OPERATORS: [&str; 2] = ["ListObjectVersions", "GetObjectRetention"];
+
+/// A statement that no call needs, but S3's answer to a GET of a missing object.
+const FOR_MISSING_OBJECTS: &str = "NoticeMissingBodies";
 
 /// Age of a delivery that the sweep takes up.
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// An IAM action and its resource, named as in the template: `Table.Arn`, `ArchiveBucket.Arn/<key>`.
-pub type Call = (String, String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    pub action: String,
+    pub resource: String,
+    /// The partition keys of the items that it reads or writes, as `dynamodb:LeadingKeys` has them. None for a query.
+    pub leading_keys: BTreeSet<String>,
+}
 
 /// Records the calls of one function's clients.
 #[derive(Clone, Debug, Default)]
@@ -107,35 +119,64 @@ impl Intercept for Recorder {
     ) -> Result<(), BoxError> {
         let operation = config.load::<Metadata>().expect("an operation").name();
         let request = context.request();
-        let call = match operation {
-            "GetSecretValue" => ("secretsmanager:GetSecretValue".to_owned(), body(request)["SecretId"].clone()),
-            "ListObjectsV2" => ("s3:ListBucket".to_owned(), "ArchiveBucket.Arn".into()),
-            "ListObjectVersions" => ("s3:ListBucketVersions".to_owned(), "ArchiveBucket.Arn".into()),
-            "PutObject" | "GetObject" | "DeleteObject" => {
-                let path =
-                    request.uri().split_once("://").and_then(|(_, rest)| rest.split_once('/')).expect("a path").1;
-                let key = path.strip_prefix(BUCKET).expect("the bucket").split('?').next().unwrap_or_default();
-                (format!("s3:{operation}"), format!("ArchiveBucket.Arn{key}").into())
+        let (action, resource) = match operation {
+            "GetSecretValue" => ("secretsmanager:GetSecretValue".to_owned(), text(&body(request)["SecretId"])),
+            "ListObjectsV2" => ("s3:ListBucket".to_owned(), place(request)),
+            "ListObjectVersions" => ("s3:ListBucketVersions".to_owned(), place(request)),
+            "PutObject" | "GetObject" | "DeleteObject" | "GetObjectRetention" => {
+                (format!("s3:{operation}"), place(request))
             }
-            "PutEvents" => ("events:PutEvents".to_owned(), "EventBus.Arn".into()),
+            "PutEvents" => ("events:PutEvents".to_owned(), "EventBus.Arn".to_owned()),
             operation => {
                 let index =
                     body(request)["IndexName"].as_str().map_or_else(String::new, |name| format!("/index/{name}"));
-                (format!("dynamodb:{}", action(operation)), format!("Table.Arn{index}").into())
+                (format!("dynamodb:{}", action_of(operation)), format!("Table.Arn{index}"))
             }
         };
-        self.0.lock().unwrap().insert((call.0, call.1.as_str().expect("a text").to_owned()));
+        let leading_keys = if action.starts_with("dynamodb:") { leading_keys(&body(request)) } else { BTreeSet::new() };
+        self.0.lock().unwrap().insert(Call { action, resource, leading_keys });
         Ok(())
     }
 }
 
 /// The IAM action of an operation, without the service. IAM has an action for each kind of statement, and every statement
 /// here is an INSERT.
-fn action(operation: &str) -> &str {
+fn action_of(operation: &str) -> &str {
     match operation {
         "BatchExecuteStatement" => "PartiQLInsert",
         operation => operation,
     }
+}
+
+/// The bucket or object of a request, as a resource.
+fn place(request: &aws_smithy_runtime_api::http::Request) -> String {
+    let path = request.uri().split_once("://").and_then(|(_, rest)| rest.split_once('/')).expect("a path").1;
+    let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let (bucket, rest) = path.find('/').map_or((path, ""), |slash| path.split_at(slash));
+    match bucket {
+        BUCKET => format!("ArchiveBucket.Arn{rest}"),
+        TEMPORARY_BUCKET => format!("TemporaryBucket.Arn{rest}"),
+        other => panic!("unknown bucket {other}"),
+    }
+}
+
+/// The partition keys of a request to DynamoDB for items.
+fn leading_keys(request: &Value) -> BTreeSet<String> {
+    let batches = request["RequestItems"].as_object().into_iter().flat_map(|tables| tables.values());
+    let written = batches.clone().filter_map(Value::as_array).flatten().map(|write| &write["PutRequest"]["Item"]);
+    let read = batches.filter_map(|batch| batch["Keys"].as_array()).flatten();
+    let inserted = request["Statements"].as_array().into_iter().flatten().filter_map(|insert| {
+        let (_, fields) = insert["Statement"].as_str()?.split_once("VALUE {")?;
+        let place = fields.split(", ").position(|field| field.starts_with(&format!("'{PARTITION_KEY}'")))?;
+        insert["Parameters"][place]["S"].as_str()
+    });
+    let items = [&request["Key"], &request["Item"]].into_iter().chain(written).chain(read);
+    let keys = items.filter_map(|item| item[PARTITION_KEY]["S"].as_str()).chain(inserted);
+    keys.map(str::to_owned).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
 }
 
 fn body(request: &aws_smithy_runtime_api::http::Request) -> Value {
@@ -154,7 +195,7 @@ enum Size {
 async fn record_calls(template: &Template) -> BTreeMap<String, BTreeSet<Call>> {
     let recorders: BTreeMap<String, Recorder> = folders().into_keys().map(|id| (id, Recorder::default())).collect();
     for size in [Size::AsIs, Size::Large] {
-        call_everything(template, size, &recorders).await;
+        Box::pin(call_everything(template, size, &recorders)).await;
     }
     recorders.into_iter().map(|(id, recorder)| (id, recorder.calls())).collect()
 }
@@ -166,7 +207,7 @@ async fn call_everything(template: &Template, size: Size, recorders: &BTreeMap<S
     let start = async |id: &str| {
         let settings = deployed.settings(template, id).expect("settings");
         let eventbridge = recorders[id].eventbridge(&deployed.eventbridge().await);
-        Functions::start(&settings, &recorders[id].clients(&deployed.aws), eventbridge).await
+        Box::pin(Functions::start(&settings, &recorders[id].clients(&deployed.aws), eventbridge)).await
     };
     for route in Route::ALL {
         let id = routes::function(route);
@@ -176,6 +217,9 @@ async fn call_everything(template: &Template, size: Size, recorders: &BTreeMap<S
         for (case, event) in events::of(folder) {
             let event = in_size(&event, size);
             send(&functions, route, &event).await;
+            let mut without_path_token = event.clone();
+            without_path_token["rawPath"] = route.path().replace("{token}", "wrong-path-token").into();
+            assert_eq!(send(&functions, route, &without_path_token).await, 401, "{case}");
             // `events/` has wrong signatures, but no wrong token in a body.
             let wrong_token = body_of(&event).replace("biggerthan12chars", "wrong");
             if wrong_token != body_of(&event) {
@@ -184,6 +228,9 @@ async fn call_everything(template: &Template, size: Size, recorders: &BTreeMap<S
         }
     }
 
+    if size == Size::AsIs {
+        Box::pin(spool(template, &deployed, recorders)).await;
+    }
     let subscribe = "QuicklysignSubscribe";
     let settings = deployed.settings(template, subscribe);
     let subscriber = quicklysign_subscribe::Function::start(settings, &recorders[subscribe].clients(&deployed.aws));
@@ -217,9 +264,30 @@ async fn call_everything(template: &Template, size: Size, recorders: &BTreeMap<S
     }
 }
 
+/// Sends every event while DynamoDB denies every call, so that what isn't sent again is spooled.
+async fn spool(template: &Template, deployed: &Deployed, recorders: &BTreeMap<String, Recorder>) {
+    let denied = (StatusCode::BAD_REQUEST, r#"{"__type":"AccessDeniedException"}"#);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let mut server = JoinSet::new();
+    let router = axum::Router::new().fallback(move || ready(denied));
+    server.spawn(async move { axum::serve(listener, router).await.expect("a server") });
+    let aws = Aws { dynamodb: clients(&url, &url).await.dynamodb, ..deployed.aws.clone() };
+    for route in Route::ALL {
+        let id = routes::function(route);
+        let settings = deployed.settings(template, id).expect("settings");
+        let eventbridge = deployed.eventbridge().await;
+        let functions = Box::pin(Functions::start(&settings, &recorders[id].clients(&aws), eventbridge)).await;
+        for (_, event) in events::of(&folders()[id]) {
+            send(&functions, route, &serde_json::from_str(&event).expect("JSON")).await;
+        }
+    }
+}
+
+/// In a box, because the futures of a debug build are large.
 async fn send(functions: &Functions, route: Route, event: &Value) -> u16 {
     let request = http_event::request(&event.to_string()).expect("an event").0;
-    functions.call(route, request).await.status().as_u16()
+    Box::pin(functions.call(route, request)).await.status().as_u16()
 }
 
 /// A callback's event, whose body is larger than those that are stored in the table if it should be `Large`. The padding
@@ -269,17 +337,32 @@ pub fn large_batch() -> Proven {
     deliveries::signed_batch(from_now(-HOUR), post.body, &key.certificate())
 }
 
-/// A statement of a policy: actions, and the resources on which they are allowed.
+/// A statement of a policy: actions, the resources on which they are allowed, and the partition keys to which
+/// `dynamodb:LeadingKeys` restricts them.
 pub struct Statement {
     pub sid: String,
     pub actions: Vec<String>,
     pub resources: Vec<String>,
+    pub leading_keys: Option<Vec<String>>,
 }
 
 impl Statement {
-    pub fn allows(&self, (action, resource): &Call) -> bool {
-        self.actions.iter().any(|allowed| allowed == action) && self.resources.iter().any(|glob| fits(glob, resource))
+    pub fn allows(&self, call: &Call) -> bool {
+        let allows_key = |key: &String| {
+            self.leading_keys.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| fits(pattern, key)))
+        };
+        self.actions.contains(&call.action)
+            && self.resources.iter().any(|glob| fits(glob, &call.resource))
+            && call.leading_keys.iter().all(allows_key)
     }
+}
+
+/// The patterns of a statement's only supported condition.
+pub fn leading_keys_of(statement: &Value) -> Option<Vec<String>> {
+    let condition = statement.get("Condition")?;
+    let patterns = &condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+    assert_eq!(*condition, json!({"ForAllValues:StringLike": {"dynamodb:LeadingKeys": patterns}}));
+    Some(texts(patterns))
 }
 
 /// Whether a resource matches a pattern, which may end with an asterisk.
@@ -301,15 +384,17 @@ fn statements(template: &Template, function: &str) -> Vec<Statement> {
     for document in shared.chain(own) {
         for statement in document["Statement"].as_array().expect("statements") {
             assert_eq!(statement["Effect"], "Allow");
-            let statement = Statement {
-                sid: statement["Sid"].as_str().expect("a name").to_owned(),
+            let mut allowed = Statement {
+                sid: text(&statement["Sid"]),
                 actions: texts(&statement["Action"]),
                 resources: texts(&statement["Resource"]),
+                leading_keys: None,
             };
             let by_aws = |action: &String| DONE_BY_AWS.iter().any(|call| action.starts_with(call));
-            if !statement.actions.iter().all(by_aws) {
-                assert!(!statement.actions.iter().any(|action| action.contains('*')), "{function}: {}", statement.sid);
-                statements.push(statement);
+            if !allowed.actions.iter().all(by_aws) && allowed.sid != FOR_MISSING_OBJECTS {
+                assert!(!allowed.actions.iter().any(|action| action.contains('*')), "{function}: {}", allowed.sid);
+                allowed.leading_keys = leading_keys_of(statement);
+                statements.push(allowed);
             }
         }
     }
@@ -350,13 +435,17 @@ fn called_in_the_source(folder: &Path, found: &mut BTreeSet<String>) {
 /// Allowed actions and resources that weren't used.
 pub fn unused(who: &str, statements: &[Statement], calls: &BTreeSet<Call>) -> Vec<String> {
     let mut unused = Vec::new();
-    for Statement { sid, actions, resources } in statements {
+    for Statement { sid, actions, resources, leading_keys } in statements {
         let used = |action: &String| {
-            calls.iter().any(|call| call.0 == *action && resources.iter().any(|glob| fits(glob, &call.1)))
+            calls.iter().any(|call| call.action == *action && resources.iter().any(|glob| fits(glob, &call.resource)))
         };
-        let needed = |glob: &String| calls.iter().any(|call| actions.contains(&call.0) && fits(glob, &call.1));
+        let by_action = || calls.iter().filter(|call| actions.contains(&call.action));
+        let needed = |glob: &String| by_action().any(|call| fits(glob, &call.resource));
+        let has_key = |glob: &String| by_action().any(|call| call.leading_keys.iter().any(|key| fits(glob, key)));
         let actions = actions.iter().filter(|action| !used(action));
-        let all = actions.chain(resources.iter().filter(|glob| !needed(glob)));
+        let resources = resources.iter().filter(|glob| !needed(glob));
+        let keys = leading_keys.iter().flatten().filter(|glob| !has_key(glob));
+        let all = actions.chain(resources).chain(keys);
         unused.extend(all.map(|what| format!("{who}, {sid}: {what} isn't used")));
     }
     unused
@@ -365,13 +454,13 @@ pub fn unused(who: &str, statements: &[Statement], calls: &BTreeSet<Call>) -> Ve
 #[tokio::test(flavor = "multi_thread")]
 async fn roles_allow_exactly_what_functions_call() {
     let template = Template::read();
-    let recorded = record_calls(&template).await;
+    let recorded = Box::pin(record_calls(&template)).await;
     let mut problems = Vec::new();
     for (function, calls) in &recorded {
         let statements = statements(&template, function);
         for call in calls {
             if !statements.iter().any(|statement| statement.allows(call)) {
-                problems.push(format!("{function} may not {} on {}", call.0, call.1));
+                problems.push(format!("{function} may not do {call:?}"));
             }
         }
         problems.extend(unused(function, &statements, calls));
@@ -379,11 +468,11 @@ async fn roles_allow_exactly_what_functions_call() {
     assert!(problems.is_empty(), "{problems:#?}");
 
     let seen: BTreeSet<&str> =
-        recorded.values().flatten().filter_map(|(action, _)| Some(action.split_once(':')?.1)).collect();
+        recorded.values().flatten().filter_map(|call| Some(call.action.split_once(':')?.1)).collect();
     let mut in_source = BTreeSet::new();
     called_in_the_source(&root().join("shared/src"), &mut in_source);
     assert!(in_source.len() > 4, "{in_source:?}");
-    let is_seen = |operation: &&String| seen.contains(action(operation)) || operation.as_str() == BY_OPERATORS;
+    let is_seen = |operation: &&String| seen.contains(action_of(operation)) || BY_OPERATORS.contains(&operation.as_str());
     let unseen: Vec<_> = in_source.iter().filter(|operation| !is_seen(operation)).collect();
     assert!(unseen.is_empty(), "{unseen:?} was never called in this test: its permissions can't be checked");
 }

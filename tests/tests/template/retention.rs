@@ -1,6 +1,6 @@
 //! What remains of a stack, and that nothing of it blocks the next deployment under the same name.
 
-use countersign::domain::Provider;
+use countersign::{domain::Provider, ledger::QUARANTINED_FOR};
 use serde_json::{Value, json};
 
 use super::template::{Parameters, Resource, Template};
@@ -63,7 +63,7 @@ fn a_mistyped_parameter_is_refused_before_anything_is_created() {
 }
 
 #[test]
-fn an_archived_pdf_can_be_put_only_where_there_is_none() {
+fn an_object_of_the_archive_can_be_put_only_where_there_is_none() {
     let template = Template::read();
     let statements = template.resource("ArchiveBucketPolicy").property("/PolicyDocument/Statement");
     let mut statements = statements.as_array().expect("statements").iter();
@@ -72,9 +72,25 @@ fn an_archived_pdf_can_be_put_only_where_there_is_none() {
         (&deny["Effect"], &deny["Principal"], &deny["Action"]),
         (&json!("Deny"), &json!("*"), &json!("s3:PutObject"))
     );
-    assert_eq!(deny["Condition"], json!({"Null": {"s3:if-none-match": "true"}}));
-    let prefixes = Provider::ALL.map(|provider| format!("ArchiveBucket.Arn/{provider}/*"));
-    assert_eq!(template.resolve(&deny["Resource"], &Parameters::default()), json!(prefixes));
+    // Parts of a multipart upload have no such header, and create no object.
+    let expected = json!({"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}});
+    assert_eq!(deny["Condition"], expected);
+    assert_eq!(template.resolve(&deny["Resource"], &Parameters::default()), json!("ArchiveBucket.Arn/*"));
+}
+
+#[test]
+fn nothing_in_the_temporary_bucket_is_locked_or_outlives_its_quarantine() {
+    let template = Template::read();
+    let bucket = template.resource("TemporaryBucket");
+    let properties = bucket.value["Properties"].as_object().expect("properties");
+    for property in ["ObjectLockEnabled", "ObjectLockConfiguration", "VersioningConfiguration"] {
+        assert!(!properties.contains_key(property), "{property}");
+    }
+    let days = QUARANTINED_FOR.as_hours() / 24;
+    let expected = json!({"Id": "everything", "Status": "Enabled", "ExpirationInDays": days});
+    assert_eq!(bucket.property("/LifecycleConfiguration/Rules/0"), &expected);
+    let kept = template.resource("ArchiveBucket").property("/LifecycleConfiguration").to_string();
+    assert!(!kept.contains("Expiration"), "{kept}");
 }
 
 #[test]

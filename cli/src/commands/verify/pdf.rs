@@ -70,7 +70,7 @@ fn trust_roots(file: Option<&Path>) -> Result<Option<TrustRoots>, Failure> {
 
 /// Copies a PDF from the bucket into a temporary file.
 async fn fetch(access: &Access, key: &str) -> Result<Pdf, Failure> {
-    let (_, bucket) = access.names();
+    let bucket = access.names().archive;
     let response = access.aws.s3.get_object().bucket(bucket).key(key).send().await;
     let mut object = match response {
         Ok(object) => object,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use s3s::dto::*;
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::checksum::{checksums_of, hex, set_checksums};
 use super::conditions::{check_etag, exclusive, unsupported, unversioned};
@@ -152,6 +152,17 @@ impl S3 for Protocol {
         unversioned(input.version_id.as_deref())?;
         self.store.remove(&input.bucket, &input.key).await?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
+    }
+
+    /// No object of the embedded S3 is ever locked.
+    async fn get_object_retention(
+        &self,
+        request: S3Request<GetObjectRetentionInput>,
+    ) -> S3Result<S3Response<GetObjectRetentionOutput>> {
+        let input = request.input;
+        unversioned(input.version_id.as_deref())?;
+        self.store.read(&input.bucket, &input.key).await?;
+        Err(S3ErrorCode::NoSuchObjectLockConfiguration.into())
     }
 
     async fn list_objects_v2(

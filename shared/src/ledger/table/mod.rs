@@ -15,7 +15,8 @@ pub(super) use batch::{Key, MAX_GET, MAX_WRITE};
 pub(super) use index::{END, Entry, FIRST, Range};
 pub use item::Item;
 pub(super) use item::{Value, one, set};
-pub(super) use objects::Objects;
+pub use objects::Held;
+pub(super) use objects::{DeletedVersions, Objects};
 pub(super) use update::{Update, Updated};
 
 use crate::domain::LedgerError;

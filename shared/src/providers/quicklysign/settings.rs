@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn own_settings_have_defaults_and_are_checked() {
-        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b")];
+        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b"), ("TEMPORARY_BUCKET", "t")];
         let settings = read(&base).unwrap();
         assert_eq!((settings.delete_paths, settings.subscriptions), (DeletePaths::Singular, SubscriptionPolicy::Note));
         assert!(settings.webhook_keys.is_empty() && settings.callback_url.is_none());

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_token_is_required_unless_configured_otherwise() {
-        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b")];
+        let base = [("TABLE_NAME", "t"), ("ARCHIVE_BUCKET", "b"), ("TEMPORARY_BUCKET", "t")];
         let settings = read(&base).unwrap();
         assert_eq!((settings.token, &*settings.api_path), (TokenPolicy::Required, "v3"));
         let settings =

@@ -69,6 +69,7 @@ async fn missing_or_invalid_settings_and_secrets_are_answered_not_configured() {
     let unfit = [
         ("TABLE_NAME", ""),
         ("ARCHIVE_BUCKET", ""),
+        ("TEMPORARY_BUCKET", ""),
         ("MAX_BODY_BYTES", "many"),
         ("QUICKLYSIGN_API_URL", "not a url"),
         ("DOWNLOAD_HOSTS", "https://*"),

@@ -315,6 +315,7 @@ async fn a_console_with_an_access_key_requires_the_key_and_is_read_only() {
         aws: stack.aws.clone(),
         table: stack.endpoints.table.clone(),
         bucket: stack.endpoints.bucket.clone(),
+        temporary_bucket: stack.endpoints.temporary_bucket.clone(),
         label: "stack prod".to_owned(),
         place: String::new(),
         allow_retry: false,

@@ -17,7 +17,7 @@ use countersign::{
 };
 use countersign_cli::{
     simulator::legalesign::posts::{self, GROUP, Post},
-    stack::{self, BUCKET, TABLE},
+    stack::{self, STORAGE, TABLE},
 };
 use end_to_end::{
     LocalStack, Stored,
@@ -73,7 +73,7 @@ async fn entries_in_one_batch(count: usize) {
     let subjects = count / 20;
     let stack = LocalStack::start().await;
     let aws = in_memory(&stack).await;
-    let ledger = Ledger::new(&aws, TABLE, BUCKET);
+    let ledger = Ledger::new(&aws, STORAGE);
     let codes = [4, 5, 10, 15, 20, 30, 35, 39, 40, 50];
     let entries: Vec<Value> = (0..count)
         .map(|n| {
@@ -277,7 +277,7 @@ async fn a_batch_that_dynamodb_rejects_is_spooled_in_the_bucket() {
         let verdict = (status, answer["outcome"].as_str().unwrap(), answer["reason"].as_str().unwrap());
         assert_eq!(verdict, (200, "accepted", "out_of_time"), "{what}");
         assert!(stack.items().await.iter().all(|item| item.text("pk").unwrap().starts_with("CERT#")), "{what}");
-        assert_eq!(stack.keys().await, [format!("deliveries/pending/{}", answer["delivery"].as_str().unwrap())]);
+        assert_eq!(stack.keys().await, [format!("pending/{}", answer["delivery"].as_str().unwrap())]);
         let sweep = Sweep::new(&stack.settings, &stack.aws);
         let swept = sweep.run(Timestamp::now() + SignedDuration::from_mins(2)).await.unwrap();
         assert_eq!((swept.taken_in, swept.still_unfinished), (1, 0), "{swept:?}");

@@ -210,7 +210,7 @@ async fn callbacks_that_are_never_resent_are_spooled_while_dynamodb_is_unreachab
     assert_eq!(answer.verdict, Verdict::Accepted);
     assert!(start.elapsed() < Duration::from_secs(20));
     let delivery = answer.delivery.unwrap();
-    assert_eq!(stack.keys().await, [format!("deliveries/pending/{delivery}")]);
+    assert_eq!(stack.keys().await, [format!("pending/{delivery}")]);
     assert!(stack.items().await.is_empty());
 
     // A sweep without DynamoDB removes nothing.

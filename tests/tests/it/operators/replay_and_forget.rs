@@ -209,7 +209,7 @@ async fn a_body_that_may_not_be_read_is_the_problem_of_its_own_delivery() {
     let replayed = replay.delivery(&deliveries[0]).await.unwrap().unwrap();
     assert_eq!(replayed.problem.as_deref(), Some("body_denied"));
     let services = Services::verifying(&functions.settings, &functions.proxied_aws);
-    let ledger = Ledger::new(&functions.proxied_aws, &functions.settings.table, &functions.settings.bucket);
+    let ledger = Ledger::new(&functions.proxied_aws, functions.settings.storage());
     let problem = verify(&ledger, &services, &deliveries[0]).await.unwrap_err();
     assert_eq!(problem.code(), "body_denied");
     functions.faults.clear();

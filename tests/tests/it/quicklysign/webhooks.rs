@@ -249,7 +249,7 @@ async fn a_webhook_that_could_not_be_stored_is_reused_by_the_next_subscription()
     let stack = LocalStack::start().await;
     let mut settings = stack.settings.clone();
     settings.table = "no-such-table".to_owned();
-    let unwritable = Ledger::new(&stack.aws, &settings.table, &settings.bucket);
+    let unwritable = Ledger::new(&stack.aws, settings.storage());
     let subscriber = Subscriber::new(&settings, &stack.aws);
     let callback = subscriber.callback().await.unwrap();
     let error = subscriber.subscribe(&key("pack"), &callback, &unwritable).await.unwrap_err();

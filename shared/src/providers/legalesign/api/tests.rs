@@ -36,7 +36,7 @@ impl Server {
         let base = format!("http://{}/api/v1", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(respond)).await });
         let settings = crate::providers::settings(|name| match name {
-            "TABLE_NAME" | "ARCHIVE_BUCKET" => Some("name".to_owned()),
+            "TABLE_NAME" | "ARCHIVE_BUCKET" | "TEMPORARY_BUCKET" => Some("name".to_owned()),
             "LEGALESIGN_API_URL" => Some(base.clone()),
             "LEGALESIGN_API" => Some(r#"{"username":"someone","secret":"hush"}"#.to_owned()),
             _ => None,

@@ -48,6 +48,7 @@ impl Service {
         let variables = HashMap::from([
             ("TABLE_NAME", "t"),
             ("ARCHIVE_BUCKET", "b"),
+            ("TEMPORARY_BUCKET", "t"),
             ("SIGNEASY_API_URL", &url),
             ("SIGNEASY_API", r#"{"access_token": "bearer-s3cret"}"#),
         ]);
