@@ -12,6 +12,7 @@ mod pipe;
 mod publish;
 mod recipes;
 mod retention;
+mod roles;
 mod routes;
 mod runbook;
 mod table;
