@@ -1,5 +1,7 @@
 //! What remains of a stack, and that nothing of it blocks the next deployment under the same name.
 
+use std::collections::BTreeSet;
+
 use countersign::{domain::Provider, ledger::QUARANTINED_FOR};
 use serde_json::{Value, json};
 
@@ -20,6 +22,9 @@ const TRANSIENT: [&str; 1] = ["ArchiveQueue"];
 
 /// Properties that give a resource its name in the account.
 const NAMES: [&str; 6] = ["Name", "TableName", "BucketName", "QueueName", "LogGroupName", "TopicName"];
+
+/// The conditions under which the stack makes its own table and archive.
+const MADE: [&str; 2] = ["MakesTable", "MakesArchiveBucket"];
 
 /// Parameters whose value AWS accepts in any form.
 const WITHOUT_PATTERN: [&str; 1] = ["DownloadHosts"];
@@ -108,4 +113,39 @@ fn only_archived_pdfs_are_moved_to_cold_storage_and_only_if_asked_for() {
     assert_eq!(moved(&Parameters::default()), []);
     let expected = Provider::ALL.map(|provider| (json!(format!("{provider}/")), json!("90")));
     assert_eq!(moved(&Parameters::default().with("ColdStorageDays", "90")), expected);
+}
+
+/// The names of parameters that adopt a table and a bucket.
+fn adopting() -> Parameters {
+    Parameters::default()
+        .with("TableName", "restored")
+        .with("TableStreamLabel", "2026-11-26T12:00:00.000")
+        .with("ArchiveBucketName", "kept")
+}
+
+#[test]
+fn an_adopted_table_and_bucket_replace_the_stacks_own_everywhere() {
+    let template = Template::read();
+    let mut found = BTreeSet::new();
+    let sections = ["Resources", "Outputs"].into_iter().flat_map(|section| template.section(section));
+    for (id, value) in
+        sections.filter(|(_, value)| value.get("Condition").is_none_or(|name| !MADE.iter().any(|made| name == made)))
+    {
+        let resolved = template.resolve(value, &adopting()).to_string();
+        for own in ["\"Table\"", "Table.Arn", "Table.StreamArn", "\"ArchiveBucket\"", "ArchiveBucket.Arn"] {
+            assert!(!resolved.contains(own), "{id} still uses {own}");
+        }
+        for adopted in
+            ["table/restored\"", "table/restored/index", "table/restored/stream/2026", ":::kept/", ":::kept\""]
+        {
+            if resolved.contains(adopted) {
+                found.insert(adopted);
+            }
+        }
+    }
+    assert_eq!(found.len(), 5, "{found:?}");
+    let resources = template.section("Resources");
+    for (id, condition) in [("Table", MADE[0]), ("ArchiveBucket", MADE[1]), ("ArchiveBucketPolicy", MADE[1])] {
+        assert_eq!(resources[id]["Condition"], condition);
+    }
 }

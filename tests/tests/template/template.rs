@@ -92,6 +92,14 @@ impl Template {
                     let path = path.as_array().expect("a path").iter().map(|part| part.as_str().expect("a name"));
                     path.collect::<Vec<_>>().join(".").into()
                 }
+                Some(("Fn::Sub", Value::Array(with_variables))) => {
+                    let text = with_variables[0].as_str().expect("a text").to_owned();
+                    let variables = with_variables[1].as_object().expect("variables").iter();
+                    let text = variables.fold(text, |text, (name, value)| {
+                        text.replace(&format!("${{{name}}}"), resolve(value).as_str().unwrap_or(name))
+                    });
+                    self.substitute(&text, parameters).into()
+                }
                 Some(("Fn::Sub", text)) => self.substitute(text.as_str().expect("a text"), parameters).into(),
                 Some(("Fn::If", branches)) => {
                     let condition = &self.section("Conditions")[branches[0].as_str().expect("a condition")];
@@ -133,6 +141,12 @@ impl Template {
         match single(condition.as_object().expect("a condition")) {
             Some(("Fn::Not", inner)) => !self.holds(&inner[0], parameters),
             Some(("Fn::Equals", both)) => self.resolve(&both[0], parameters) == self.resolve(&both[1], parameters),
+            Some(("Fn::And", all)) => {
+                all.as_array().expect("conditions").iter().all(|inner| self.holds(inner, parameters))
+            }
+            Some(("Fn::Condition", name)) => {
+                self.holds(&self.section("Conditions")[name.as_str().expect("a name")], parameters)
+            }
             other => panic!("{other:?} is an unknown condition"),
         }
     }
