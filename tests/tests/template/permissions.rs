@@ -472,7 +472,8 @@ async fn roles_allow_exactly_what_functions_call() {
     let mut in_source = BTreeSet::new();
     called_in_the_source(&root().join("shared/src"), &mut in_source);
     assert!(in_source.len() > 4, "{in_source:?}");
-    let is_seen = |operation: &&String| seen.contains(action_of(operation)) || BY_OPERATORS.contains(&operation.as_str());
+    let is_seen =
+        |operation: &&String| seen.contains(action_of(operation)) || BY_OPERATORS.contains(&operation.as_str());
     let unseen: Vec<_> = in_source.iter().filter(|operation| !is_seen(operation)).collect();
     assert!(unseen.is_empty(), "{unseen:?} was never called in this test: its permissions can't be checked");
 }
