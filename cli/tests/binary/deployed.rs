@@ -47,7 +47,7 @@ impl Deployed {
         let endpoints: Value = serde_json::from_slice(&fs::read(data.file("endpoints.json")).unwrap()).unwrap();
         let text = |name: &str| endpoints[name].as_str().unwrap().to_owned();
         let environment = [
-            ("AWS_ENDPOINT_URL_CLOUDFORMATION", cloudformation(&text("table"), &text("bucket"), version)),
+            ("AWS_ENDPOINT_URL_CLOUDFORMATION", cloudformation(&text, version)),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets_manager(data.file("secrets"))),
             ("AWS_ENDPOINT_URL_DYNAMODB", text("dynamodb")),
             ("AWS_ENDPOINT_URL_S3", text("s3")),
@@ -130,17 +130,17 @@ fn body(stream: &TcpStream) -> Option<String> {
 }
 
 /// A stand-in for CloudFormation's DescribeStacks.
-fn cloudformation(table: &str, bucket: &str, version: &str) -> String {
+fn cloudformation(endpoint: &impl Fn(&str) -> String, version: &str) -> String {
     let secrets = ["Legalesign", "Quicklysign", "Signeasy"].into_iter().flat_map(|service| {
         ["Proof", "Api"].map(|sort| (format!("{service}{sort}Secret"), format!("{service}-{sort}")))
     });
     let names = [
-        ("TableName", table),
-        ("ArchiveBucketName", bucket),
-        ("TemporaryBucketName", "temporary"),
-        ("Version", version),
+        ("TableName", endpoint("table")),
+        ("ArchiveBucketName", endpoint("bucket")),
+        ("TemporaryBucketName", endpoint("temporary_bucket")),
+        ("Version", version.to_owned()),
     ];
-    let names = names.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let names = names.map(|(name, value)| (name.to_owned(), value));
     let member = |sort: &str, name: &str, value: &str| {
         format!("<member><{sort}Key>{name}</{sort}Key><{sort}Value>{value}</{sort}Value></member>")
     };

@@ -181,6 +181,7 @@ fn the_environment_of_containers_has_the_throw_away_secrets_and_what_proves_the_
         "SIGNEASY_PROOF",
         "SIGNEASY_TOKEN",
         "TABLE_NAME",
+        "TEMPORARY_BUCKET",
     ];
     assert_eq!(names, expected);
     assert_eq!(variables["ALLOW_INSECURE_DOWNLOADS"], "private");

@@ -106,10 +106,10 @@ async fn an_unfinished_delivery_that_is_erased_no_longer_waits_for_the_sweep() {
     let functions = DirectFunctions::start().await;
     let ledger = functions.ledger();
     let delivery = callback("unfinished");
-    // As a crash leaves it, with the old version that a bucket keeps of a spooled delivery.
+    // As a crash leaves it, between accepting a spooled delivery and removing it from the spool.
     ledger.accept(&delivery).await.unwrap();
     ledger.record(&delivery, &deliveries::services().read(&delivery).unwrap()).await.unwrap();
-    let spooled = format!("deliveries/pending/{}", delivery.id());
+    let spooled = format!("pending/{}", delivery.id());
     functions.put_object(&spooled, quicklysign::body("final_document_generated", "unfinished")).await;
     let done = forgotten(&ledger, &pack("unfinished")).await;
     assert_eq!((done.deliveries.as_slice(), done.objects.as_slice()), (&[delivery.id().clone()][..], &[spooled][..]));
