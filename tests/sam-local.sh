@@ -76,9 +76,11 @@ pids+=("$!")
 until_says "$!" "$work/serve.log" '^listening on'
 grep --invert-match '^callback URL' "$work/serve.log"
 
-# The embedded S3 accepts these credentials only. A profile or session of a real account must not override them.
+# The embedded services accept these credentials only. A profile or session of a real account must not override them.
 unset AWS_PROFILE AWS_SESSION_TOKEN
-export AWS_ACCESS_KEY_ID=countersign AWS_SECRET_ACCESS_KEY=countersign-local AWS_DEFAULT_REGION=eu-west-1
+endpoint() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$data/endpoints.json" "$1"; }
+AWS_ACCESS_KEY_ID=$(endpoint access_key_id) AWS_SECRET_ACCESS_KEY=$(endpoint secret_access_key)
+export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_DEFAULT_REGION=eu-west-1
 options=(--parameter-overrides "Architecture=$architecture" --env-vars "$data/sam-local.json")
 [ -z "${SAM_LOCAL_IMAGE:-}" ] || options+=(--skip-pull-image --invoke-image "$SAM_LOCAL_IMAGE")
 

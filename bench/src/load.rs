@@ -223,7 +223,7 @@ async fn send(client: &Client<HttpConnector, Full<Bytes>>, request: Request<Full
 
 /// The number of these deliveries that aren't recorded with all their events.
 async fn missing(server: &Server, accepted: &HashSet<String>) -> Result<usize> {
-    let aws = stack::clients(&server.endpoints.dynamodb, &server.endpoints.s3).await;
+    let aws = stack::clients(&server.endpoints.dynamodb, &server.endpoints.s3, &server.endpoints.key()).await;
     let mut pages = aws.dynamodb.scan().table_name(&server.endpoints.table).into_paginator().items().send();
     let mut events: HashMap<String, u64> = HashMap::new();
     let mut recorded: HashMap<String, u64> = HashMap::new();

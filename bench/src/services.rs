@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::StreamSpecification;
 use countersign::{aws::Aws, domain::Provider};
 use countersign_cli::{
     simulator::{self, Credentials, Simulator},
-    stack::{self, ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Secrets, TABLE, TEMPORARY_BUCKET, s3},
+    stack::{self, BUCKET, Key, REGION, Secrets, TABLE, TEMPORARY_BUCKET, dynamodb::endpoint, s3},
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -34,6 +34,7 @@ pub struct Services {
     /// Base URL of the simulated services.
     pub simulator_url: String,
     s3: String,
+    key: Key,
     parts: JoinSet<()>,
 }
 
@@ -62,7 +63,8 @@ impl Services {
 
         let store = s3::Store::open(folder.path().join("s3"), &[BUCKET, TEMPORARY_BUCKET]).await.context("the embedded S3's folder")?;
         let (listener, s3) = bind().await?;
-        let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
+        let key = Key::generate()?;
+        let credentials = s3::Credentials { access_key: key.id.clone(), secret_key: key.secret.clone().into() };
         parts.spawn(s3::serve(listener, store, credentials, std::future::pending()));
 
         let credentials = Provider::ALL.map(|provider| (provider, secrets.of(provider).1.clone()));
@@ -71,7 +73,7 @@ impl Services {
         let (listener, simulator_url) = bind().await?;
         let simulated = simulator.clone();
         parts.spawn(async move { drop(simulator::serve(listener, simulated, std::future::pending()).await) });
-        Ok(Self { simulator, secrets, folder, simulator_url, s3, parts })
+        Ok(Self { simulator, secrets, folder, simulator_url, s3, key, parts })
     }
 
     /// Starts a new embedded DynamoDB with an empty table.
@@ -82,10 +84,8 @@ impl Services {
         let database = dynoxide::Database::memory().map_err(|problem| anyhow::anyhow!("{problem}"))?;
         let (listener, url) = bind().await?;
         let mut server = JoinSet::new();
-        server.spawn(async move {
-            drop(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()).await);
-        });
-        let aws = stack::clients(&url, &self.s3).await;
+        server.spawn(endpoint::serve(listener, database, self.key.clone(), std::future::pending()));
+        let aws = stack::clients(&url, &self.s3, &self.key).await;
         stack::dynamodb::create_table(&aws.dynamodb, TABLE).await?;
         let no_stream = StreamSpecification::builder().stream_enabled(false).build()?;
         aws.dynamodb.update_table().table_name(TABLE).stream_specification(no_stream).send().await?;
@@ -112,8 +112,8 @@ impl Services {
                 ("TEMPORARY_BUCKET", TEMPORARY_BUCKET),
                 ("AWS_REGION", REGION),
                 ("AWS_DEFAULT_REGION", REGION),
-                ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
-                ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+                ("AWS_ACCESS_KEY_ID", &self.key.id),
+                ("AWS_SECRET_ACCESS_KEY", &self.key.secret),
                 ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
                 ("AWS_ENDPOINT_URL_S3", &self.s3),
                 ("AWS_S3_FORCE_PATH_STYLE", "true"),

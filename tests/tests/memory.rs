@@ -13,7 +13,7 @@ use countersign::{
     domain::{Provider, Route},
     ledger::ArchiveState,
 };
-use countersign_cli::stack::{ACCESS_KEY, BUCKET, REGION, SECRET_KEY};
+use countersign_cli::stack::{BUCKET, REGION};
 use end_to_end::{
     Embedded, Stored,
     harness::{
@@ -76,8 +76,8 @@ async fn watch_the_worker() {
         .env("AWS_ENDPOINT_URL_S3", &embedded.s3_url)
         .env("AWS_S3_FORCE_PATH_STYLE", "true")
         .env("AWS_REGION", REGION)
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        .env("AWS_ACCESS_KEY_ID", &embedded.key.id)
+        .env("AWS_SECRET_ACCESS_KEY", &embedded.key.secret)
         .kill_on_drop(true)
         .output();
     let output = tokio::time::timeout(Duration::from_secs(280), output).await.expect("in time").unwrap();

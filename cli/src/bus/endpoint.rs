@@ -1,14 +1,14 @@
 //! The bus's HTTP endpoint, which answers `PutEvents` and no other operation of EventBridge.
 //!
-//! Protocol: AWS JSON 1.1. Signatures aren't verified: it listens on loopback, as the embedded DynamoDB does. A web page
-//! can't use it: before a browser sends the headers of this protocol to another site, it sends a CORS preflight request,
-//! and that is answered with an error.
+//! Protocol: AWS JSON 1.1. Signatures aren't verified, but a request must name the key of this start
+//! ([`programs_only`]).
 
 use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -17,15 +17,20 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::{Log, put_events};
+use crate::programs_only::{self, Key};
 
 /// Largest body, in bytes. JSON needs up to six bytes for one byte of an entry, whose limit is 256 KiB.
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
-/// Serves until `shutdown`, then finishes the requests in flight.
-pub async fn serve(listener: TcpListener, log: Log, shutdown: impl Future<Output = ()> + Send + 'static) {
-    let router = Router::new().route("/", post(handle)).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(log);
+/// Serves programs that know `key` until `shutdown`, then finishes the requests in flight.
+pub async fn serve(listener: TcpListener, log: Log, key: Key, shutdown: impl Future<Output = ()> + Send + 'static) {
+    let router = Router::new()
+        .route("/", post(handle))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(key, programs_only::check_with_key))
+        .with_state(log);
     if let Err(problem) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
         tracing::error!(event = "bus_ended", %problem);
     }

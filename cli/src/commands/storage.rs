@@ -64,7 +64,7 @@ impl Access {
                 Ok(Self { aws: storage.aws, source: Source::Opened { folder, parts, stop } })
             }
             Owner::Stack(endpoints) => {
-                let aws = stack::clients(&endpoints.dynamodb, &endpoints.s3).await;
+                let aws = stack::clients(&endpoints.dynamodb, &endpoints.s3, &endpoints.key()).await;
                 let data = data.to_owned();
                 Ok(Self { aws, source: Source::Running { data, endpoints } })
             }

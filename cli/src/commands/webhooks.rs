@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     secrets::Secrets,
-    stack::{self, BUCKET, Endpoints, TABLE, TEMPORARY_BUCKET},
+    stack::{self, BUCKET, Endpoints, Key, TABLE, TEMPORARY_BUCKET},
 };
 
 #[derive(Debug, Subcommand)]
@@ -215,7 +215,10 @@ impl Site {
         match &self.settings.service(Provider::Quicklysign).api {
             SecretSource::SecretsManager(_) => Aws::from_env().await,
             // Never used. Looking for a region and credentials would take seconds if there are none.
-            _ => stack::clients("http://127.0.0.1", "http://127.0.0.1").await,
+            _ => {
+                let key = Key { id: "unused".to_owned(), secret: "unused".to_owned() };
+                stack::clients("http://127.0.0.1", "http://127.0.0.1", &key).await
+            }
         }
     }
 }

@@ -153,7 +153,7 @@ pub async fn serve(
     simulator: Simulator,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let router = simulator.router();
+    let router = simulator.router().layer(axum::middleware::from_fn(crate::programs_only::check));
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {
             shutdown.await;

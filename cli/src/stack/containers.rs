@@ -45,7 +45,7 @@ impl FromStr for Host {
     type Err = String;
 
     /// Takes a private or loopback IPv4 address, or a name that ends with `.internal`. `0.0.0.0` and public addresses
-    /// are errors, because what is served has no protection of its own. So are link-local and IPv6 addresses: the
+    /// are errors, because what is served isn't encrypted, and the simulated services answer everyone. So are link-local and IPv6 addresses: the
     /// functions call no API there, whatever `ALLOW_INSECURE_DOWNLOADS` says.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse::<Ipv4Addr>() {

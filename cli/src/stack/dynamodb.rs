@@ -1,5 +1,7 @@
 //! The embedded DynamoDB: its file, and the table as defined in `template.yaml`.
 
+pub mod endpoint;
+
 use std::path::Path;
 
 use anyhow::{Context, Result};

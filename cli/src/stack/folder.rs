@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     fs::{self, File, TryLockError},
     io::Write,
     path::{Path, PathBuf},
@@ -12,14 +13,14 @@ use countersign::domain::Provider;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::owner_only;
+use crate::{owner_only, programs_only::Key};
 
 const ENDPOINTS: &str = "endpoints.json";
 const SAM_LOCAL: &str = "sam-local.json";
 const LOCK: &str = "lock";
 
 /// The endpoints of a running stack, which `endpoints.json` announces to other processes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoints {
     /// The stack's process.
     pub pid: u32,
@@ -48,10 +49,25 @@ pub struct Endpoints {
     pub environment: BTreeMap<String, String>,
     /// A region, for clients that need one.
     pub region: String,
-    /// The access key of the embedded S3. It protects nothing.
+    /// The access key that DynamoDB, S3 and the event bus require. Each start makes a new one.
     pub access_key_id: String,
     /// The secret of the access key.
     pub secret_access_key: String,
+}
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the key.
+        f.debug_struct("Endpoints").field("pid", &self.pid).field("http", &self.http).finish_non_exhaustive()
+    }
+}
+
+impl Endpoints {
+    /// The key that DynamoDB, S3 and the event bus require.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key { id: self.access_key_id.clone(), secret: self.secret_access_key.clone() }
+    }
 }
 
 /// A data folder that only this process uses. The operating system holds the lock, and releases it however the process

@@ -34,6 +34,7 @@ use countersign::{
 use dynoxide::Database;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
+pub use crate::programs_only::Key;
 pub use crate::secrets::Secrets;
 use crate::{
     bus::{
@@ -60,11 +61,6 @@ pub const TEMPORARY_BUCKET: &str = "countersign-temporary";
 pub const STORAGE: StorageNames<'static> = StorageNames { table: TABLE, archive: BUCKET, temporary: TEMPORARY_BUCKET };
 /// The region of the local stack's clients. The embedded services ignore it.
 pub const REGION: &str = "eu-west-1";
-/// The access key of the embedded S3.
-pub const ACCESS_KEY: &str = "countersign";
-/// The secret of [`ACCESS_KEY`]. It is public: the data is protected because everything listens on loopback only, unless
-/// `--containers` opens another address.
-pub const SECRET_KEY: &str = "countersign-local";
 
 /// Grace period for in-flight work on shutdown. Supervisors kill after ten seconds.
 const GRACE: Duration = Duration::from_secs(6);
@@ -109,7 +105,7 @@ impl Stack {
         let (listener, http) = bind(options.port).await?;
         let environment = environment(&options, &simulator_url, &http);
         let settings = providers::settings(|name| environment.get(name).cloned())?;
-        let eventbridge = eventbridge_client(&storage.eventbridge).await;
+        let eventbridge = eventbridge_client(&storage.eventbridge, &storage.key).await;
         let functions = Arc::new(Functions::start(&settings, &storage.aws, eventbridge).await);
 
         let endpoints = endpoints(&options, &settings, &environment, &storage, http, simulator_url);
@@ -272,8 +268,8 @@ fn endpoints(
         secrets: options.secrets.folder().to_owned(),
         environment: environment::open_settings(environment),
         region: REGION.to_owned(),
-        access_key_id: ACCESS_KEY.to_owned(),
-        secret_access_key: SECRET_KEY.to_owned(),
+        access_key_id: storage.key.id.clone(),
+        secret_access_key: storage.key.secret.clone(),
     }
 }
 

@@ -8,10 +8,10 @@ use dynoxide::Database;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    ACCESS_KEY, BUCKET, REGION, SECRET_KEY, TABLE, TEMPORARY_BUCKET, bind, dynamodb, s3, stopped,
+    BUCKET, REGION, TABLE, TEMPORARY_BUCKET, bind, dynamodb, s3, stopped,
     stream::{Reader, Start},
 };
-use crate::bus;
+use crate::{bus, programs_only::Key};
 
 /// The embedded DynamoDB, S3 and event bus alone, for commands on a folder that no stack runs on.
 pub struct Storage {
@@ -21,6 +21,8 @@ pub struct Storage {
     pub s3: String,
     /// URL of the event bus.
     pub eventbridge: String,
+    /// The key that they require.
+    pub key: Key,
     /// Clients of DynamoDB and S3.
     pub aws: Aws,
     /// The events on the bus.
@@ -36,24 +38,20 @@ impl Storage {
     pub async fn open(folder: &Path, parts: &mut JoinSet<()>, stop: &watch::Receiver<bool>) -> Result<Self> {
         let database = dynamodb::open(&folder.join("dynamodb.sqlite"))?;
         let (listener, dynamodb) = bind(0).await?;
-        let (served, shutdown) = (database.clone(), stopped(stop.clone()));
-        parts.spawn(async move {
-            if let Err(problem) = dynoxide::server::serve_with_shutdown(listener, served, shutdown).await {
-                tracing::error!(event = "dynamodb_ended", problem);
-            }
-        });
+        let key = Key::generate()?;
+        parts.spawn(dynamodb::endpoint::serve(listener, database.clone(), key.clone(), stopped(stop.clone())));
         let store = s3::Store::open(folder.join("s3"), &[BUCKET, TEMPORARY_BUCKET])
             .await
             .context("the embedded S3's folder")?;
         let (listener, s3) = bind(0).await?;
-        let credentials = s3::Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.into() };
+        let credentials = s3::Credentials { access_key: key.id.clone(), secret_key: key.secret.clone().into() };
         parts.spawn(s3::serve(listener, store, credentials, stopped(stop.clone())));
         let bus = bus::Log::open(folder)?;
         let (listener, eventbridge) = bind(0).await?;
-        parts.spawn(bus::endpoint::serve(listener, bus.clone(), stopped(stop.clone())));
-        let aws = clients(&dynamodb, &s3).await;
+        parts.spawn(bus::endpoint::serve(listener, bus.clone(), key.clone(), stopped(stop.clone())));
+        let aws = clients(&dynamodb, &s3, &key).await;
         dynamodb::create_table(&aws.dynamodb, TABLE).await?;
-        Ok(Self { dynamodb, s3, eventbridge, aws, bus, database })
+        Ok(Self { dynamodb, s3, eventbridge, key, aws, bus, database })
     }
 }
 
@@ -68,21 +66,21 @@ impl Storage {
 }
 
 /// A client of an embedded event bus at this URL.
-pub async fn eventbridge_client(url: &str) -> aws_sdk_eventbridge::Client {
-    aws_sdk_eventbridge::Client::new(&config().await.to_builder().endpoint_url(url).build())
+pub async fn eventbridge_client(url: &str, key: &Key) -> aws_sdk_eventbridge::Client {
+    aws_sdk_eventbridge::Client::new(&config(key).await.to_builder().endpoint_url(url).build())
 }
 
 /// Clients of an embedded DynamoDB and S3 at these URLs.
-pub async fn clients(dynamodb: &str, s3: &str) -> Aws {
-    let config = config().await;
+pub async fn clients(dynamodb: &str, s3: &str, key: &Key) -> Aws {
+    let config = config(key).await;
     let dynamodb = config.to_builder().endpoint_url(dynamodb).build();
     let s3 = config.to_builder().endpoint_url(s3).build();
     let aws = Aws::new(&dynamodb, true);
     Aws { s3: Aws::new(&s3, true).s3, ..aws }
 }
 
-async fn config() -> aws_config::SdkConfig {
-    let credentials = aws_sdk_s3::config::Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local");
+async fn config(key: &Key) -> aws_config::SdkConfig {
+    let credentials = aws_sdk_s3::config::Credentials::new(&key.id, &key.secret, None, None, "local");
     aws_config::defaults(countersign::aws::behavior_version())
         .region(aws_config::Region::new(REGION))
         .credentials_provider(credentials)

@@ -19,8 +19,10 @@ fn put(data: &Data, id: &str, detail_type: &str) {
         "EventBusName": "countersign", "Source": "countersign", "DetailType": detail_type, "Detail": detail.to_string(),
     });
     let body = json!({"Entries": [entry]}).to_string();
+    let key = endpoints["access_key_id"].as_str().unwrap();
     let request = format!(
-        "POST / HTTP/1.1\r\nHost: bus\r\nContent-Type: application/x-amz-json-1.1\r\nX-Amz-Target: AWSEvents.PutEvents\r\n\
+        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.1\r\n\
+         X-Amz-Target: AWSEvents.PutEvents\r\nAuthorization: AWS4-HMAC-SHA256 Credential={key}/today\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );

@@ -11,7 +11,7 @@ use countersign_cli::{
     bus,
     simulator::Simulator,
     stack::{
-        self, Options, Secrets, Storage,
+        self, Key, Options, Secrets, Storage,
         stream::{Reader, Start},
     },
 };
@@ -34,6 +34,8 @@ const RECEIVER: &str = "https://receiver.example";
 pub struct Embedded {
     /// Clients of DynamoDB and S3.
     pub aws: Aws,
+    /// The key that DynamoDB, S3 and the event bus require.
+    pub key: Key,
     /// DynamoDB's URL.
     pub dynamodb_url: String,
     /// S3's URL.
@@ -69,7 +71,7 @@ impl Embedded {
         let storage = Storage::open(folder.path(), &mut parts, &stopping).await.expect("the embedded services");
         let (simulator, simulator_url) = stack::simulate(&secrets, &mut parts, &stopping).await.expect("a simulator");
         let mut stream = Stream::Embedded(storage.stream(Start::First).expect("a stream"));
-        let Storage { mut aws, mut dynamodb, mut s3, eventbridge, bus, .. } = storage;
+        let Storage { mut aws, mut dynamodb, mut s3, eventbridge, key, bus, .. } = storage;
         if let Some(url) = peer::dynamodb_url() {
             let name = folder.path().file_name().expect("a name").to_string_lossy();
             let reader;
@@ -82,6 +84,7 @@ impl Embedded {
         }
         Self {
             aws,
+            key,
             dynamodb_url: dynamodb,
             s3_url: s3,
             eventbridge_url: eventbridge,
@@ -110,7 +113,7 @@ impl Embedded {
 
     /// A client of the event bus.
     pub async fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
-        stack::eventbridge_client(&self.eventbridge_url).await
+        stack::eventbridge_client(&self.eventbridge_url, &self.key).await
     }
 
     /// The records of the table's stream since the last call.
@@ -159,5 +162,5 @@ impl Embedded {
 
 /// Clients of a DynamoDB, S3 and Secrets Manager that can't be reached.
 pub async fn unreachable_aws() -> Aws {
-    stack::clients(UNREACHABLE, UNREACHABLE).await
+    stack::clients(UNREACHABLE, UNREACHABLE, &Key::generate().expect("a key")).await
 }

@@ -64,7 +64,8 @@ impl FaultyFunctions {
         let proxied_aws = with_short_timeouts(&embedded.clients_at(&dynamodb, &s3), attempts);
         let settings = embedded.settings(&services, &[]).expect("settings");
         let eventbridge = faults.proxy(Upstream::EventBridge, &address(&embedded.eventbridge_url)).await;
-        let eventbridge = eventbridge_with_short_timeouts(&eventbridge_client(&eventbridge).await, attempts);
+        let eventbridge =
+            eventbridge_with_short_timeouts(&eventbridge_client(&eventbridge, &embedded.key).await, attempts);
         let functions = Arc::new(Functions::start(&settings, &proxied_aws, eventbridge).await);
         faults.clear();
         Self { faults, proxied_aws, settings, functions, unpublished: Mutex::default(), embedded }

@@ -39,7 +39,7 @@ impl Deployed {
         let router = Router::new().route("/", post(get_secret_value)).with_state(embedded.secrets.clone());
         let mut secrets_manager = JoinSet::new();
         secrets_manager.spawn(async move { axum::serve(listener, router).await.expect("a Secrets Manager") });
-        let aws = Aws { secrets: clients(&url, &url).await.secrets, ..embedded.aws.clone() };
+        let aws = Aws { secrets: clients(&url, &url, &embedded.key).await.secrets, ..embedded.aws.clone() };
         Self { aws, embedded, _secrets_manager: secrets_manager }
     }
 

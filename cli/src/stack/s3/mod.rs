@@ -36,8 +36,9 @@ mod upload;
 use std::pin::pin;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::{Response, StatusCode, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use s3s::Body;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,6 +46,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use folder::Store;
+
+use crate::programs_only;
 /// An access key and its secret; the secret's `Debug` is redacted.
 pub use s3s::auth::Credentials;
 
@@ -55,7 +58,7 @@ pub const LOG_DIRECTIVE: &str = "s3s=off";
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Serves `store` over HTTP/1.1 on `listener` until `shutdown` completes, then lets the requests in flight finish (for at
-/// most five seconds). Requests must be signed (SigV4) with `credentials`; buckets are addressed by path.
+/// most five seconds). Requests must be signed (SigV4) with `credentials`, and come from programs; buckets are addressed by path.
 ///
 /// Requests that arrive between the listener's `bind` and this call wait in the listener's queue: there is nothing to wait
 /// for before announcing the address.
@@ -93,7 +96,19 @@ pub async fn serve(listener: TcpListener, store: Store, credentials: Credentials
 }
 
 async fn serve_connection(stream: TcpStream, service: S3Service, mut stopped: watch::Receiver<()>) {
-    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let for_programs = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let service = service.clone();
+        async move {
+            if programs_only::is_from_a_program(request.headers()) {
+                return service.call(request.map(Body::from)).await;
+            }
+            let mut refused = Response::new(Body::empty());
+            *refused.status_mut() = StatusCode::FORBIDDEN;
+            Ok(refused)
+        }
+    });
+    let connection =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), for_programs);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -62,7 +62,7 @@ async fn get_secret_value(State(secrets): State<SecretsManager>, request: Bytes)
 
 async fn started(functions: &DirectFunctions, secrets: &SecretsManager) -> Function {
     let url = secrets.serve().await;
-    let aws = Aws { secrets: clients(&url, &url).await.secrets, ..functions.aws.clone() };
+    let aws = Aws { secrets: clients(&url, &url, &functions.key).await.secrets, ..functions.aws.clone() };
     let settings =
         functions.settings_with(&[("QUICKLYSIGN_PROOF", ""), ("QUICKLYSIGN_PROOF_SECRET_ID", "quicklysign-proof")]);
     Function::start(settings, &aws).await

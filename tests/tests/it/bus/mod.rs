@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 /// A client of the stack's bus, as a function has it.
 async fn client(stack: &LocalStack) -> Client {
-    let credentials = Credentials::new(stack::ACCESS_KEY, stack::SECRET_KEY, None, None, "test");
+    let key = stack.endpoints.key();
+    let credentials = Credentials::new(&key.id, &key.secret, None, None, "test");
     let config = aws_config::defaults(countersign::aws::behavior_version())
         .region(aws_config::Region::new(stack::REGION))
         .credentials_provider(credentials)

@@ -49,8 +49,9 @@ async fn in_memory(stack: &LocalStack) -> Aws {
     let database = dynoxide::Database::memory().unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
-    let aws = stack::clients(&url, &stack.endpoints.s3).await;
+    let key = stack.endpoints.key();
+    tokio::spawn(stack::dynamodb::endpoint::serve(listener, database, key.clone(), std::future::pending()));
+    let aws = stack::clients(&url, &stack.endpoints.s3, &key).await;
     stack::dynamodb::create_table(&aws.dynamodb, TABLE).await.unwrap();
     let no_stream = StreamSpecification::builder().stream_enabled(false).build().unwrap();
     aws.dynamodb.update_table().table_name(TABLE).stream_specification(no_stream).send().await.unwrap();
@@ -172,7 +173,7 @@ impl DynamoDbProxy {
 
     /// Calls a function, whose DynamoDB is behind this proxy, with a post. Returns the answer's status and JSON.
     async fn handle(&self, stack: &LocalStack, endpoint: &Endpoint, post: Post) -> (u16, Value) {
-        let aws = stack::clients(&self.url, &stack.endpoints.s3).await;
+        let aws = stack::clients(&self.url, &stack.endpoints.s3, &stack.endpoints.key()).await;
         handle(stack, &aws, endpoint, post).await
     }
 }

@@ -2,6 +2,7 @@
 
 mod data_folder;
 mod forget;
+mod programs_only;
 mod quarantine;
 mod reconcile;
 mod replay_and_forget;
