@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     aws::Aws,
     deadline::Deadline,
-    domain::LedgerError,
+    domain::{DeliveryId, LedgerError},
     intake,
     ledger::{ArchiveJob, ArchiveState, Ledger},
     outbound::HostPatterns,
@@ -23,7 +23,8 @@ const LEFT_BEHIND: SignedDuration = SignedDuration::from_mins(1);
 /// Stream, pipe and queue together take seconds: a job that no worker took for this long is stuck.
 const NOT_TAKEN: SignedDuration = SignedDuration::from_mins(10);
 
-/// Maximum number of items of each kind per run. The rest is left to the next run.
+/// Maximum number of items that are read at once. Of jobs and deliveries that can't go on, all are looked at: they stay at
+/// the head of their lists and would hide the others.
 const MAX_ITEMS: usize = 500;
 
 /// What a sweep did.
@@ -78,7 +79,7 @@ impl Sweep {
     /// If DynamoDB can't be queried. What could be done was done all the same.
     pub async fn run_until(&self, deadline: Deadline, now: Timestamp) -> Result<Swept, LedgerError> {
         let mut swept = Swept::default();
-        let jobs = self.wake_jobs(now, &mut swept).await;
+        let jobs = self.wake_jobs(deadline.first_of(3), now, &mut swept).await;
         if jobs.is_ok() {
             tracing::info!(
                 event = "jobs_swept",
@@ -136,42 +137,69 @@ impl Sweep {
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<(), LedgerError> {
-        for id in self.ledger.unfinished(before(now, LEFT_BEHIND), MAX_ITEMS).await? {
-            if deadline.is_over() {
-                swept.out_of_time = true;
-                break;
-            }
-            let recorded = match self.ledger.delivery(&id).await {
-                Ok(Some(stored)) => intake::record(&self.ledger, &self.services, &stored.delivery).await.map(drop),
-                Ok(None) => continue,
-                Err(problem) => Err(problem),
-            };
-            match recorded {
-                Ok(()) => swept.recorded += 1,
-                // One that can't be finished must not keep the others from being finished.
-                Err(problem) => {
-                    tracing::error!(event = "still_unfinished", delivery = %id, problem = %problem);
-                    swept.still_unfinished += 1;
+        let mut after = None;
+        loop {
+            let page = self.ledger.unfinished_page(before(now, LEFT_BEHIND), after, MAX_ITEMS).await?;
+            for id in page.items {
+                if deadline.is_over() {
+                    swept.out_of_time = true;
+                    return Ok(());
                 }
+                self.finish_delivery(&id, swept).await;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
-    async fn wake_jobs(&self, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {
+    /// Finishes a delivery. One that can't be finished must not keep the others from being finished.
+    async fn finish_delivery(&self, id: &DeliveryId, swept: &mut Swept) {
+        let recorded = match self.ledger.delivery(id).await {
+            Ok(Some(stored)) => intake::record(&self.ledger, &self.services, &stored.delivery).await.map(drop),
+            Ok(None) => return,
+            Err(problem) => Err(problem),
+        };
+        match recorded {
+            Ok(()) => swept.recorded += 1,
+            Err(problem) => {
+                tracing::error!(event = "still_unfinished", delivery = %id, problem = %problem);
+                swept.still_unfinished += 1;
+            }
+        }
+    }
+
+    async fn wake_jobs(&self, deadline: Deadline, now: Timestamp, swept: &mut Swept) -> Result<(), LedgerError> {
         let mut jobs = self.ledger.jobs(ArchiveState::Waiting, Some(now), MAX_ITEMS).await?;
         let not_taken = self.ledger.jobs(ArchiveState::Due, Some(before(now, NOT_TAKEN)), MAX_ITEMS).await?;
         swept.oldest_due_seconds = oldest(not_taken.iter().filter_map(|job| job.due_since), now);
         swept.oldest_waiting_seconds = oldest(jobs.iter().filter_map(|job| job.requested_at), now);
         jobs.extend(not_taken);
-        let blocked = self.ledger.jobs(ArchiveState::Blocked, Some(now), MAX_ITEMS).await?;
+        self.wake_all(&jobs, swept).await?;
         let is_allowed = |job: &ArchiveJob| match &job.blocked_host {
             Some(host) => self.download_hosts.allows(host),
             None => true,
         };
-        jobs.extend(blocked.into_iter().filter(is_allowed));
+        let mut after = None;
+        loop {
+            let mut page = self.ledger.jobs_page(ArchiveState::Blocked, Some(now), after, MAX_ITEMS).await?;
+            page.items.retain(is_allowed);
+            self.wake_all(&page.items, swept).await?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+            if deadline.is_over() {
+                swept.out_of_time = true;
+                return Ok(());
+            }
+        }
+    }
+
+    async fn wake_all(&self, jobs: &[ArchiveJob], swept: &mut Swept) -> Result<(), LedgerError> {
         for job in jobs {
-            if self.ledger.wake(&job).await? {
+            if self.ledger.wake(job).await? {
                 swept.made_due += 1;
             }
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     DeliveryRecord, Ledger,
     keys::{self, List},
-    table::{CONCURRENT, Entry, Range},
+    table::{CONCURRENT, Entry, Page, Range, next_place},
 };
 use crate::{
     domain::{DeliveryId, LedgerError, Outcome, Provider},
@@ -49,9 +49,23 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB can't be read.
     pub async fn unfinished(&self, before: Timestamp, limit: usize) -> Result<Vec<DeliveryId>, LedgerError> {
-        let range = Range { prefix: "", before: Some(time::format(before)), descending: false, limit };
+        Ok(self.unfinished_page(before, None, limit).await?.items)
+    }
+
+    /// A page of [`Ledger::unfinished`]. `after` is the previous page's `next`.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn unfinished_page(
+        &self,
+        before: Timestamp,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Page<DeliveryId>, LedgerError> {
+        let range = Range { prefix: "", before: Some(time::format(before)), after, descending: false, limit };
         let entries = self.table.list(List::Accepted.partitions(), &range).await?;
-        entries.iter().map(|entry| keys::parse_delivery(&entry.partition)).collect()
+        let ids = entries.iter().map(|entry| keys::parse_delivery(&entry.partition));
+        Ok(Page { items: ids.collect::<Result<_, _>>()?, next: next_place(&entries, limit) })
     }
 
     /// Deliveries that were accepted and not finished, the oldest first, with their records.
@@ -59,7 +73,7 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB can't be read.
     pub async fn unfinished_records(&self, limit: usize) -> Result<Vec<DeliveryRecord>, LedgerError> {
-        let range = Range { prefix: "", before: None, descending: false, limit };
+        let range = Range { prefix: "", before: None, after: None, descending: false, limit };
         let entries = self.table.list(List::Accepted.partitions(), &range).await?;
         let records = self.records(&entries).await?;
         // The index is eventually consistent: some may be finished by now.
@@ -84,7 +98,7 @@ impl Ledger {
     /// # Errors
     /// When DynamoDB can't be read.
     pub async fn deliveries(&self, day: &str, limit: usize) -> Result<Vec<DeliveryRecord>, LedgerError> {
-        let range = Range { prefix: "", before: None, descending: true, limit };
+        let range = Range { prefix: "", before: None, after: None, descending: true, limit };
         let entries = self.table.list(List::Deliveries(day.to_owned()).partitions(), &range).await?;
         Ok(self.records(&entries).await?.into_iter().flatten().collect())
     }
@@ -107,7 +121,13 @@ impl Ledger {
         let mut examined = 0;
         loop {
             // One more than needed shows whether there is a next page.
-            let range = Range { prefix: "", before: before.take(), descending: true, limit: limit.saturating_add(1) };
+            let range = Range {
+                prefix: "",
+                before: before.take(),
+                after: None,
+                descending: true,
+                limit: limit.saturating_add(1),
+            };
             let mut entries = self.table.list(list.partitions(), &range).await?;
             let is_last = entries.len() <= limit;
             entries.truncate(limit);

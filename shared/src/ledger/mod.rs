@@ -44,7 +44,7 @@ pub use reported::{KnownStatus, ReportedStatus};
 pub use signers::SignerView;
 pub use spool::Spooled;
 pub use stream::{Change, Report, StatusImage, change};
-pub use table::{Held, Item};
+pub use table::{Held, Item, Page};
 pub use views::{ArchiveView, DocumentPage, DocumentView, EventView, SubjectView, Timeline};
 
 use crate::aws::{Aws, StorageNames};

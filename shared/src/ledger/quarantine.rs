@@ -142,7 +142,7 @@ impl Ledger {
         since: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<QuarantineRecord>, LedgerError> {
-        let range = Range { prefix: "", before: None, descending: true, limit: usize::MAX };
+        let range = Range { prefix: "", before: None, after: None, descending: true, limit: usize::MAX };
         let since = since.map(time::format).unwrap_or_default();
         let now = time::now();
         let mut entries = self.table.list(List::Quarantine.partitions(), &range).await?;

@@ -168,7 +168,8 @@ impl Ledger {
             };
             let remaining = limit - subjects.len();
             // One more than needed shows whether there is a next page.
-            let range = Range { prefix: &prefix, before, descending: true, limit: remaining.saturating_add(1) };
+            let range =
+                Range { prefix: &prefix, before, after: None, descending: true, limit: remaining.saturating_add(1) };
             let mut entries = self.table.list(List::Documents(provider).partitions(), &range).await?;
             if entries.len() > remaining {
                 entries.truncate(remaining);
@@ -219,7 +220,7 @@ impl Ledger {
                 place => place.map(str::to_owned),
             };
             after = None;
-            let range = Range { prefix: &prefix, before, descending: true, limit: limit - found.len() };
+            let range = Range { prefix: &prefix, before, after: None, descending: true, limit: limit - found.len() };
             for entry in self.table.list(List::Documents(provider).partitions(), &range).await? {
                 let subject = keys::parse_subject(&entry.partition)?;
                 found.push((entry.place, subject));

@@ -21,7 +21,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{
     Item, KnownStatus, Ledger,
     keys::{self, List, SORT_KEY, attribute},
-    table::{CONCURRENT, FIRST, Range, Update, Value},
+    table::{CONCURRENT, FIRST, Page, Range, Update, Value, next_place},
 };
 use crate::{
     domain::{Kind, LedgerError, Subject},
@@ -138,7 +138,21 @@ impl Ledger {
         before: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<ArchiveJob>, LedgerError> {
-        let range = Range { prefix: "", before: before.map(time::format), descending: false, limit };
+        Ok(self.jobs_page(state, before, None, limit).await?.items)
+    }
+
+    /// A page of [`Ledger::jobs`]. `after` is the previous page's `next`.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn jobs_page(
+        &self,
+        state: ArchiveState,
+        before: Option<Timestamp>,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Page<ArchiveJob>, LedgerError> {
+        let range = Range { prefix: "", before: before.map(time::format), after, descending: false, limit };
         let entries = self.table.list(List::Archive(state).partitions(), &range).await?;
         let reads = (0..entries.len()).map(|index| self.table.get(&entries[index].partition, keys::ARCHIVE));
         let items: Vec<Option<Item>> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
@@ -154,7 +168,7 @@ impl Ledger {
                 }
             }
         }
-        Ok(jobs)
+        Ok(Page { items: jobs, next: next_place(&entries, limit) })
     }
 
     /// The number of jobs in a state, counted up to about `at_most`: an operator with more than that only needs to know

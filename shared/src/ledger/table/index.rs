@@ -25,6 +25,15 @@ pub(in crate::ledger) struct Entry {
     pub(in crate::ledger) sort: String,
 }
 
+/// A page of a list, the oldest first.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page starts, if there may be one.
+    pub next: Option<String>,
+}
+
 /// A part of a list.
 #[derive(Clone, Debug)]
 pub(in crate::ledger) struct Range<'a> {
@@ -32,10 +41,17 @@ pub(in crate::ledger) struct Range<'a> {
     pub(in crate::ledger) prefix: &'a str,
     /// Only entries whose place is before this one.
     pub(in crate::ledger) before: Option<String>,
+    /// Only entries whose place is after this one.
+    pub(in crate::ledger) after: Option<String>,
     /// Latest first.
     pub(in crate::ledger) descending: bool,
     /// Maximum number of entries; `usize::MAX` for no limit.
     pub(in crate::ledger) limit: usize,
+}
+
+/// Where the page after these entries starts; `None` if there were fewer than the limit.
+pub(in crate::ledger) fn next_place(entries: &[Entry], limit: usize) -> Option<String> {
+    entries.last().filter(|_| entries.len() >= limit).map(|last| last.place.clone())
 }
 
 impl Table {
@@ -58,7 +74,11 @@ impl Table {
 
     async fn list_shard(&self, partition: String, range: &Range<'_>) -> Result<Vec<Entry>, LedgerError> {
         let last = range.before.clone().unwrap_or_else(|| format!("{}{END}", range.prefix));
-        let first = if range.prefix.is_empty() { FIRST } else { range.prefix };
+        let first = match &range.after {
+            Some(after) => after,
+            None if range.prefix.is_empty() => FIRST,
+            None => range.prefix,
+        };
         if last.as_str() < first {
             return Ok(Vec::new());
         }
@@ -74,8 +94,8 @@ impl Table {
             .expression_attribute_values(":first", AttributeValue::S(first.to_owned()))
             .expression_attribute_values(":last", AttributeValue::S(last.clone()))
             .scan_index_forward(!range.descending)
-            // BETWEEN includes its upper end, which is dropped below.
-            .limit(i32::try_from(range.limit.saturating_add(1)).unwrap_or(i32::MAX))
+            // BETWEEN includes both ends, which are dropped below.
+            .limit(i32::try_from(range.limit.saturating_add(2)).unwrap_or(i32::MAX))
             .into_paginator()
             .items()
             .send();
@@ -87,7 +107,7 @@ impl Table {
                 partition: item.need(PARTITION_KEY)?.to_owned(),
                 sort: item.need(SORT_KEY)?.to_owned(),
             };
-            if entry.place != last {
+            if entry.place != last && Some(&entry.place) != range.after.as_ref() {
                 entries.push(entry);
             }
             if entries.len() >= range.limit {

@@ -12,7 +12,8 @@ mod update;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 pub(super) use batch::{Key, MAX_GET, MAX_WRITE};
-pub(super) use index::{END, Entry, FIRST, Range};
+pub use index::Page;
+pub(super) use index::{END, Entry, FIRST, Range, next_place};
 pub use item::Item;
 pub(super) use item::{Value, one, set};
 pub use objects::Held;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use countersign::{
     deadline::Deadline,
-    domain::{DeliveryId, Kind, Outcome, Proven, Route, Subject},
+    domain::{DeliveryId, Kind, Outcome, Proven, Reading, Route, Subject},
     ledger::{ArchiveState, JobOutcome},
     sweep::{Sweep, Swept},
 };
@@ -14,6 +15,7 @@ use end_to_end::{
     harness::{deliveries, throw_away_secrets},
     pack, quicklysign,
 };
+use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use reconcile::{Done, Task};
 
@@ -49,6 +51,47 @@ async fn a_retry_by_hand_starts_no_second_worker() {
     assert!(ledger.lease(&subject, HOUR).await.unwrap().is_none(), "the first worker is at it");
     ledger.complete(&first, &JobOutcome::Archived).await.unwrap();
     assert!(ledger.lease(&subject, HOUR).await.unwrap().is_some(), "it was requested again");
+}
+
+/// More than the sweep reads at once.
+const MANY: usize = 501;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_deliveries_that_cannot_be_read_do_not_hide_a_later_one() {
+    let functions = DirectFunctions::start().await;
+    let ledger = functions.ledger();
+    let unreadable: Vec<Proven> =
+        (0..MANY).map(|number| old_callback("document_updated", &format!("unreadable-{number}"))).collect();
+    stream::iter(&unreadable)
+        .for_each_concurrent(16, async |delivery| {
+            ledger.accept(delivery).await.unwrap();
+            let other = AttributeValue::B(Blob::new("{}"));
+            functions.set_attribute(&format!("DELIVERY#{}", delivery.id()), "DELIVERY", "body", other).await;
+        })
+        .await;
+    ledger.accept(&callback("document_updated", "later")).await.unwrap();
+    let swept = functions.sweep(from_now(HOUR)).await;
+    assert_eq!((swept.recorded, swept.still_unfinished), (1, MANY));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_jobs_that_are_blocked_on_a_host_do_not_hide_a_later_one() {
+    let functions = DirectFunctions::start().await;
+    let ledger = functions.ledger();
+    let request = |id: String| {
+        let delivery = callback("final_document_generated", &id);
+        let reading = deliveries::services().read(&delivery).unwrap();
+        (pack(&id), delivery, reading)
+    };
+    let block = async |(subject, delivery, reading): &(Subject, Proven, Reading), host: &str| {
+        ledger.request_jobs(delivery, reading).await.unwrap();
+        let lease = ledger.lease(subject, HOUR).await.unwrap().expect("a due job");
+        ledger.complete(&lease, &JobOutcome::Blocked { host: host.to_owned() }).await.unwrap();
+    };
+    let blocked: Vec<_> = (0..MANY).map(|number| request(format!("blocked-{number}"))).collect();
+    stream::iter(&blocked).for_each_concurrent(16, |job| block(job, "never.example")).await;
+    block(&request("later".to_owned()), "127.0.0.1").await;
+    assert_eq!(functions.sweep(from_now(HOUR)).await.made_due, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
