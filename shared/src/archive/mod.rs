@@ -7,6 +7,7 @@
 
 mod coding;
 mod contents;
+mod current;
 mod download;
 mod member_name;
 mod members;
@@ -167,7 +168,21 @@ impl Archiver {
                 Err(stop @ Stop::Ledger(_)) => return Err(stop),
             }
         }
-        first_failure.map_or(Ok(()), |unavailable| Err(unavailable.into()))
+        match first_failure {
+            Some(unavailable) => Err(unavailable.into()),
+            None => Ok(self.leave_superseded(job, &inspection.documents).await?),
+        }
+    }
+
+    /// Stops calling current what none of `documents` is: all that the service lists, and all archived.
+    async fn leave_superseded(&self, leased: &ArchiveJob, documents: &[FinalDocument]) -> Result<(), LedgerError> {
+        // An empty list says nothing about the documents.
+        if documents.is_empty() || current::superseded(&leased.versions, documents).is_empty() {
+            return Ok(());
+        }
+        // This run may have archived other versions since the job was leased.
+        let Some(job) = self.ledger.job(&leased.subject).await? else { return Ok(()) };
+        self.ledger.leave_versions(&job.subject, &current::superseded(&job.versions, documents)).await
     }
 
     /// Records what the API reports about the subject: its request, its status and its signers.

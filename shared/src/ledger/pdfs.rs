@@ -98,6 +98,12 @@ impl Pdf {
     pub fn slot(document: &str, role: Role) -> String {
         keys::slot(document, role)
     }
+
+    /// Whether a slot is that of a [`Pdf::member`] of this document in this role.
+    #[must_use]
+    pub fn is_slot_of_member(slot: &str, document: &str, role: Role) -> bool {
+        slot.rsplit_once('#').is_some_and(|(id, of)| of == role.as_str() && keys::member_number(document, id).is_some())
+    }
 }
 
 impl Ledger {

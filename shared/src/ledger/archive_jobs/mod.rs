@@ -84,6 +84,27 @@ impl Ledger {
             .map(drop)
     }
 
+    /// A subject's job; `None` if it has none.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be read.
+    pub async fn job(&self, subject: &Subject) -> Result<Option<ArchiveJob>, LedgerError> {
+        let item = self.table.get(&subject.partition(), keys::ARCHIVE).await?;
+        item.map(|item| job::job(subject.clone(), &item)).transpose()
+    }
+
+    /// Notes that no PDF in these slots of a leased job is current any more. The manifest keeps them.
+    ///
+    /// # Errors
+    /// When DynamoDB can't be written to.
+    pub async fn leave_versions(&self, subject: &Subject, slots: &[&str]) -> Result<(), LedgerError> {
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let update = self.table.update(&subject.partition(), keys::ARCHIVE);
+        slots.iter().fold(update, |update, slot| update.remove(&keys::version(slot))).send().await.map(drop)
+    }
+
     /// Hands over a due job whose worker is known to be dead, without waiting for its lease to end. `false` if the job
     /// has changed since it was read.
     ///

@@ -81,6 +81,35 @@ async fn a_regenerated_document_is_archived_beside_the_old_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_left_its_pack_is_not_current() {
+    let functions = DirectFunctions::start().await;
+    let script = functions.simulator.pack("smaller");
+    for (documents, expected_downloads) in [(3, 3), (2, 0), (3, 0)] {
+        functions.simulator.clear_requests();
+        script.documents(documents);
+        let subject = record_completion(&functions, "smaller").await;
+        functions.archive(&subject).await;
+        assert_archived(&functions, &subject, documents).await;
+        assert_eq!((pdfs(&functions, &subject).await.len(), downloads(&functions.simulator)), (3, expected_downloads));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pdfs_that_a_new_version_of_a_zip_lacks_are_not_current() {
+    let functions = DirectFunctions::start().await;
+    let two = Bytes::from_static(include_bytes!("../../../data/field-cases/zip_same_name_twice.bin"));
+    let one = Bytes::from_static(include_bytes!("../../../data/field-cases/newline_stored_zip.bin"));
+    let script = functions.simulator.pack("zips");
+    script.documents(1);
+    for (zip, members) in [(&two, 2), (&one, 1), (&two, 2)] {
+        script.regenerate().download(Download::Bytes(zip.clone()));
+        let subject = record_completion(&functions, "zips").await;
+        functions.archive(&subject).await;
+        assert_archived(&functions, &subject, members).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn identical_bytes_are_stored_once_across_versions() {
     let functions = DirectFunctions::start().await;
     let whole = Bytes::from_static(include_bytes!("../../../data/field-cases/plain.bin"));
