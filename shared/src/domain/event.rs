@@ -213,8 +213,9 @@ impl Parts {
 }
 
 impl fmt::Debug for Parts {
+    /// Without the parts, which are a person's data: their hash.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.escape_ascii())
+        f.write_str(&hex::encode(digest::digest(&digest::SHA256, &self.0)))
     }
 }
 
@@ -249,7 +250,7 @@ impl fmt::Display for EventId {
 }
 
 /// One event, as the service's parser read it. How it was proven is known from its delivery.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Event {
     /// The document, signer or pack that it is about.
     pub subject: Subject,
@@ -269,6 +270,20 @@ pub struct Event {
     pub position: u32,
     /// The part of the delivery that reports it, as JSON text, without secrets. Events of a batch share the batch's bytes.
     pub payload: ByteString,
+}
+
+impl fmt::Debug for Event {
+    /// Without name, value and payload, which are the sender's text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("subject", &self.subject)
+            .field("kind", &self.kind)
+            .field("occurred_at", &self.occurred_at)
+            .field("time_source", &self.time_source)
+            .field("identity", &self.identity)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Event {

@@ -1,5 +1,7 @@
 //! The manifest: which PDFs of a subject are in the archive.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -10,7 +12,7 @@ use super::{
 use crate::domain::{FileName, LedgerError, PdfSignatures, Provider, Role, Subject, SubjectId};
 
 /// An archived PDF.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Pdf {
     /// The service.
     pub provider: Provider,
@@ -45,6 +47,19 @@ pub struct Pdf {
     pub signatures: Option<PdfSignatures>,
     /// Whether it is the latest of its document and role.
     pub current: bool,
+}
+
+impl fmt::Debug for Pdf {
+    /// Without names, which people gave.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pdf")
+            .field("key", &self.key)
+            .field("role", &self.role)
+            .field("size", &self.size)
+            .field("version", &self.version)
+            .field("current", &self.current)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which bytes a service's own hash is the hash of.

@@ -107,12 +107,19 @@ pub trait Stored {
         object.expect("an object").body.collect().await.expect("its bytes").into_bytes()
     }
 
+    /// All items with their values, as text.
+    async fn items_text(&self) -> String {
+        let items: Vec<_> = self.items().await.into_iter().map(Item::into_attributes).collect();
+        format!("{items:?}")
+    }
+
     /// Everything that is stored, as text: items, with the bytes in them, and objects.
     async fn everything(&self) -> String {
         let mut all = String::new();
         for item in self.items().await {
-            all.push_str(&format!("{item:?}"));
-            for value in item.into_attributes().into_values() {
+            let attributes = item.into_attributes();
+            all.push_str(&format!("{attributes:?}"));
+            for value in attributes.into_values() {
                 if let Ok(bytes) = value.as_b() {
                     all.push_str(&String::from_utf8_lossy(bytes.as_ref()));
                 }

@@ -213,8 +213,7 @@ async fn only_headers_needed_for_a_replay_are_stored() {
     let answer =
         call(&function, gateway_request(Route::Quicklysign, PATH_TOKEN, None, &headers, body.as_bytes())).await;
     assert_eq!(answer.verdict(), (200, "recorded", "ok"));
-    let items = functions.items().await;
-    let stored = format!("{items:?}");
+    let stored = functions.items_text().await;
     assert!(!stored.contains(secret) && !stored.contains(PATH_TOKEN), "{stored}");
     assert!(stored.contains("charset=utf-8"));
 }

@@ -56,6 +56,6 @@ async fn a_redirect_to_a_host_that_is_not_allowed_blocks_the_job() {
     // Only the host: the rest of such a URL is a secret.
     let reason = timeline.document.archive.unwrap().reason;
     assert_eq!(reason.as_deref(), Some("host_not_allowed: storage.example.net"));
-    let stored = format!("{:?}", stack.items().await);
+    let stored = stack.items_text().await;
     assert!(!stored.contains("signature=secret") && !stored.contains("file.pdf"));
 }

@@ -72,7 +72,7 @@ async fn forget_erases_the_names_of_those_who_signed() {
     let stack = LocalStack::start().await;
     let timeline = archive(&stack, "signed", SIGNED).await;
     assert_eq!(timeline.pdfs[0].signatures.as_ref().unwrap().verdict, PdfVerdict::Intact);
-    let stored = async || format!("{:?}", stack.items().await);
+    let stored = async || stack.items_text().await;
     assert!(stored().await.contains("Ada Example"));
     let id = SubjectId::parse("signed").unwrap();
     forget(&stack.ledger(), &deliveries::services(), Provider::Quicklysign, &id, time::now()).await.unwrap().unwrap();

@@ -2,4 +2,5 @@
 
 mod any_order;
 mod any_order_over_http;
+mod debug_output;
 mod recovery;
