@@ -184,6 +184,27 @@ fn a_false_directory_is_not_searched_for() {
 }
 
 #[test]
+fn the_directory_is_read_from_the_end_record_that_is_checked() {
+    let one = zip(&[("a.pdf", PDF)], CompressionMethod::Stored);
+    let members: Vec<_> = (0..=MAX_MEMBERS).map(|number| (number.to_string(), other())).collect();
+    let members: Vec<_> = members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let many = zip(&members, CompressionMethod::Stored);
+    // The end record of a zip within the comment of another. Readers differ in which of the two they take.
+    let with_second_end_record = |outer: &[u8], inner: &[u8]| {
+        let inner_end = &inner[inner.len() - END_RECORD..];
+        let mut bytes = outer[..outer.len() - 2].to_vec();
+        bytes.extend_from_slice(&u16::try_from(inner_end.len()).unwrap().to_le_bytes());
+        bytes.extend_from_slice(inner_end);
+        bytes
+    };
+    // Whichever is taken, what is unpacked is what was counted: one of the two zips as a whole, or nothing.
+    for (outer, inner) in [(&one, &many), (&many, &one)] {
+        let unpacked = unpacked(&with_second_end_record(outer, inner));
+        assert!(unpacked == only("a.pdf") || unpacked.is_err(), "{unpacked:?}");
+    }
+}
+
+#[test]
 fn damaged_zips_are_rejected() {
     let good = zip(&[("a.pdf", PDF)], CompressionMethod::Stored);
     let mut changed = good.clone();
