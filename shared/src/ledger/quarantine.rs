@@ -13,7 +13,7 @@ use super::{
     Item, Ledger,
     bodies::{body_key, envelope_of},
     keys::{self, EXPIRES_AT, INDEX_PARTITION_KEY, INDEX_SORT_KEY, List, attribute},
-    table::{CONCURRENT, Entry, Range},
+    table::{CONCURRENT, Entry, Range, next_place},
 };
 use crate::{
     domain::{Addressed, DeliveryId, LedgerError, Provider, Route},
@@ -26,6 +26,9 @@ pub const QUARANTINED_FOR: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// Number of slots in a provider's ring. The slot follows from the second, so this many seconds of a flood are remembered,
 /// and each instance writes at most once a second.
 const RING_SLOTS: i64 = 100;
+
+/// Number of index entries that are read at once: the console shows the latest of what may be very many.
+const PAGE: usize = 100;
 
 /// A rejected request that is kept, without its body.
 #[derive(Clone, Debug, Serialize)]
@@ -142,19 +145,28 @@ impl Ledger {
         since: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<QuarantineRecord>, LedgerError> {
-        let range = Range { prefix: "", before: None, after: None, descending: true, limit: usize::MAX };
         let since = since.map(time::format).unwrap_or_default();
         let now = time::now();
-        let mut entries = self.table.list(List::Quarantine.partitions(), &range).await?;
-        entries.retain(|entry| entry.place >= since);
-        let reads = (0..entries.len()).map(|index| self.quarantine_record(&entries[index]));
-        let records = stream::iter(reads).buffered(CONCURRENT);
         // DynamoDB takes up to two days to delete what has expired.
         let is_listed = |record: &QuarantineRecord| {
             provider.is_none_or(|provider| provider == record.provider) && record.expires_at > now
         };
-        let records = records.try_filter_map(|record| ready(Ok(record.filter(is_listed))));
-        records.take(limit).try_collect().await
+        let mut listed = Vec::new();
+        let mut before = None;
+        loop {
+            let range = Range { prefix: "", before: before.take(), after: None, descending: true, limit: PAGE };
+            let entries = self.table.list(List::Quarantine.partitions(), &range).await?;
+            let next = next_place(&entries, PAGE);
+            let wanted: Vec<&Entry> = entries.iter().take_while(|entry| entry.place >= since).collect();
+            let reads = (0..wanted.len()).map(|index| self.quarantine_record(wanted[index]));
+            let records = stream::iter(reads).buffered(CONCURRENT);
+            let records = records.try_filter_map(|record| ready(Ok(record.filter(is_listed))));
+            listed.extend(records.take(limit - listed.len()).try_collect::<Vec<_>>().await?);
+            if next.is_none() || listed.len() >= limit || wanted.len() < entries.len() {
+                return Ok(listed);
+            }
+            before = next;
+        }
     }
 
     async fn quarantine_record(&self, entry: &Entry) -> Result<Option<QuarantineRecord>, LedgerError> {

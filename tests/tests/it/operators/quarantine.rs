@@ -12,7 +12,7 @@ use countersign::{
         SubjectKind, Trust, Unavailable, Unproven, Unreadable,
     },
     intake::{Receiver, Verdict},
-    ledger::Item,
+    ledger::{Item, QuarantineRecord},
     outbound::Client,
     proof::token::Tokens,
     providers::{
@@ -148,6 +148,30 @@ async fn rejected_requests_with_a_right_path_token_are_kept_for_30_days_without_
     assert!(items(&stack, "DELIVERY#").await.is_empty());
     assert!(ledger.quarantine_list(Some(Provider::Signeasy), None, 10).await.unwrap().is_empty());
     assert_eq!(ledger.quarantine_list(None, None, 1).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_rejected_requests_goes_beyond_what_is_read_at_once() {
+    const MANY: usize = 220;
+    let stack = LocalStack::start().await;
+    let receiver = with_own_proof(&stack);
+    let ledger = stack.ledger();
+    for _ in 0..MANY {
+        assert_eq!(receiver.receive(request(&stack, None, body("p", "forged"))).await.verdict, Verdict::Unproven);
+    }
+    let all = ledger.quarantine_list(None, None, usize::MAX).await.unwrap();
+    assert_eq!(all.len(), MANY);
+    assert!(all.is_sorted_by(|one, next| one.received_at >= next.received_at));
+    let ids = |list: &[QuarantineRecord]| list.iter().map(|kept| kept.id.clone()).collect::<Vec<_>>();
+    for limit in [1, 100, 101, 200, MANY, MANY + 1] {
+        let some = ledger.quarantine_list(Some(Provider::Quicklysign), None, limit).await.unwrap();
+        assert_eq!(ids(&some), ids(&all[..limit.min(MANY)]), "{limit}");
+    }
+    let since = all[150].received_at;
+    let later = all.iter().filter(|kept| kept.received_at >= since).count();
+    let some = ledger.quarantine_list(None, Some(since), usize::MAX).await.unwrap();
+    assert_eq!(ids(&some), ids(&all[..later]));
+    assert!(ledger.quarantine_list(Some(Provider::Signeasy), None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
