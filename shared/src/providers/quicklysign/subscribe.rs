@@ -1,7 +1,7 @@
 //! A webhook for each new pack.
 //!
 //! QuicklySign has no webhook for an account, only for a pack, so the creator of a pack must subscribe Countersign to it.
-//! [`Subscriber::subscribe`] may be called any number of times: a pack that has the webhook gets no second one. After a
+//! [`Subscriber::subscribe`] may be called any number of times, concurrently too: a pack keeps one webhook. After a
 //! rotation of the path token, calling it again replaces the webhook with the old token by one with the new token.
 
 use secrecy::SecretString;
@@ -137,17 +137,38 @@ impl Subscriber {
         callback: &CallbackUrl,
         register: &dyn WebhookRegister,
     ) -> Result<Subscribed, SubscribeError> {
-        let existing = self.webhooks.list(Some(pack)).await?;
-        // The list may hold other packs' webhooks, which must not be deleted.
-        let of_pack = || existing.iter().filter(|webhook| webhook.entity_key == pack.as_str());
-        let (webhook, created) = match of_pack().find(|webhook| webhook.callback.is(callback)) {
-            Some(webhook) => (webhook.clone(), false),
-            None => (self.webhooks.create(pack, callback).await?, true),
-        };
         let subject = Subject { provider: Provider::Quicklysign, kind: SubjectKind::DocumentPack, id: pack.clone() };
-        register.remember(&subject, &webhook.key).await?;
+        let mut existing = self.webhooks_of(pack).await?;
+        let mut created = None;
+        if !existing.iter().any(|webhook| webhook.callback.is(callback)) {
+            let own = self.webhooks.create(pack, callback).await?;
+            // It may call at once.
+            register.remember(&subject, &own.key).await?;
+            // Another caller may have created one at the same time. Whoever lists after both were created sees both.
+            existing = self.webhooks_of(pack).await?;
+            if !existing.iter().any(|webhook| webhook.key == own.key) {
+                existing.push(own.clone());
+            }
+            created = Some(own.key);
+        }
+        let (mut same, others): (Vec<_>, Vec<_>) =
+            existing.into_iter().partition(|webhook| webhook.callback.is(callback));
+        // All callers keep the same one: the oldest.
+        same.sort_by(|one, other| (one.date_created, &one.key).cmp(&(other.date_created, &other.key)));
+        let mut same = same.into_iter();
+        let webhook = same.next().ok_or(ApiError::Missing("webhook"))?;
+        let created = created.as_ref() == Some(&webhook.key);
+        if !created {
+            register.remember(&subject, &webhook.key).await?;
+        }
+        for duplicate in same {
+            if let Err(error) = self.webhooks.delete(&duplicate.key).await {
+                // Another caller may have deleted it. If not, the next call does.
+                tracing::warn!(event = "duplicate_webhook_not_deleted", webhook = %duplicate.key, problem = %error);
+            }
+        }
         let mut replaced = 0;
-        for old in of_pack().filter(|webhook| callback.is_with_another_token(&webhook.callback)) {
+        for old in others.iter().filter(|webhook| callback.is_with_another_token(&webhook.callback)) {
             // A failure is harmless: once the old token is removed, the old webhook's calls are rejected.
             match self.webhooks.delete(&old.key).await {
                 Ok(()) => replaced += 1,
@@ -156,5 +177,12 @@ impl Subscriber {
         }
         tracing::info!(event = "subscribed", provider = "quicklysign", subject = %pack, webhook = %webhook.key, created, replaced);
         Ok(Subscribed { webhook, created, replaced })
+    }
+
+    /// A pack's webhooks. The service's list may hold other packs' webhooks, which must not be deleted.
+    async fn webhooks_of(&self, pack: &SubjectId) -> Result<Vec<Webhook>, ApiError> {
+        let mut webhooks = self.webhooks.list(Some(pack)).await?;
+        webhooks.retain(|webhook| webhook.entity_key == pack.as_str());
+        Ok(webhooks)
     }
 }

@@ -13,6 +13,7 @@ use countersign::{
 };
 use countersign_cli::stack::Stack;
 use end_to_end::{LocalStack, Stored, pack};
+use futures::future::join_all;
 use quicklysign_subscribe::{Failure, Function, Input};
 use serde_json::json;
 
@@ -173,6 +174,22 @@ async fn subscribing_repeatedly_creates_one_webhook() {
     let answer = stack.post(Route::Quicklysign, "application/json", body.to_string()).await;
     assert_eq!(answer.verdict(), (200, "recorded", "ok"));
     assert_eq!(stack.timeline(&pack("pack")).await.events[0].note, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscribing_concurrently_leaves_one_webhook() {
+    let stack = LocalStack::start().await;
+    let function = Function::start(Ok(stack.settings.clone()), &stack.aws);
+    let foreign = api(&stack).create(&key("other"), &CallbackUrl::parse("https://x.example/t").unwrap()).await.unwrap();
+    for subscribed in join_all((0..8).map(|_| call(&function, "pack"))).await {
+        subscribed.unwrap();
+    }
+    let left = api(&stack).list(Some(&key("pack"))).await.unwrap();
+    let [webhook] = left.as_slice() else { panic!("{left:?}") };
+    assert!(stack.ledger().webhook(Provider::Quicklysign, &webhook.key).await.unwrap().is_some());
+    assert_eq!(keys(&api(&stack).list(Some(&key("other"))).await.unwrap()), [&foreign.key]);
+    let again = call(&function, "pack").await.unwrap();
+    assert_eq!((again.created, &again.webhook.key), (false, &webhook.key));
 }
 
 #[tokio::test(flavor = "multi_thread")]
