@@ -157,8 +157,19 @@ pub fn signeasy(data: &[u8]) {
 pub fn form(data: &[u8]) {
     let (content_type, body) = line_and_rest(data);
     let content_type = std::str::from_utf8(content_type).ok().filter(|text| !text.is_empty());
-    let Ok(form) = Form::read(content_type, &Bytes::copy_from_slice(body)) else { return };
+    let bytes = Bytes::copy_from_slice(body);
+    let Ok(forms) = Form::read_all(content_type, &bytes) else { return };
     let multipart = content_type.is_some_and(|text| text.to_ascii_lowercase().contains("multipart"));
+    assert!(forms.len() == 1 || multipart, "only boundaries give several forms");
+    assert_eq!(Form::read(content_type, &bytes).is_ok(), forms.len() == 1);
+    let mut text = body;
+    while let Some(rest) = text.strip_prefix("\u{feff}".as_bytes()) {
+        text = rest;
+    }
+    forms.iter().for_each(|form| check_form(form, text, multipart));
+}
+
+fn check_form(form: &Form, body: &[u8], multipart: bool) {
     for name in ["data", "signed", "json_signed", "uuid", ""] {
         if let Ok(value) = form.one(name) {
             assert!(value.len() <= body.len(), "a value must not be longer than the body");

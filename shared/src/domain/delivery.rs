@@ -9,13 +9,11 @@
 //! let prove = countersign::domain::Addressed::prove;
 //! ```
 
-use std::fmt;
-
 use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{DeliveryId, Envelope, Route, SubscriptionPolicy, Trust};
+use super::{DeliveryId, Envelope, Route, SignedPart, SignedPartId, SubscriptionPolicy, Trust};
 use crate::{
     proof::{
         signature::{Fingerprint, SignatureProof, Signer},
@@ -186,12 +184,13 @@ impl Addressed {
     /// Called only by [`crate::providers`], after it checked that the route belongs to the service that proved.
     pub(crate) fn prove(self, own: OwnProof, policy: Policy) -> Proven {
         let Self { id, route, received_at, envelope, mut body, state } = self;
-        let mut proof = Proof { token: state.token, certificate: None, body_token: None };
+        let mut proof = Proof { token: state.token, certificate: None, part: None, body_token: None };
         let mut signature = None;
         match own {
             OwnProof::PathTokenOnly => {}
-            OwnProof::Signature(verified, part) => {
+            OwnProof::Signature { proof: verified, part, one_of_several } => {
                 proof.certificate = Some(verified.fingerprint());
+                proof.part = one_of_several.then(|| part.id());
                 signature = Some((verified, part));
             }
             OwnProof::BodyToken { position, body: redacted } => {
@@ -208,8 +207,15 @@ impl Addressed {
 pub(crate) enum OwnProof {
     /// The service has none: the path token is the only proof.
     PathTokenOnly,
-    /// The service signed this part of the request.
-    Signature(SignatureProof, SignedPart),
+    /// The service signed a part of the request.
+    Signature {
+        /// What its signature proved.
+        proof: SignatureProof,
+        /// The part.
+        part: SignedPart,
+        /// Whether the body can be read in another way, too, so that it must be stored which part was proven.
+        one_of_several: bool,
+    },
     /// The service puts a shared token into the body.
     BodyToken {
         /// The position of the token among the configured ones, from 0; `None` if there was none and none was required.
@@ -219,21 +225,6 @@ pub(crate) enum OwnProof {
     },
 }
 
-/// A message and the signature over it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SignedPart {
-    /// The message, byte by byte as it was sent.
-    pub message: Bytes,
-    /// The signature, in base64.
-    pub signature: Bytes,
-}
-
-impl fmt::Debug for SignedPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedPart").field("message_bytes", &self.message.len()).finish_non_exhaustive()
-    }
-}
-
 /// How a delivery was proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
@@ -241,6 +232,8 @@ pub struct Proof {
     pub token: usize,
     /// The certificate or key that verified the signature.
     pub certificate: Option<Fingerprint>,
+    /// Which part was signed, if the body can be read in several ways.
+    pub part: Option<SignedPartId>,
     /// The position of its body token among the configured ones, from 0.
     pub body_token: Option<usize>,
 }

@@ -17,12 +17,13 @@ mod pdf_signature;
 mod provider;
 mod reading;
 mod rejection;
+mod signed_part;
 mod subject;
 mod webhook;
 
 pub use correlation::{Candidate, Candidates, Correlation, CorrelationKey, Side};
 pub(crate) use delivery::OwnProof;
-pub use delivery::{Addressed, Delivery, Policy, Proof, Proven, SignedPart, Unproven};
+pub use delivery::{Addressed, Delivery, Policy, Proof, Proven, Unproven};
 pub use delivery_id::{DeliveryId, InvalidDeliveryId};
 pub use envelope::Envelope;
 pub use error::{LedgerError, Stop};
@@ -35,5 +36,6 @@ pub use pdf_signature::{Chain, Coverage, PdfSignature, PdfSignatures, PdfVerdict
 pub use provider::{Provider, Route, UnknownProvider};
 pub use reading::{Link, Reading, Subscription, SubscriptionPolicy, Unreadable, UnreadableEntry};
 pub use rejection::Rejection;
+pub use signed_part::{SignedPart, SignedPartId};
 pub use subject::{InvalidId, InvalidPartition, Subject, SubjectId, SubjectKind, UnknownSubjectKind};
 pub use webhook::{KnownWebhook, WebhookRegister};

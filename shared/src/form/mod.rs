@@ -97,19 +97,31 @@ impl Form {
     /// Parses a body. `content_type` is the request's header, if there is one and it is text.
     ///
     /// # Errors
-    /// [`FormError`]: too many fields, or `multipart/form-data` without a valid boundary or with a malformed body.
+    /// [`FormError`]: too many fields, or `multipart/form-data` without a valid boundary, with boundaries that give
+    /// different forms, or with a malformed body.
     pub fn read(content_type: Option<&str>, body: &Bytes) -> Result<Self, FormError> {
+        let mut forms = Self::read_all(content_type, body)?;
+        let form = forms.pop().ok_or(FormError::Multipart)?;
+        if forms.is_empty() { Ok(form) } else { Err(FormError::Ambiguous) }
+    }
+
+    /// The same, with every form that the content type's boundaries give. At least one, and more than one only if the
+    /// content type has several boundaries: then a signature can decide which of them was sent.
+    ///
+    /// # Errors
+    /// The same, except for [`FormError::Ambiguous`].
+    pub fn read_all(content_type: Option<&str>, body: &Bytes) -> Result<Vec<Self>, FormError> {
         let body = body.slice_ref(without_byte_order_marks(body));
-        let fields = match content_type {
+        let forms = match content_type {
             Some(content_type) if multipart::is_multipart(content_type) => match multipart::read(content_type, &body) {
                 Err(FormError::Boundary | FormError::Multipart) if multipart::is_mixed(content_type) => {
-                    urlencoded::read(&body)?
+                    vec![urlencoded::read(&body)?]
                 }
-                fields => fields?,
+                forms => forms?,
             },
-            _ => urlencoded::read(&body)?,
+            _ => vec![urlencoded::read(&body)?],
         };
-        Ok(Self { fields })
+        Ok(forms.into_iter().map(|fields| Self { fields }).collect())
     }
 
     /// The value of a required field. An empty value is a value.

@@ -38,24 +38,21 @@ fn essence(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
 }
 
-/// Splits a body at the boundary given in the content type.
-///
-/// # Errors
-/// [`FormError::Ambiguous`] if two boundaries give different fields.
-pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Vec<Field>, FormError> {
+/// Splits a body at each boundary given in the content type. Returns the fields of every form that this gives; two are
+/// never the same.
+pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Vec<Vec<Field>>, FormError> {
     let named = boundaries(content_type);
-    let mut form = None;
+    let mut forms = Vec::new();
     let mut error = FormError::Boundary;
     for boundary in &named {
-        match (parse(boundary, body), &form) {
-            (Ok(fields), None) => form = Some(fields),
-            (Ok(fields), Some(other)) if fields != *other => return Err(FormError::Ambiguous),
-            (Ok(_), Some(_)) => {}
-            (Err(cause), _) => error = cause,
+        match parse(boundary, body) {
+            Ok(fields) if forms.contains(&fields) => {}
+            Ok(fields) => forms.push(fields),
+            Err(cause) => error = cause,
         }
     }
-    if let Some(fields) = form {
-        return Ok(fields);
+    if !forms.is_empty() {
+        return Ok(forms);
     }
     let first = first_delimiter(body);
     let readable = first.filter(|first| !named.contains(first)).and_then(|first| parse(first, body).ok());
@@ -63,6 +60,7 @@ pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Vec<Field>, FormE
         .or_else(|| {
             named.iter().copied().chain(first).find_map(|boundary| parse(boundary, &with_crlf(boundary, body)?).ok())
         })
+        .map(|fields| vec![fields])
         .ok_or(error)
 }
 

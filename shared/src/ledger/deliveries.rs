@@ -26,6 +26,9 @@ use crate::{
 /// Maximum number of unreadable entries that are named one by one; the delivery's bytes have them all.
 const MAX_NAMED_ENTRIES: usize = 100;
 
+/// Which part was signed, if the body can be read in several ways.
+const SIGNED_PART: &str = "signed_part";
+
 /// A delivery without its body.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeliveryRecord {
@@ -145,6 +148,7 @@ impl Ledger {
             .with(attribute::TRUST, delivery.trust().as_str())
             .with(attribute::TOKEN, proof.token)
             .with_some("certificate", proof.certificate.map(|certificate| certificate.to_string()))
+            .with_some(SIGNED_PART, proof.part.map(|part| part.to_string()))
             .with_some("body_token", proof.body_token)
             .with_some(attribute::GROUPS, Some(policy.groups.as_slice()).filter(|groups| !groups.is_empty()))
             .with_some("unknown_subscription", policy.subscription.as_str());
@@ -196,9 +200,11 @@ impl Ledger {
         let body = self.objects.body_of(&item).await?;
         let route = item.parse(attribute::ROUTE, Route::from_path)?;
         let position = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
+        let part = item.text(SIGNED_PART).map(str::parse).transpose();
         let proof = Proof {
             token: position(record.token),
             certificate: record.certificate,
+            part: part.map_err(|_| LedgerError::Corrupt { attribute: SIGNED_PART })?,
             body_token: record.body_token.map(position),
         };
         let policy = Policy {

@@ -38,6 +38,9 @@ struct Stored {
     /// The certificate that proved it, which DynamoDB may not have either.
     pem: Option<String>,
     certificate: Option<String>,
+    /// Which part was signed, if the body can be read in several ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed_part: Option<String>,
     /// The certificate's validity. Missing in what older versions spooled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     validity: Option<(Timestamp, Timestamp)>,
@@ -100,6 +103,7 @@ fn store(delivery: &Proven) -> Stored {
         unknown_subscription: policy.subscription.as_str().map(str::to_owned),
         pem: signer.map(|signer| signer.pem().to_owned()),
         certificate: proof.certificate.map(|certificate| certificate.to_string()),
+        signed_part: proof.part.map(|part| part.to_string()),
         validity: signer.and_then(|signer| signer.not_before().zip(signer.not_after())),
         body: BASE64_STANDARD.encode(delivery.body()),
     }
@@ -112,13 +116,17 @@ fn restore(stored: &[u8]) -> Option<(Proven, Option<Signer>)> {
         Some(fingerprint) => Some(fingerprint.parse().ok()?),
         None => None,
     };
+    let part = match stored.signed_part {
+        Some(id) => Some(id.parse().ok()?),
+        None => None,
+    };
     let delivery = Proven::recorded(
         stored.id.parse().ok()?,
         Route::from_path(&stored.route)?,
         stored.received_at,
         Envelope { headers: stored.headers, event: stored.event },
         BASE64_STANDARD.decode(stored.body).ok()?.into(),
-        Proof { token: stored.token, certificate, body_token: stored.body_token },
+        Proof { token: stored.token, certificate, part, body_token: stored.body_token },
         Policy {
             groups: stored.groups,
             subscription: SubscriptionPolicy::parse(stored.unknown_subscription.as_deref()),
@@ -131,6 +139,11 @@ fn restore(stored: &[u8]) -> Option<(Proven, Option<Signer>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::SignedPart;
+
+    fn part() -> SignedPart {
+        SignedPart { message: Bytes::from_static(b"[]"), signature: Bytes::from_static(b"AAAA") }
+    }
 
     fn delivery(policy: Policy) -> Proven {
         Proven::recorded(
@@ -139,19 +152,19 @@ mod tests {
             "2026-11-22T02:27:06.123Z".parse().unwrap(),
             Envelope::default(),
             Bytes::from_static(b"body"),
-            Proof { token: 1, certificate: None, body_token: Some(0) },
+            Proof { token: 1, certificate: None, part: Some(part().id()), body_token: Some(0) },
             policy,
         )
     }
 
     #[test]
-    fn a_spooled_delivery_keeps_its_policy() {
+    fn a_spooled_delivery_keeps_its_policy_and_which_part_was_proven() {
         for subscription in [SubscriptionPolicy::Ignore, SubscriptionPolicy::Note, SubscriptionPolicy::SetAside] {
             let policy = Policy { groups: vec!["g".to_owned()], subscription };
             let stored = serde_json::to_vec(&store(&delivery(policy.clone()))).unwrap();
             let (restored, signer) = restore(&stored).unwrap();
             assert!(restored.policy() == &policy && signer.is_none());
-            assert_eq!(restored.body().as_ref(), b"body");
+            assert_eq!((restored.body().as_ref(), restored.proof().part), (&b"body"[..], Some(part().id())));
         }
     }
 

@@ -9,13 +9,12 @@ use bytestring::ByteString;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{malformed, proof::SignedProofSecrets, proven_part, resource, status, time};
+use super::{malformed, parts_of_forms, proof::SignedProofSecrets, resource, status, time};
 use crate::{
     domain::{
         Addressed, Envelope, Event, Identity, Kind, OwnProof, Policy, Proven, Reading, Rejection, Route, SignedPart,
         Unreadable, UnreadableEntry,
     },
-    form::Form,
     json,
     proof::token::Tokens,
     providers::verify::Scheme,
@@ -46,23 +45,27 @@ impl Scheme for Batch {
     }
 
     fn prove(&self, request: &Addressed, secrets: &SignedProofSecrets) -> Result<OwnProof, Rejection> {
-        let part = signed_part(request.envelope(), request.body()).map_err(malformed)?;
-        let proof = secrets.verify(&part, request.received_at())?;
-        Ok(OwnProof::Signature(proof, part))
+        let parts = signed_parts(request.envelope(), request.body()).map_err(malformed)?;
+        secrets.prove_one(parts, request.received_at())
     }
 }
 
-/// `data` and the signature over it; or why the form doesn't have both.
-pub(super) fn signed_part(envelope: &Envelope, body: &Bytes) -> Result<SignedPart, &'static str> {
-    let form = Form::read(envelope.header("content-type"), body).map_err(|error| error.code())?;
-    let field = |name| form.one(name).cloned().map_err(|error| error.code());
-    Ok(SignedPart { message: field("data")?, signature: field("signed")? })
+/// `data` and the signature over it, of each form that the body may be; or why no form has both.
+fn signed_parts(envelope: &Envelope, body: &Bytes) -> Result<Vec<SignedPart>, &'static str> {
+    parts_of_forms(envelope, body, |form| {
+        let field = |name| form.one(name).cloned().map_err(|error| error.code());
+        Ok(SignedPart { message: field("data")?, signature: field("signed")? })
+    })
 }
 
 /// Reads a proven batch.
 pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
-    let part = proven_part(delivery, || signed_part(delivery.envelope(), delivery.body()))?;
-    entries(&part.message)
+    entries(&proven_part(delivery)?.message)
+}
+
+/// `data` and its signature, as they were proven.
+pub(super) fn proven_part(delivery: &Proven) -> Result<SignedPart, Unreadable> {
+    super::proven_part(delivery, || signed_parts(delivery.envelope(), delivery.body()))
 }
 
 /// Reads the value of `data`. Entries that can't be read are listed apart; the others are events.

@@ -29,12 +29,15 @@ use super::{
     ChangesPage, ChangesQuery, Discovery, Endpoint, NotProven, NotVerified, Redelivery, Registration, Service,
     verify::Verifier,
 };
+use bytes::Bytes;
+
 use crate::{
     aws::Aws,
     domain::{
-        Addressed, Inspection, Known, Proven, Provider, Reading, Rejection, Route, SignedPart, Subject, Unavailable,
-        Unproven, Unreadable,
+        Addressed, Envelope, Inspection, Known, Proven, Provider, Reading, Rejection, Route, SignedPart, Subject,
+        Unavailable, Unproven, Unreadable,
     },
+    form::{Form, FormError},
     outbound::Client,
     proof::signature::ParseSigners,
     secrets::{Cached, NotConfigured},
@@ -121,10 +124,11 @@ impl Service for Legalesign {
     }
 
     fn signed_part(&self, delivery: &Proven) -> Option<SignedPart> {
-        match delivery.route() {
-            Route::LegalesignBatch => batch::signed_part(delivery.envelope(), delivery.body()).ok(),
-            _ => realtime::signed_part(delivery.envelope(), delivery.body()).ok()?,
-        }
+        let part = match delivery.route() {
+            Route::LegalesignBatch => batch::proven_part(delivery),
+            _ => realtime::proven_part(delivery),
+        };
+        part.ok()
     }
 
     async fn inspect(&self, client: &Client, subject: &Subject, _: &dyn Known) -> Result<Inspection, Unavailable> {
@@ -140,15 +144,43 @@ impl Service for Legalesign {
     }
 }
 
-/// The part that was signed: the very bytes that were verified, or, for a delivery that was read back, those that the
-/// stored body holds.
+/// The part that was proven: the very bytes that were verified, or, for a delivery that was read back, those that the
+/// stored body holds. If a stored body may be several forms, its proof says which of them.
 fn proven_part(
     delivery: &Proven,
-    stored: impl FnOnce() -> Result<SignedPart, &'static str>,
+    stored: impl FnOnce() -> Result<Vec<SignedPart>, &'static str>,
 ) -> Result<SignedPart, Unreadable> {
-    match delivery.signed() {
-        Some(part) => Ok(part.clone()),
-        None => stored().map_err(|code| Unreadable::new(code, ".")),
+    if let Some(part) = delivery.signed() {
+        return Ok(part.clone());
+    }
+    let mut parts = stored().map_err(|code| Unreadable::new(code, "."))?;
+    let part = match delivery.proof().part {
+        Some(id) => parts.into_iter().find(|part| part.id() == id),
+        None => parts.pop().filter(|_| parts.is_empty()),
+    };
+    part.ok_or_else(|| Unreadable::new(FormError::Ambiguous.code(), "."))
+}
+
+/// The signed part of each form that a body may be: more than one, if the content type has several boundaries.
+///
+/// # Errors
+/// Why the body is no form, or why the first form has no signed part if none has one.
+fn parts_of_forms(
+    envelope: &Envelope,
+    body: &Bytes,
+    part: impl Fn(&Form) -> Result<SignedPart, &'static str>,
+) -> Result<Vec<SignedPart>, &'static str> {
+    let forms = Form::read_all(envelope.header("content-type"), body).map_err(FormError::code)?;
+    let (mut parts, mut first_error) = (Vec::new(), None);
+    for form in &forms {
+        match part(form) {
+            Ok(part) => parts.push(part),
+            Err(code) => first_error = first_error.or(Some(code)),
+        }
+    }
+    match first_error {
+        Some(code) if parts.is_empty() => Err(code),
+        _ => Ok(parts),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::resource;
 use crate::{
-    domain::{Rejection, SignedPart},
+    domain::{OwnProof, Rejection, SignedPart},
     proof::{
         signature::{ParseSigners, SignatureError, SignatureProof, Signer, Signers},
         token::Tokens,
@@ -57,8 +57,21 @@ impl ProofSecrets {
         &self.groups
     }
 
+    /// Proves a request that arrived at `at` by the first of these parts whose signature is valid.
+    pub(super) fn prove_one(&self, parts: Vec<SignedPart>, at: Timestamp) -> Result<OwnProof, Rejection> {
+        let mut rejection = Rejection::Malformed("field_missing");
+        let one_of_several = parts.len() > 1;
+        for part in parts {
+            match self.verify(&part, at) {
+                Ok(proof) => return Ok(OwnProof::Signature { proof, part, one_of_several }),
+                Err(cause) => rejection = cause,
+            }
+        }
+        Err(rejection)
+    }
+
     /// Verifies a signature over a request that arrived at `at`.
-    pub(super) fn verify(&self, part: &SignedPart, at: Timestamp) -> Result<SignatureProof, Rejection> {
+    fn verify(&self, part: &SignedPart, at: Timestamp) -> Result<SignatureProof, Rejection> {
         let proof = self.signers.verify_sha1(&part.message, &part.signature, at).map_err(|error| match error {
             SignatureError::NoSigners => Rejection::NotConfigured("no certificate or public key is configured"),
             error => Rejection::Unproven(error.code()),

@@ -3,15 +3,17 @@
 use countersign::{
     domain::{Kind, Outcome, Provider, Role, Route, TimeSource, Trust},
     ledger::ArchiveState,
+    replay::Replay,
     verify::verify,
 };
 use countersign_cli::simulator::{legalesign::posts, signing::SigningKey};
 use end_to_end::{
-    LocalStack, Stored,
-    harness::deliveries,
+    FaultyFunctions, LocalStack, Stored, from_now,
+    harness::{deliveries, fault_proxy::Fault},
     legalesign::{self, document, signer, status},
     sha256,
 };
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 const TIME: &str = "2018-03-20T07:09:52";
@@ -155,11 +157,47 @@ async fn batches_behind_byte_order_marks_or_with_odd_boundaries_are_verified_now
         assert_eq!(stored.delivery.body(), &body, "the stored bytes are those that arrived");
         verify(&stack.ledger(), &deliveries::services(), &id).await.unwrap();
     }
-    // Two boundaries that give two forms: which one was signed doesn't count.
-    let both = [multipart("one", "\r\n", &posts[1]), multipart("two", "\r\n", &posts[2])].concat();
-    let content_type = "multipart/form-data; boundary=one; boundary=two";
-    let answer = stack.post_to(&url, &[("content-type", content_type)], both).await;
-    assert_eq!(answer.verdict(), (400, "rejected", "malformed"));
+    // Two boundaries that give two forms, of which neither is signed.
+    let unsigned = posts::batch(&SigningKey::generate().unwrap(), "[]").unwrap();
+    let neither = [multipart("one", "\r\n", &unsigned), multipart("two", "\r\n", &unsigned)].concat();
+    let answer = stack.post_to(&url, &[("content-type", TWO_BOUNDARIES)], neither).await;
+    assert_eq!(answer.verdict(), (401, "rejected", "unproven"));
+}
+
+const TWO_BOUNDARIES: &str = "multipart/form-data; boundary=one; boundary=two";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_forms_the_proven_one_is_recorded_also_after_a_crash_and_by_a_replay() {
+    let functions = FaultyFunctions::start(1).await;
+    let key = legalesign::signing_key(&functions.secrets);
+    let unsigned = posts::batch(&SigningKey::generate().unwrap(), &json!(example("forged", "s")).to_string()).unwrap();
+    let body = |id: &str| {
+        let signed = posts::batch(&key, &json!(example(id, &format!("{id}-signer"))).to_string()).unwrap();
+        [multipart("one", "\r\n", &unsigned), multipart("two", "\r\n", &signed)].concat()
+    };
+    let headers = [("content-type", TWO_BOUNDARIES)];
+    let answer = functions.post(Route::LegalesignBatch, None, &headers, body("whole")).await.unwrap();
+    assert_eq!(answer.verdict(), (200, "recorded", "ok"));
+    let id = answer.delivery().parse().unwrap();
+    verify(&functions.ledger(), &deliveries::services(), &id).await.unwrap();
+    let replayed = Replay::new(&functions.settings, &functions.proxied_aws).delivery(&id).await.unwrap().unwrap();
+    assert_eq!(replayed.outcome, Outcome::Recorded.as_str());
+
+    // The function's process dies after each of its calls, from the first that makes the delivery durable.
+    functions.faults.clear();
+    functions.post(Route::LegalesignBatch, None, &headers, body("counted")).await.unwrap();
+    let calls = functions.faults.clear().len();
+    for call in 1..calls {
+        let crashed = format!("crashed-{call}");
+        functions.faults.plan(call, usize::MAX / 2, Fault::CrashBefore);
+        assert!(functions.post(Route::LegalesignBatch, None, &headers, body(&crashed)).await.is_none(), "{call}");
+        functions.faults.clear();
+        functions.sweep(from_now(SignedDuration::from_hours(24))).await.expect("a sweep");
+        let timeline = functions.timeline(&document(&crashed)).await;
+        let status = (timeline.document.status, timeline.document.trust);
+        assert_eq!(status, (Some(Kind::Completed), Some(Trust::Signature)), "{call}");
+    }
+    assert!(functions.ledger().timeline(&document("forged")).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,7 +60,7 @@ fn prove(body: impl Into<Bytes>) -> Result<Proven, Rejection> {
 fn delivery(data: impl AsRef<[u8]>) -> Proven {
     let id = DeliveryId::from_str("01a20145-c1ab-747f-a4ed-7e1f271843fb").unwrap();
     let certificate = Fingerprint::from_str(&"ab".repeat(32)).unwrap();
-    let proof = Proof { token: 0, certificate: Some(certificate), body_token: None };
+    let proof = Proof { token: 0, certificate: Some(certificate), part: None, body_token: None };
     let body = form(data.as_ref(), "").into();
     Proven::recorded(
         id,
@@ -102,6 +102,44 @@ fn a_signed_batch_is_proven_in_either_encoding_and_field_order() {
         assert_eq!(read(&proven).unwrap().events.len(), 3);
     }
     assert!(prove(form(LATIN1, LATIN1_SIGNED)).is_ok(), "the signature is over bytes");
+}
+
+#[test]
+fn the_signature_decides_between_the_forms_of_two_boundaries() {
+    let part = |boundary: &str, name: &str, value: &[u8]| {
+        let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+        [head.as_bytes(), value, b"\r\n"].concat()
+    };
+    let form = |boundary: &str, data: &[u8]| {
+        let end = format!("--{boundary}--\r\n").into_bytes();
+        [part(boundary, "data", data), part(boundary, "signed", SIGNED.as_bytes()), end].concat()
+    };
+    let both = "multipart/form-data; boundary=a; boundary=b";
+    for body in [[form("a", b"[]"), form("b", BATCH)].concat(), [form("a", BATCH), form("b", b"[]")].concat()] {
+        let proven = prove_at(&[CERTIFICATE], both, body, NOW).unwrap();
+        assert_eq!(proven.signed().unwrap().message, BATCH);
+        assert_eq!(read(&proven).unwrap().events.len(), 3);
+        // The stored proof says which of them was proven.
+        assert_eq!(signed_parts(proven.envelope(), proven.body()).unwrap().len(), 2);
+        let stored = |part| {
+            let proof = Proof { part, ..proven.proof().clone() };
+            Proven::recorded(
+                proven.id().clone(),
+                Route::LegalesignBatch,
+                proven.received_at(),
+                proven.envelope().clone(),
+                proven.body().clone(),
+                proof,
+                Policy::default(),
+            )
+        };
+        assert_eq!(read(&stored(proven.proof().part)).unwrap().events.len(), 3);
+        assert_eq!(read(&stored(None)).unwrap_err(), Unreadable::new("form_ambiguous", "."));
+    }
+    let neither = [form("a", b"[]"), form("b", b"[1]")].concat();
+    assert_eq!(prove_at(&[CERTIFICATE], both, neither, NOW).err(), Some(Rejection::Unproven("signature_mismatch")));
+    let one_without_fields = [part("a", "other", b""), b"--a--\r\n".to_vec(), form("b", BATCH)].concat();
+    assert!(prove_at(&[CERTIFICATE], both, one_without_fields, NOW).is_ok());
 }
 
 #[test]

@@ -16,10 +16,9 @@ mod webhook;
 
 use bytes::Bytes;
 
-use super::{malformed, proof::ProofSecrets, proven_part, resource};
+use super::{malformed, parts_of_forms, proof::ProofSecrets, resource};
 use crate::{
     domain::{Addressed, Envelope, OwnProof, Policy, Proven, Reading, Rejection, Route, SignedPart, Trust, Unreadable},
-    form::Form,
     json::without_byte_order_marks,
     proof::token::Tokens,
     providers::verify::Scheme,
@@ -51,36 +50,39 @@ impl Scheme for Realtime {
     }
 
     fn prove(&self, request: &Addressed, secrets: &ProofSecrets) -> Result<OwnProof, Rejection> {
-        match signed_part(request.envelope(), request.body()).map_err(malformed)? {
-            Some(part) => {
-                let proof = secrets.verify(&part, request.received_at())?;
-                Ok(OwnProof::Signature(proof, part))
-            }
+        match signed_parts(request.envelope(), request.body()).map_err(malformed)? {
+            Some(parts) => secrets.prove_one(parts, request.received_at()),
             None if self.must_be_signed => Err(Rejection::Unproven("signature_missing")),
             None => Ok(OwnProof::PathTokenOnly),
         }
     }
 }
 
-/// `json_signed` and the signature over it; `None` if no signature was sent.
+/// `json_signed` and the signature over it, of each form that the body may be; `None` if no signature was sent.
 ///
 /// # Errors
-/// Why the form doesn't have what was signed, although a signature was sent.
-pub(super) fn signed_part(envelope: &Envelope, body: &Bytes) -> Result<Option<SignedPart>, &'static str> {
+/// Why no form has what was signed, although a signature was sent.
+fn signed_parts(envelope: &Envelope, body: &Bytes) -> Result<Option<Vec<SignedPart>>, &'static str> {
     let Some(signature) = SIGNATURE_HEADERS.into_iter().find_map(|name| envelope.header(name)) else { return Ok(None) };
-    let form = Form::read(envelope.header("content-type"), body).map_err(|error| error.code())?;
-    let message = form.one("json_signed").map_err(|error| error.code())?.clone();
-    Ok(Some(SignedPart { message, signature: Bytes::copy_from_slice(signature.as_bytes()) }))
+    let signature = Bytes::copy_from_slice(signature.as_bytes());
+    let parts = parts_of_forms(envelope, body, |form| {
+        let message = form.one("json_signed").map_err(|error| error.code())?.clone();
+        Ok(SignedPart { message, signature: signature.clone() })
+    });
+    parts.map(Some)
 }
 
 /// Reads a delivery: one event.
 pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     if delivery.trust() == Trust::Signature {
-        let stored = || signed_part(delivery.envelope(), delivery.body())?.ok_or("field_missing");
-        let part = proven_part(delivery, stored)?;
-        return form::read_signed(delivery, &part.message);
+        return form::read_signed(delivery, &proven_part(delivery)?.message);
     }
     if is_json(delivery) { webhook::read(delivery) } else { form::read(delivery) }
+}
+
+/// `json_signed` and its signature, as they were proven.
+pub(super) fn proven_part(delivery: &Proven) -> Result<SignedPart, Unreadable> {
+    super::proven_part(delivery, || signed_parts(delivery.envelope(), delivery.body())?.ok_or("field_missing"))
 }
 
 /// Whether a body is the JSON webhook's. A content type is only a hint; an object begins with a brace, and a form doesn't.
