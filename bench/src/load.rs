@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// Rates in callbacks per second.
-const RATES: [u64; 12] = [2, 5, 10, 15, 20, 30, 40, 60, 80, 160, 320, 640];
+const RATES: [u64; 9] = [10, 20, 50, 100, 150, 200, 250, 300, 400];
 
 /// Duration of each rate.
 const HOLD: Duration = Duration::from_secs(10);
@@ -56,6 +56,9 @@ const SWEEP_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The stack is saturated if less than this share of the callbacks is answered while the rate is held.
 const KEPT_UP: f64 = 0.9;
+
+/// Number of entries of the large batch.
+pub const BATCH: usize = 5_000;
 
 /// The kinds of callbacks, sent in turns.
 const KINDS: [EventKind; 4] = [EventKind::Quicklysign, EventKind::Signeasy, EventKind::Realtime, EventKind::Batch(5)];
@@ -75,11 +78,22 @@ pub struct Step {
     pub failed: usize,
 }
 
+impl Step {
+    /// Whether nearly all callbacks were answered while the rate was held.
+    #[must_use]
+    pub fn kept_up(&self) -> bool {
+        self.answered >= KEPT_UP * self.sent
+    }
+}
+
 /// The result of the load test.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Load {
     /// The results by rising rate.
     pub steps: Vec<Step>,
+    /// Seconds until a batch of [`BATCH`] entries was answered, on the idle stack.
+    #[serde(default)]
+    pub batch: Option<f64>,
     /// Number of callbacks that were answered with 200.
     pub accepted: usize,
     /// Number of accepted callbacks that weren't recorded yet at the end of the test, such as batches that ran out of
@@ -111,6 +125,10 @@ pub async fn run(programs: &Programs) -> Result<Load> {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let mut load = Load::default();
     let mut accepted = HashSet::new();
+    let (time, delivery) = batch(&server, &client).await?;
+    eprintln!("a batch of {BATCH} entries: {time:.1} s");
+    load.batch = Some(time);
+    accepted.insert(delivery);
     for (round, rate) in RATES.into_iter().enumerate() {
         let sent = step(&server, &client, rate, round as u64).await?;
         let times: Vec<f64> = sent.iter().map(|sent| milliseconds(sent.time)).collect();
@@ -125,7 +143,7 @@ pub async fn run(programs: &Programs) -> Result<Load> {
         };
         eprintln!("{rate} per second: {step:?}");
         accepted.extend(sent.into_iter().filter_map(|sent| sent.delivery));
-        let saturated = step.answered < KEPT_UP * step.sent;
+        let saturated = !step.kept_up();
         load.steps.push(step);
         if saturated {
             break;
@@ -169,6 +187,16 @@ impl Server {
     async fn end(mut self) -> Result<()> {
         Ok(self.process.kill().await?)
     }
+}
+
+/// Sends the large batch. Returns the seconds until it was answered, and the delivery's id.
+async fn batch(server: &Server, client: &Client<HttpConnector, Full<Bytes>>) -> Result<(f64, String)> {
+    // A run of its own, whose ids no callback of the steps has.
+    let events = Events::new(&server.secrets, 999);
+    let request = request(server, &events.post(EventKind::Batch(BATCH), 0)?)?;
+    let start = Instant::now();
+    let delivery = send(client, request).await.context("the large batch wasn't answered with 200")?;
+    Ok((start.elapsed().as_secs_f64(), delivery))
 }
 
 async fn step(

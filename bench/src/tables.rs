@@ -2,7 +2,15 @@
 
 use std::fmt::Write;
 
-use crate::{contestants::Language, costs::Prices, goals, load::Load, report::Report, spread::Spread, starts::Start};
+use crate::{
+    contestants::Language,
+    costs::Prices,
+    goals,
+    load::{BATCH, Load},
+    report::Report,
+    spread::Spread,
+    starts::Start,
+};
 
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
@@ -191,6 +199,12 @@ pub fn load(report: &Report) -> String {
     });
     let mut text = table(&columns, rows);
     if let Some(load) = &report.load {
+        if let Some(seconds) = load.batch {
+            let _ = writeln!(
+                text,
+                "\nA batch of {BATCH} entries was answered after {seconds:.1} s, before these callbacks."
+            );
+        }
         let Load { accepted, recorded_later, lost, .. } = load;
         let _ = writeln!(
             text,
