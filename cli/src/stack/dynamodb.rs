@@ -2,7 +2,7 @@
 
 pub mod endpoint;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::{
@@ -14,8 +14,12 @@ use aws_sdk_dynamodb::{
 };
 use countersign::ledger::{EXPIRES_AT, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, PARTITION_KEY, SORT_KEY};
 use dynoxide::Database;
+use rusqlite::Connection;
 
 use crate::owner_only;
+
+/// Maximum wait for another process that writes to the file.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// Opens the database in `file`; creates it if it doesn't exist.
 ///
@@ -34,9 +38,23 @@ pub fn open(file: &Path) -> Result<Database> {
         database.disable_bulk_loading()?;
         Ok(database)
     };
-    open().map_err(|problem: dynoxide::DynoxideError| {
+    let database = open().map_err(|problem: dynoxide::DynoxideError| {
         anyhow::anyhow!("the embedded DynamoDB can't open {path}: {problem}")
-    })
+    })?;
+    index_stream(file).with_context(|| format!("the index of the embedded DynamoDB's stream in {path}"))?;
+    Ok(database)
+}
+
+/// Adds an index to the stream's records. Every write looks for the highest sequence number, and every reader for the
+/// records after one: without an index, both read all records that the stream ever had.
+fn index_stream(file: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open(file)?;
+    connection.busy_timeout(BUSY)?;
+    // The expression has to be the one in dynoxide's queries, or SQLite doesn't use the index.
+    connection.execute_batch(
+        "CREATE INDEX IF NOT EXISTS countersign_stream_order
+         ON _stream_records (table_name, CAST(sequence_number AS INTEGER))",
+    )
 }
 
 /// The content of the table's stream, as in `template.yaml`.
@@ -101,4 +119,40 @@ async fn ensure_stream(client: &Client, table: &str) -> Result<()> {
             .context("changing the table's stream")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SQLite's plan for a query of dynoxide over the stream's records.
+    fn plan(connection: &Connection, query: &str) -> String {
+        connection.query_row(&format!("EXPLAIN QUERY PLAN {query}"), [], |row| row.get("detail")).unwrap()
+    }
+
+    #[test]
+    fn writes_and_readers_of_the_stream_use_the_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dynamodb.sqlite");
+        let _database = open(&file).unwrap();
+        let connection = Connection::open(&file).unwrap();
+        // From `next_stream_sequence_number` and `stream_records_with_event_ids` in dynoxide's `storage.rs`.
+        let highest = "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 FROM _stream_records
+                       WHERE table_name = 'a'";
+        let after = "SELECT event_name, keys_json, new_image, old_image FROM _stream_records
+                     WHERE table_name = 'a' AND shard_id = 'b' AND CAST(sequence_number AS INTEGER) > 1
+                     ORDER BY CAST(sequence_number AS INTEGER) ASC LIMIT 1";
+        for query in [highest, after] {
+            let plan = plan(&connection, query);
+            assert!(plan.starts_with("SEARCH") && plan.contains("countersign_stream_order"), "{plan}");
+        }
+    }
+
+    #[test]
+    fn a_file_can_be_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dynamodb.sqlite");
+        drop(open(&file).unwrap());
+        open(&file).unwrap();
+    }
 }
