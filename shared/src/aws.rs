@@ -11,6 +11,7 @@ use aws_config::{
     timeout::TimeoutConfig,
 };
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
+use aws_smithy_http_client::{Connector, tls};
 
 /// The SDK's defaults as of this date, so that an SDK update doesn't change retries or timeouts unnoticed.
 #[must_use]
@@ -75,6 +76,7 @@ impl Aws {
     /// run it at each cold start, for nothing. S3 is path-style if `AWS_S3_FORCE_PATH_STYLE` is `true`.
     #[must_use]
     pub fn of_function() -> Self {
+        read_certificates_early();
         let config = config_of_function();
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&config);
         dynamodb.set_endpoint_url(endpoint_url("DYNAMODB"));
@@ -106,6 +108,20 @@ impl Aws {
             secrets: aws_sdk_secretsmanager::Client::new(config).into(),
         }
     }
+}
+
+/// Reads the system's trusted certificates on another thread, while the function starts. The SDK would read them for its
+/// first connection, in the middle of the first callback, which takes a millisecond. It keeps them for the process, so
+/// making a connector is enough.
+fn read_certificates_early() {
+    // A local endpoint without TLS needs none.
+    if endpoint_url("DYNAMODB").is_some_and(|url| url.starts_with("http:")) {
+        return;
+    }
+    std::thread::spawn(|| {
+        let rustls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        Connector::builder().tls_provider(rustls).build()
+    });
 }
 
 /// A client of EventBridge for a Lambda function, configured as those of [`Aws::of_function`]. It isn't one of them, because

@@ -14,6 +14,8 @@
 //! - <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html>
 //! - <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html>
 
+use std::borrow::Cow;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
@@ -52,7 +54,7 @@ pub enum BrokenEvent {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Event {
+struct Event<'a> {
     request_context: Option<Context>,
     http_method: Option<String>,
     path: Option<String>,
@@ -62,9 +64,14 @@ struct Event {
     multi_value_headers: Option<Map<String, Value>>,
     query_string_parameters: Option<Map<String, Value>>,
     multi_value_query_string_parameters: Option<Map<String, Value>>,
-    body: Option<String>,
+    #[serde(borrow)]
+    body: Option<Text<'a>>,
     is_base64_encoded: Option<bool>,
 }
+
+/// A string of the event's JSON. It is borrowed unless it has escapes, since a body can have megabytes.
+#[derive(Default, Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct Context {
@@ -93,7 +100,7 @@ pub fn request(event: &str) -> Result<(Request<Bytes>, Caller), BrokenEvent> {
     Ok((request, caller))
 }
 
-impl Event {
+impl Event<'_> {
     fn is_from_load_balancer(&self) -> bool {
         self.request_context.as_ref().is_some_and(|context| context.elb.is_some())
     }
@@ -141,11 +148,11 @@ impl Event {
     }
 
     fn take_body(&mut self) -> Result<Bytes, BrokenEvent> {
-        let body = self.body.take().unwrap_or_default();
+        let Text(body) = self.body.take().unwrap_or_default();
         if self.is_base64_encoded == Some(true) {
-            return BASE64_STANDARD.decode(body).map(Bytes::from).map_err(|_| BrokenEvent::Body);
+            return BASE64_STANDARD.decode(&*body).map(Bytes::from).map_err(|_| BrokenEvent::Body);
         }
-        Ok(body.into())
+        Ok(body.into_owned().into())
     }
 }
 

@@ -33,18 +33,24 @@ where
 {
     let handle = &handle;
     let answer_event = move |event: LambdaEvent<Box<RawValue>>| async move {
+        let request = request(event.payload.get());
+        // An event can have megabytes, which aren't needed while its request is handled.
+        drop(event);
         // On the heap: within the runtime's own futures, its type would be too deep for the compiler.
-        Ok::<_, Error>(Box::pin(answer(event.payload.get(), handle)).await)
+        Ok::<_, Error>(Box::pin(answer(request, handle)).await)
     };
     lambda_runtime::run(service_fn(answer_event)).await
 }
 
-/// The answer to one event, in the form that its caller expects. `event` is JSON.
-pub async fn answer<A>(event: &str, handle: impl Fn(Request<Bytes>) -> A) -> Value
+/// The answer to the request of one event, in the form that its caller expects.
+pub async fn answer<A>(
+    request: Result<(Request<Bytes>, Caller), BrokenEvent>,
+    handle: impl Fn(Request<Bytes>) -> A,
+) -> Value
 where
     A: Future<Output = Response<String>>,
 {
-    match request(event) {
+    match request {
         Ok((request, caller)) => to_event(&handle(request).await, caller),
         Err(problem) => {
             tracing::warn!(event = "broken_event", cause = %problem);

@@ -192,7 +192,7 @@ async fn an_event_that_is_not_a_request_is_answered_400() {
     }
     for event in broken {
         let called = Cell::new(false);
-        let answer = answer(&event.to_string(), async |_| {
+        let answer = answer(request(&event.to_string()), async |_| {
             called.set(true);
             Response::new(String::new())
         })
@@ -205,7 +205,7 @@ async fn an_event_that_is_not_a_request_is_answered_400() {
 #[tokio::test]
 async fn the_answer_has_the_form_that_its_caller_expects() {
     for (event, caller) in all() {
-        let answer = answer(&event.to_string(), async |_| {
+        let answer = answer(request(&event.to_string()), async |_| {
             let mut response = Response::new("{}".to_owned());
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             response.headers_mut().insert("retry-after", 30.into());
