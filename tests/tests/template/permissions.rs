@@ -29,7 +29,7 @@ use countersign::{
 };
 use countersign_cli::{
     simulator::{legalesign::posts, signing::SigningKey},
-    stack::{BUCKET, Functions, TEMPORARY_BUCKET, clients},
+    stack::{BUCKET, Functions, Key, TEMPORARY_BUCKET, clients},
 };
 use end_to_end::{
     Stored, from_now,
@@ -272,7 +272,8 @@ async fn spool(template: &Template, deployed: &Deployed, recorders: &BTreeMap<St
     let mut server = JoinSet::new();
     let router = axum::Router::new().fallback(move || ready(denied));
     server.spawn(async move { axum::serve(listener, router).await.expect("a server") });
-    let aws = Aws { dynamodb: clients(&url, &url).await.dynamodb, ..deployed.aws.clone() };
+    let key = Key::generate().expect("a key");
+    let aws = Aws { dynamodb: clients(&url, &url, &key).await.dynamodb, ..deployed.aws.clone() };
     for route in Route::ALL {
         let id = routes::function(route);
         let settings = deployed.settings(template, id).expect("settings");
