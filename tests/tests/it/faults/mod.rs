@@ -273,7 +273,7 @@ async fn a_failed_subscription_is_finished_by_subscribing_again() {
     let clean = functions.subscribe("clean").await.expect("a webhook");
     assert_eq!((clean.created, clean.replaced), (true, 1));
     let calls = functions.faults.clear();
-    assert_eq!(calls.len(), 5, "{calls:?}");
+    assert_eq!(calls.len(), 6, "{calls:?}");
 
     for fault in Fault::ALL {
         let waits = |call: &Call| fault.is_silence() && call.upstream == Upstream::Services;
