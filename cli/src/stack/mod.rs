@@ -184,10 +184,11 @@ impl Stack {
         Ok(())
     }
 
-    /// Starts the schedules that call `reconcile`.
+    /// Starts the schedules that call `reconcile`, and the expiry of items.
     fn start_schedules(&mut self, database: Database) {
         self.parts.spawn(schedules::query(Arc::clone(&self.functions), self.parts.stopping()));
-        self.parts.spawn(schedules::sweep(Arc::clone(&self.functions), database, self.parts.stopping()));
+        self.parts.spawn(schedules::sweep(Arc::clone(&self.functions), self.parts.stopping()));
+        self.parts.spawn(schedules::expire(database, self.parts.stopping()));
     }
 
     /// Starts a forward for each URL.

@@ -1,4 +1,4 @@
-//! The schedules that call `reconcile`.
+//! The schedules that call `reconcile`, and the expiry of items.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,6 +14,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(20);
 /// Interval of querying the services, the same as deployed.
 const QUERY_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// Interval of deleting expired items. DynamoDB does it within a few days.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
+
 /// Queries the services for missed callbacks, again and again.
 pub(super) async fn query(functions: Arc<Functions>, mut stopping: watch::Receiver<bool>) {
     loop {
@@ -28,17 +31,30 @@ pub(super) async fn query(functions: Arc<Functions>, mut stopping: watch::Receiv
 }
 
 /// Sweeps again and again.
-pub(super) async fn sweep(functions: Arc<Functions>, database: Database, mut stopping: watch::Receiver<bool>) {
+pub(super) async fn sweep(functions: Arc<Functions>, mut stopping: watch::Receiver<bool>) {
     loop {
         if let Err(problem) = functions.reconcile.handle(Task::Sweep, TIME_LIMIT).await {
             tracing::error!(event = "sweep_failed", %problem);
         }
-        // DynamoDB expires items by itself, the embedded one on request.
-        if let Err(problem) = database.sweep_ttl() {
-            tracing::error!(event = "ttl_failed", %problem);
-        }
         tokio::select! {
             () = tokio::time::sleep(SWEEP_EVERY) => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Deletes expired items again and again: DynamoDB does it by itself, the embedded one on request.
+pub(super) async fn expire(database: Database, mut stopping: watch::Receiver<bool>) {
+    loop {
+        let database = database.clone();
+        // It reads the whole table, so it must not keep a thread that answers callbacks.
+        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(problem)) => tracing::error!(event = "ttl_failed", %problem),
+            Err(problem) => tracing::error!(event = "ttl_failed", %problem),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EXPIRE_EVERY) => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
     }
