@@ -91,7 +91,7 @@ impl HashedBytes {
 }
 
 /// An archived PDF that came in a zip with others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Member {
     /// Its number, from 1: it is the document `<document>-<number>`.
     pub number: u32,
@@ -99,6 +99,13 @@ pub struct Member {
     pub sha256: String,
     /// Its name in the zip.
     pub name: Option<String>,
+}
+
+impl fmt::Debug for Member {
+    /// Without the name, which a person gave.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member").field("number", &self.number).field("sha256", &self.sha256).finish_non_exhaustive()
+    }
 }
 
 impl Pdf {
@@ -221,4 +228,15 @@ pub(super) fn signatures_text(signatures: &PdfSignatures) -> String {
 /// The signatures of a manifest item.
 pub(super) fn signatures(item: &Item) -> Option<PdfSignatures> {
     item.text(attribute::SIGNATURES).and_then(|json| serde_json::from_str(json).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_of_a_zip_member_has_no_name() {
+        let member = Member { number: 2, sha256: "ab".to_owned(), name: Some("Private.pdf".to_owned()) };
+        assert_eq!(format!("{member:?}"), r#"Member { number: 2, sha256: "ab", .. }"#);
+    }
 }

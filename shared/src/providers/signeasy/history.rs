@@ -1,5 +1,7 @@
 //! What callbacks reported about a completed document, which its inspection needs.
 
+use std::fmt;
+
 use super::{
     aliases::Correlated,
     payload::{self, Payload},
@@ -10,7 +12,7 @@ use crate::domain::{CorrelationKey, DeliveryId, History, Kind, Known, LedgerErro
 const SIGNED_ALONE: &str = "document.signed";
 
 /// What was completed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum Completed {
     /// A request that became a signed file.
     Request {
@@ -26,6 +28,20 @@ pub(super) enum Completed {
         /// What the user called it.
         name: Option<String>,
     },
+}
+
+impl fmt::Debug for Completed {
+    /// Without the document's name, which a person gave.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request { file } => f.debug_struct("Request").field("file", file).finish(),
+            Self::SignedAlone { checksum, version, name: _ } => f
+                .debug_struct("SignedAlone")
+                .field("checksum", checksum)
+                .field("version", version)
+                .finish_non_exhaustive(),
+        }
+    }
 }
 
 /// What callbacks reported about a document's completion. It is a claim: where the API differs, the API is right.
@@ -105,6 +121,13 @@ mod tests {
     fn completed(signed_file: &str) -> String {
         let data = json!({"id": 7, "signed_file_id": signed_file, "recipients": [{"recipient_id": 1}]});
         json!({"data": data, "metadata": {"event_type": "rs.completed"}}).to_string()
+    }
+
+    #[test]
+    fn debug_output_of_a_completion_has_no_document_name() {
+        let name = Some("Private.pdf".to_owned());
+        let alone = Completed::SignedAlone { checksum: None, version: "7".to_owned(), name };
+        assert_eq!(format!("{alone:?}"), r#"SignedAlone { checksum: None, version: "7", .. }"#);
     }
 
     #[test]
