@@ -146,10 +146,12 @@ impl Faults {
     /// Runs a function; `None` if its process died.
     pub async fn process<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let mut crashed = self.lock().crashed.subscribe();
+        // Drops the guard that it gets: concurrent calls that crash wait for it, each on a thread of the runtime.
+        let crash = async { drop(crashed.wait_for(|crashed| *crashed).await) };
         let mut work = tokio::spawn(work);
         tokio::select! {
             done = &mut work => Some(done.expect("a function never panics")),
-            _ = crashed.wait_for(|crashed| *crashed) => {
+            () = crash => {
                 work.abort();
                 drop(work.await);
                 None
