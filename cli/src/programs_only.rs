@@ -5,16 +5,18 @@
 //! in `Origin` or `Sec-Fetch-Site`, and a rebound name in `Host`. In addition, the embedded AWS services require a key that
 //! is made at each start.
 
-use std::net::IpAddr;
+use std::{io, net::IpAddr};
 
 use anyhow::{Result, anyhow};
 use aws_lc_rs::{constant_time, digest, rand};
 use axum::{
+    Router,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::Next,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use tokio::net::TcpListener;
 
 /// An access key of AWS, with its secret. Doesn't implement `Debug`, because both are secret here: DynamoDB and the event
 /// bus compare only the key's id, which only readers of `endpoints.json` know.
@@ -81,8 +83,22 @@ pub async fn check(request: Request, next: Next) -> Response {
     if is_from_a_program(request.headers()) { next.run(request).await } else { refused() }
 }
 
+/// Serves `router` to programs that know `key` until `shutdown`, then finishes the requests in flight.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_with_key(
+    listener: TcpListener,
+    router: Router,
+    key: Key,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let router = router.layer(middleware::from_fn_with_state(key, check_with_key));
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+}
+
 /// Passes on what a program sends that knows the key.
-pub async fn check_with_key(State(key): State<Key>, request: Request, next: Next) -> Response {
+async fn check_with_key(State(key): State<Key>, request: Request, next: Next) -> Response {
     let is_allowed = is_from_a_program(request.headers()) && key.is_named_in(request.headers());
     if is_allowed { next.run(request).await } else { refused() }
 }

@@ -1,14 +1,13 @@
 //! The bus's HTTP endpoint, which answers `PutEvents` and no other operation of EventBridge.
 //!
 //! Protocol: AWS JSON 1.1. Signatures aren't verified, but a request must name the key of this start
-//! ([`programs_only`]).
+//! ([`programs_only`](crate::programs_only)).
 
 use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode, header},
-    middleware,
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -17,7 +16,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::{Log, put_events};
-use crate::programs_only::{self, Key};
+use crate::programs_only::{Key, serve_with_key};
 
 /// Largest body, in bytes. JSON needs up to six bytes for one byte of an entry, whose limit is 256 KiB.
 const MAX_BODY: usize = 2 * 1024 * 1024;
@@ -26,12 +25,8 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
 /// Serves programs that know `key` until `shutdown`, then finishes the requests in flight.
 pub async fn serve(listener: TcpListener, log: Log, key: Key, shutdown: impl Future<Output = ()> + Send + 'static) {
-    let router = Router::new()
-        .route("/", post(handle))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(key, programs_only::check_with_key))
-        .with_state(log);
-    if let Err(problem) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
+    let router = Router::new().route("/", post(handle)).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(log);
+    if let Err(problem) = serve_with_key(listener, router, key, shutdown).await {
         tracing::error!(event = "bus_ended", %problem);
     }
 }

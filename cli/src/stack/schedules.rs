@@ -20,9 +20,8 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Queries the services for missed callbacks, again and again.
 pub(super) async fn query(functions: Arc<Functions>, mut stopping: watch::Receiver<bool>) {
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(QUERY_EVERY) => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
+        if stops_within(QUERY_EVERY, &mut stopping).await {
+            return;
         }
         if let Err(problem) = functions.reconcile.handle(Task::Query, TIME_LIMIT).await {
             tracing::error!(event = "query_failed", %problem);
@@ -36,9 +35,8 @@ pub(super) async fn sweep(functions: Arc<Functions>, mut stopping: watch::Receiv
         if let Err(problem) = functions.reconcile.handle(Task::Sweep, TIME_LIMIT).await {
             tracing::error!(event = "sweep_failed", %problem);
         }
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
+        if stops_within(SWEEP_EVERY, &mut stopping).await {
+            return;
         }
     }
 }
@@ -53,9 +51,16 @@ pub(super) async fn expire(database: Database, mut stopping: watch::Receiver<boo
             Ok(Err(problem)) => tracing::error!(event = "ttl_failed", %problem),
             Err(problem) => tracing::error!(event = "ttl_failed", %problem),
         }
-        tokio::select! {
-            () = tokio::time::sleep(EXPIRE_EVERY) => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
+        if stops_within(EXPIRE_EVERY, &mut stopping).await {
+            return;
         }
+    }
+}
+
+/// Waits until the interval is over or the stack stops, and returns whether it stops.
+async fn stops_within(interval: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(interval) => false,
+        _ = stopping.wait_for(|stop| *stop) => true,
     }
 }

@@ -6,7 +6,6 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode, header},
-    middleware,
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -14,7 +13,7 @@ use dynoxide::{Database, DynoxideError};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::TcpListener;
 
-use crate::programs_only::{self, Key};
+use crate::programs_only::{Key, serve_with_key};
 
 /// The largest body that DynamoDB accepts, in bytes.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -28,12 +27,8 @@ pub async fn serve(
     key: Key,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
-    let router = Router::new()
-        .route("/", post(handle))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(key, programs_only::check_with_key))
-        .with_state(database);
-    if let Err(problem) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
+    let router = Router::new().route("/", post(handle)).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(database);
+    if let Err(problem) = serve_with_key(listener, router, key, shutdown).await {
         tracing::error!(event = "dynamodb_ended", %problem);
     }
 }
