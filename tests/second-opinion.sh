@@ -35,7 +35,10 @@ if [ "${1:-}" = --inside ]; then
     logs="$(mktemp --directory)"
     trap 'kill $(jobs -p); rm -rf "$logs"' EXIT
     jar="$(find "$peers" -name DynamoDBLocal.jar)"
-    java -Djava.library.path="$(dirname "$jar")/DynamoDBLocal_lib" -jar "$jar" -inMemory -port 8000 &>"$logs/dynamodb" &
+    # DynamoDB Local writes a file into its working directory.
+    jar="$(realpath "$jar")"
+    (cd "$logs" && exec java -Djava.library.path="$(dirname "$jar")/DynamoDBLocal_lib" -jar "$jar" -inMemory -port 8000) \
+        &>"$logs/dynamodb" &
     "$peers/python/bin/moto_server" -H 127.0.0.1 -p 8001 &>"$logs/moto" &
     wait_for 8000 "$logs/dynamodb"
     wait_for 8001 "$logs/moto"
@@ -56,9 +59,10 @@ fi
 # Built outside the namespace, which has no network for missing crates.
 cargo test --locked --package end-to-end --test it --no-run
 if [ "$#" -eq 0 ]; then
-    # The skipped tests run a local stack, which has its own DynamoDB and S3.
+    # The skipped tests run a local stack, which has its own DynamoDB and S3. One counts capacity units of
+    # BatchExecuteStatement, which DynamoDB Local doesn't report.
     set -- writes:: ledger:: answers:: archive:: publish:: --skip a_restarted_stack \
-        --skip legalesign:: --skip quicklysign:: --skip signeasy::
+        --skip legalesign:: --skip quicklysign:: --skip signeasy:: --skip a_batch_of_a_hundred
 fi
 namespace=(unshare --net)
 [ "$(id -u)" -eq 0 ] || namespace+=(--map-root-user)
