@@ -6,10 +6,7 @@ use countersign::{
     domain::{Provider, Subject, SubjectId, SubjectKind},
     ledger::Ledger,
 };
-use countersign_cli::{
-    simulator::Promise,
-    stack::STORAGE,
-};
+use countersign_cli::{simulator::Promise, stack::STORAGE};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

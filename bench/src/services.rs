@@ -61,7 +61,9 @@ impl Services {
         proof["groups"] = json!([GROUP]);
         secrets.set_proof(Provider::Legalesign, proof);
 
-        let store = s3::Store::open(folder.path().join("s3"), &[BUCKET, TEMPORARY_BUCKET]).await.context("the embedded S3's folder")?;
+        let store = s3::Store::open(folder.path().join("s3"), &[BUCKET, TEMPORARY_BUCKET])
+            .await
+            .context("the embedded S3's folder")?;
         let (listener, s3) = bind().await?;
         let key = Key::generate()?;
         let credentials = s3::Credentials { access_key: key.id.clone(), secret_key: key.secret.clone().into() };
