@@ -1,6 +1,7 @@
 //! What is in table and bucket.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use countersign::{
     aws::Aws,
@@ -9,6 +10,8 @@ use countersign::{
     timeline::timeline,
 };
 use countersign_cli::stack::{BUCKET, STORAGE, Stack, TABLE, TEMPORARY_BUCKET};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Embedded, deliveries::services};
 
@@ -113,23 +116,38 @@ pub trait Stored {
         format!("{items:?}")
     }
 
-    /// Everything that is stored, as text: items, with the bytes in them, and objects.
+    /// Everything that is stored, as text: items, with the bytes in them, and all versions of all objects.
     async fn everything(&self) -> String {
         let mut all = String::new();
         for item in self.items().await {
             let attributes = item.into_attributes();
             all.push_str(&format!("{attributes:?}"));
-            for value in attributes.into_values() {
-                if let Ok(bytes) = value.as_b() {
-                    all.push_str(&String::from_utf8_lossy(bytes.as_ref()));
-                }
-            }
+            attributes.values().for_each(|value| push_bytes(&mut all, value));
         }
-        for key in self.keys().await {
+        for (key, version) in self.versions().await {
             all.push_str(&key);
-            all.push_str(&String::from_utf8_lossy(&self.object(&key).await));
+            let get = self.aws().s3.get_object().bucket(bucket_of(&key)).key(&key).version_id(version);
+            let object = get.send().await.expect("an object").body.collect().await.expect("its bytes");
+            all.push_str(&String::from_utf8_lossy(&object.into_bytes()));
         }
         all
+    }
+
+    /// The keys and ids of all versions of all objects, without delete markers.
+    async fn versions(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for bucket in [BUCKET, TEMPORARY_BUCKET] {
+            let page = self.aws().s3.list_object_versions().bucket(bucket).send().await.expect("a list");
+            assert_ne!(page.is_truncated, Some(true), "more than one page");
+            let versions = page.versions.into_iter().flatten();
+            found.extend(versions.map(|version| (version.key.expect("a key"), version.version_id.expect("an id"))));
+        }
+        found
+    }
+
+    /// Whether a text is stored anywhere, as it is, percent-encoded or in base64.
+    async fn finds(&self, text: &str) -> bool {
+        occurs(&self.everything().await, text)
     }
 
     /// Writes an object.
@@ -144,6 +162,30 @@ pub trait Stored {
     }
 }
 
+/// Whether a text contains another one, as it is, percent-encoded or in base64.
+fn occurs(all: &str, text: &str) -> bool {
+    // The text may begin at any of three positions in a group of base64. Characters at its ends also depend on the bytes
+    // around it.
+    let in_base64 = [(0, 0), (1, 2), (2, 3)].map(|(before, mixed)| {
+        let encoded = BASE64_STANDARD.encode([&vec![b' '; before], text.as_bytes()].concat());
+        encoded[mixed..encoded.trim_end_matches('=').len() - 1].to_owned()
+    });
+    let in_url = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    in_base64.into_iter().chain([text.to_owned(), in_url]).any(|text| all.contains(&text))
+}
+
+/// Appends the bytes within a value.
+fn push_bytes(to: &mut String, value: &AttributeValue) {
+    let mut push = |bytes: &Blob| to.push_str(&String::from_utf8_lossy(bytes.as_ref()));
+    match value {
+        AttributeValue::B(bytes) => push(bytes),
+        AttributeValue::Bs(set) => set.iter().for_each(push),
+        AttributeValue::L(list) => list.iter().for_each(|value| push_bytes(to, value)),
+        AttributeValue::M(map) => map.values().for_each(|value| push_bytes(to, value)),
+        _ => {}
+    }
+}
+
 impl Stored for Embedded {
     fn aws(&self) -> &Aws {
         &self.aws
@@ -153,5 +195,20 @@ impl Stored for Embedded {
 impl Stored for Stack {
     fn aws(&self) -> &Aws {
         &self.aws
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_in_every_encoding_and_position() {
+        let text = "bob.private@example.com";
+        assert!(occurs("bob.private@example.com", text) && occurs("%20bob%2Eprivate%40example%2Ecom", text));
+        for (before, after) in [("", ""), ("a", ""), ("ab", "c"), ("abc", "de")] {
+            assert!(occurs(&BASE64_STANDARD.encode(format!("{before}{text}{after}")), text), "{before} {after}");
+        }
+        assert!(!occurs(&BASE64_STANDARD.encode("rob.private@example.com"), text));
     }
 }

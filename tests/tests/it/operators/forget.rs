@@ -12,7 +12,7 @@ use end_to_end::{
     signeasy::document,
 };
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::signeasy::callbacks::{completion, request};
 
@@ -47,12 +47,12 @@ async fn a_request_and_its_signed_file_are_erased_by_either_id() {
     for (request, by) in [(1000, 1000), (2000, 2005)] {
         stack.simulator.request(&request.to_string()).signed_as(&(request + 5).to_string());
         complete_a_request(&stack, request).await;
-        assert!(stack.everything().await.contains(PERSON));
+        assert!(stack.finds(PERSON).await);
         let done = forgotten(&stack.ledger(), &document(&by.to_string())).await;
         let both = [request, request + 5].map(|id| document(&id.to_string()));
         assert_eq!((done.subjects.as_slice(), done.deliveries.len()), (&both[..], 3));
         assert!(done.shared_deliveries.is_empty() && done.kept_objects.is_empty());
-        assert!(!stack.everything().await.contains(PERSON));
+        assert!(!stack.finds(PERSON).await);
         for subject in both {
             let timeline = stack.timeline_with_payloads(&subject).await;
             assert!(timeline.document.forgotten_at.is_some() && timeline.pdfs.is_empty(), "{}", subject.id);
@@ -75,7 +75,7 @@ async fn values_and_names_that_are_no_codes_are_erased() {
     ];
     assert_eq!(stack.post_batch(&entries).await.status, 200);
     forgotten(&stack.ledger(), &legalesign::document("private")).await;
-    assert!(!stack.everything().await.contains(PERSON));
+    assert!(!stack.finds(PERSON).await);
     let events = stack.timeline(&legalesign::document("private")).await.events;
     let mut left: Vec<_> = events.iter().map(|event| (event.name.as_str(), event.value.as_deref())).collect();
     left.sort_unstable();
@@ -91,10 +91,10 @@ async fn a_delivery_that_was_set_aside_because_of_its_webhook_is_erased() {
     });
     let answer = stack.post(Route::Quicklysign, "application/json", body.to_string()).await;
     assert_eq!(answer.verdict(), (200, "set_aside", "unreadable"));
-    assert!(stack.everything().await.contains(PERSON));
+    assert!(stack.finds(PERSON).await);
     let done = forgotten(&stack.ledger(), &pack("aside")).await;
     assert_eq!(done.deliveries, [answer.delivery().parse().unwrap()]);
-    assert!(!stack.everything().await.contains(PERSON));
+    assert!(!stack.finds(PERSON).await);
 }
 
 fn callback(id: &str) -> Proven {
@@ -116,6 +116,30 @@ async fn an_unfinished_delivery_that_is_erased_no_longer_waits_for_the_sweep() {
     let swept = functions.sweep(from_now(HOUR)).await;
     assert_eq!((swept.recorded, swept.still_unfinished), (0, 0));
     assert!(functions.keys().await.is_empty());
+}
+
+/// Of the implementations of S3 in tests, only moto has versions (`tests/second-opinion.sh`).
+#[tokio::test(flavor = "multi_thread")]
+async fn every_version_of_an_object_is_erased() {
+    let functions = DirectFunctions::start().await;
+    let ledger = functions.ledger();
+    let mut body: Value = serde_json::from_str(&quicklysign::body("document_updated", "versions")).unwrap();
+    body["note"] = PERSON.repeat(1_000).into();
+    let delivery = deliveries::delivery(Route::Quicklysign, body.to_string());
+    ledger.accept(&delivery).await.unwrap();
+    ledger.record(&delivery, &deliveries::services().read(&delivery).unwrap()).await.unwrap();
+    let body = functions.keys().await.pop().expect("a body in the bucket");
+    let keys = [body, format!("pending/{}", delivery.id()), format!("quicklysign/versions/1/{}.pdf", "a".repeat(64))];
+    for key in &keys[1..] {
+        functions.put_object(key, PERSON).await;
+        functions.delete_object(key).await;
+        functions.put_object(key, format!("{PERSON} again")).await;
+    }
+    assert!(functions.finds(PERSON).await);
+    let done = forgotten(&ledger, &pack("versions")).await;
+    assert_eq!((done.objects.len(), done.kept_objects.as_slice()), (keys.len(), &[][..]));
+    assert!(!functions.finds(PERSON).await);
+    assert_eq!(functions.versions().await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
