@@ -26,7 +26,7 @@ use countersign::{
 };
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use url::Url;
 
 const TOKEN: &str = "a-path-token-for-fuzzing";
@@ -119,7 +119,7 @@ pub fn legalesign_batch(data: &[u8]) {
     let content_type = std::str::from_utf8(content_type).ok();
     let Ok(form) = Form::read(content_type, &Bytes::copy_from_slice(body)) else { return };
     let Ok(entries) = form.one("data") else { return };
-    read(Trust::Signature, || legalesign::batch::entries(entries));
+    read(Trust::Signature, || legalesign::batch::entries(entries, &TimeZone::UTC));
 }
 
 /// Legalesign's realtime callbacks: the first line is the content type, the second line the query, the rest the body.

@@ -7,7 +7,7 @@ use std::fmt;
 
 use aws_lc_rs::digest;
 use bytestring::ByteString;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{DeliveryId, Provider, Subject};
@@ -107,14 +107,20 @@ impl Kind {
     }
 }
 
+/// How far a service's clock may be ahead of ours.
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
 /// Where an event's time comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeSource {
     /// The provider gave it, with its zone.
     Provider,
-    /// The provider gave it without a zone; it is read as UTC.
+    /// The provider gave it without a zone; it is read in the zone that a setting names, or as UTC.
     ProviderLocal,
+    /// The same, but a clock in that zone showed the time twice or never, because it was put back or forward. It is read
+    /// as the earlier one of two times, or with the offset before the clock was put forward.
+    ProviderLocalAmbiguous,
     /// The provider gave none: it is the time of arrival.
     Received,
 }
@@ -126,6 +132,7 @@ impl TimeSource {
         match self {
             Self::Provider => "provider",
             Self::ProviderLocal => "provider_local",
+            Self::ProviderLocalAmbiguous => "provider_local_ambiguous",
             Self::Received => "received",
         }
     }
@@ -133,7 +140,8 @@ impl TimeSource {
     /// Parses [`TimeSource::as_str`].
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Provider, Self::ProviderLocal, Self::Received].into_iter().find(|source| source.as_str() == name)
+        let all = [Self::Provider, Self::ProviderLocal, Self::ProviderLocalAmbiguous, Self::Received];
+        all.into_iter().find(|source| source.as_str() == name)
     }
 }
 
@@ -264,6 +272,9 @@ pub struct Event {
     pub occurred_at: Timestamp,
     /// Where that time comes from.
     pub time_source: TimeSource,
+    /// The time as the provider wrote it, read as UTC, if it has no zone: `occurred_at` then depends on a setting, and what
+    /// identifies an event must not.
+    pub local_time: Option<Timestamp>,
     /// What identifies it.
     pub identity: Identity,
     /// Its position among the events of its delivery, from 0.
@@ -280,6 +291,7 @@ impl fmt::Debug for Event {
             .field("kind", &self.kind)
             .field("occurred_at", &self.occurred_at)
             .field("time_source", &self.time_source)
+            .field("local_time", &self.local_time)
             .field("identity", &self.identity)
             .field("position", &self.position)
             .finish_non_exhaustive()
@@ -293,14 +305,20 @@ impl Event {
         EventId::of(self.subject.provider, trust, &self.identity)
     }
 
-    /// When it happened, if every redelivery says the same. `None` if that is the time of arrival, and the content
-    /// identifies the event.
+    /// The time that every redelivery has, whatever the settings are by then. `None` if the event's time is that of
+    /// arrival, and the content identifies the event.
     #[must_use]
-    pub const fn lasting_time(&self) -> Option<Timestamp> {
+    pub fn lasting_time(&self) -> Option<Timestamp> {
         match (self.time_source, &self.identity) {
             (TimeSource::Received, Identity::Content(_)) => None,
-            _ => Some(self.occurred_at),
+            _ => Some(self.local_time.unwrap_or(self.occurred_at)),
         }
+    }
+
+    /// Whether it is said to have happened well after it was received: a clock or a time zone is wrong.
+    #[must_use]
+    pub fn is_after(&self, received_at: Timestamp) -> bool {
+        self.occurred_at.duration_since(received_at) > MAX_CLOCK_SKEW
     }
 
     /// The sort key in its subject's partition: `EVENT#<time>#<id>`.

@@ -32,6 +32,9 @@ const MAX_REMEMBERED_DELIVERIES: usize = 1_000;
 /// entry has about 150, and an item up to 1 KB costs one write unit.
 const MAX_PAYLOAD: usize = 384;
 
+/// The note on an event that is said to have happened after it was received.
+const TIME_AFTER_RECEIPT: &str = "time_after_receipt";
+
 /// The number of new and of known events in a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
@@ -213,6 +216,7 @@ impl<'a> Recording<'a> {
         // A payload that is the delivery's only one is read from there.
         let is_one_of_many = self.reading.events.len() > 1 && event.payload.len() <= MAX_PAYLOAD;
         let payload = is_one_of_many.then_some(&*event.payload);
+        let is_early = event.is_after(self.origin.received_at());
         Item::default()
             .with(attribute::ID, event.id(trust).to_string())
             .with(attribute::KIND, event.kind.as_str())
@@ -226,7 +230,7 @@ impl<'a> Recording<'a> {
             .with_some(attribute::DELIVERY, self.origin.delivery().map(DeliveryId::as_str))
             .with(attribute::POSITION, event.position)
             .with_some(attribute::FOREIGN, self.reading.foreign.then_some(true))
-            .with_some(attribute::NOTE, self.reading.note)
+            .with_some(attribute::NOTE, self.reading.note.or(is_early.then_some(TIME_AFTER_RECEIPT)))
             .with_some(attribute::PAYLOAD, payload)
     }
 }

@@ -88,8 +88,6 @@ pub(super) const CURSOR: &str = "CURSOR";
 
 /// Prefix of the sort keys of events.
 pub(super) const EVENT_PREFIX: &str = "EVENT#";
-/// Prefix of the sort keys of events without a lasting time.
-pub(super) const EVENT_WITHOUT_TIME: &str = "EVENT#-#";
 /// Prefix of the sort keys of archived PDFs.
 pub(super) const PDF_PREFIX: &str = "PDF#";
 /// Prefix of the sort keys of deliveries that were set aside, in the partition of a subject that they are about.
@@ -222,6 +220,11 @@ pub(super) fn cursor(name: &str) -> String {
 /// Sort key of a delivery that was set aside, in the partition of a subject that it is about.
 pub(super) fn aside(id: &DeliveryId) -> String {
     format!("{ASIDE_PREFIX}{id}")
+}
+
+/// The time in the sort key of an event ([`Event::sort_key`](crate::domain::Event::sort_key)); `None` if it has none.
+pub(super) fn time_of_event(sort: &str) -> Option<Timestamp> {
+    sort.strip_prefix(EVENT_PREFIX)?.split('#').next()?.parse().ok()
 }
 
 /// Parses [`aside`].

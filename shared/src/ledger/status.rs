@@ -77,15 +77,14 @@ pub(super) fn progress_of(event: &Item) -> Result<String, LedgerError> {
     let kind = event.parse(attribute::KIND, Kind::parse)?;
     let trust = event.parse(attribute::TRUST, Trust::parse)?;
     let time_source = event.parse(attribute::TIME_SOURCE, TimeSource::parse)?;
-    // As in `Event::lasting_time` and `Origin::is_without_time`.
+    // As in `Event::lasting_time` and `Origin::is_without_time`. The key has the lasting time, if it has one.
     let is_arrival = time_source == TimeSource::Received;
     let is_observed = event.text(attribute::DELIVERY).is_none();
-    let time_and_trust = if is_observed && is_arrival {
-        None
-    } else if is_arrival && event.need(SORT_KEY)?.starts_with(keys::EVENT_WITHOUT_TIME) {
-        Some((None, trust))
-    } else {
-        Some((Some(event.time(attribute::OCCURRED_AT)?), trust))
+    let time_and_trust = match keys::time_of_event(event.need(SORT_KEY)?) {
+        _ if is_observed && is_arrival => None,
+        Some(time) => Some((Some(time), trust)),
+        None if is_arrival => Some((None, trust)),
+        None => Some((Some(event.time(attribute::OCCURRED_AT)?), trust)),
     };
     Ok(Progress { rank: kind.rank(), time_and_trust }.to_string())
 }

@@ -50,6 +50,7 @@ fn set_in_the_template(function: &str) -> BTreeSet<String> {
         .fold(Parameters::default(), |parameters, name| parameters.with(name, "https://example"))
         .with("DownloadHosts", "https://example")
         .with("LegalesignRealtimeProof", "signature")
+        .with("LegalesignTimeZone", "Europe/London")
         .with("PdfTrustRoots", ROOT)
         .with("QuicklysignWebhookKeys", "key");
     Template::read().environment(function, &parameters).into_keys().collect()
@@ -129,6 +130,7 @@ async fn callback_functions_have_their_own_proof_and_no_other_secret() {
         assert!(set_in_the_template(function).contains("MAX_BODY_BYTES"), "{function}");
     }
     assert!(set_in_the_template("V1Realtime").contains("LEGALESIGN_REALTIME_PROOF"));
+    assert!(set_in_the_template("V1Batch").contains("LEGALESIGN_TIME_ZONE"));
     assert!(set_in_the_template("SigneasyCallback").contains("SIGNEASY_TOKEN"));
 }
 
@@ -166,6 +168,7 @@ fn outputs_and_parameters_cover_every_setting_of_the_functions() {
         ("DownloadHosts", "files.example"),
         ("PdfTrustRoots", ROOT),
         ("LegalesignRealtimeProof", "signature"),
+        ("LegalesignTimeZone", "Europe/London"),
         ("QuicklysignSubscriptions", "strict"),
         ("QuicklysignWebhookKeys", "key"),
         ("QuicklysignDeletePaths", "plural"),

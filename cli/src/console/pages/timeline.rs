@@ -195,7 +195,10 @@ fn signers(subject: &Subject, signers: &[SignerView]) -> Markup {
 const fn time_source(source: TimeSource) -> &'static str {
     match source {
         TimeSource::Provider => "time from the service",
-        TimeSource::ProviderLocal => "time from the service without a zone, read as UTC",
+        TimeSource::ProviderLocal => "time from the service without a zone, read as UTC or in the zone of a setting",
+        TimeSource::ProviderLocalAmbiguous => {
+            "time from the service without a zone, which a clock there showed twice or never"
+        }
         TimeSource::Received => "time of receipt",
     }
 }

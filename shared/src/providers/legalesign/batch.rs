@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -58,9 +59,9 @@ fn signed_parts(envelope: &Envelope, body: &Bytes) -> Result<Vec<SignedPart>, &'
     })
 }
 
-/// Reads a proven batch.
-pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
-    entries(&proven_part(delivery)?.message)
+/// Reads a proven batch, with times without a zone in `zone`.
+pub(super) fn read(delivery: &Proven, zone: &TimeZone) -> Result<Reading, Unreadable> {
+    entries(&proven_part(delivery)?.message, zone)
 }
 
 /// `data` and its signature, as they were proven.
@@ -68,11 +69,12 @@ pub(super) fn proven_part(delivery: &Proven) -> Result<SignedPart, Unreadable> {
     super::proven_part(delivery, || signed_parts(delivery.envelope(), delivery.body()))
 }
 
-/// Reads the value of `data`. Entries that can't be read are listed apart; the others are events.
+/// Reads the value of `data`, with times without a zone in `zone`. Entries that can't be read are listed apart; the others
+/// are events.
 ///
 /// # Errors
 /// If it isn't a JSON array.
-pub fn entries(data: &Bytes) -> Result<Reading, Unreadable> {
+pub fn entries(data: &Bytes, zone: &TimeZone) -> Result<Reading, Unreadable> {
     // Bytes that aren't UTF-8 make only the entry unreadable that contains them.
     let (text, replaced) = match ByteString::try_from(data.clone()) {
         Ok(text) => (text, Vec::new()),
@@ -83,7 +85,7 @@ pub fn entries(data: &Bytes) -> Result<Reading, Unreadable> {
         let start = entry.get().as_ptr().addr() - text.as_ptr().addr();
         let first = replaced.partition_point(|at| *at < start);
         let event = if replaced.get(first).is_none_or(|at| *at >= start + entry.get().len()) {
-            read_entry(text.slice_ref(entry.get()), position)
+            read_entry(text.slice_ref(entry.get()), position, zone)
         } else {
             Err(Unreadable::new("not_utf8", "."))
         };
@@ -118,12 +120,11 @@ struct Entry {
     value: Value,
 }
 
-fn read_entry(text: ByteString, position: u32) -> Result<Event, Unreadable> {
+fn read_entry(text: ByteString, position: u32, zone: &TimeZone) -> Result<Event, Unreadable> {
     let Entry { timestamp, resource_uri, name, value } = json::parse(&text)?;
     let subject =
         resource::subject(&resource_uri).ok_or_else(|| Unreadable::new("unknown_resource", "resource_uri"))?;
-    let (occurred_at, time_source) =
-        time::parse(&timestamp).ok_or_else(|| Unreadable::new("invalid_time", "timestamp"))?;
+    let time = time::parse(&timestamp, zone).ok_or_else(|| Unreadable::new("invalid_time", "timestamp"))?;
     if name.is_empty() || name.len() > MAX_NAME {
         return Err(Unreadable::new("invalid_name", "name"));
     }
@@ -138,7 +139,18 @@ fn read_entry(text: ByteString, position: u32) -> Result<Event, Unreadable> {
     }
     let kind = if name == STATUS { status::kind(subject.kind, &value) } else { Kind::Updated };
     let identity = Identity::content(&["batch", &resource_uri, &name, &value, &timestamp]);
-    Ok(Event { subject, name, value: Some(value), kind, occurred_at, time_source, identity, position, payload: text })
+    Ok(Event {
+        subject,
+        name,
+        value: Some(value),
+        kind,
+        occurred_at: time.at,
+        time_source: time.source,
+        local_time: time.local,
+        identity,
+        position,
+        payload: text,
+    })
 }
 
 #[cfg(test)]

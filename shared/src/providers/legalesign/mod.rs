@@ -30,6 +30,7 @@ use super::{
     verify::Verifier,
 };
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 
 use crate::{
     aws::Aws,
@@ -69,6 +70,8 @@ pub struct Legalesign {
     batch: Verifier<Batch>,
     realtime: Verifier<Realtime>,
     api: Api,
+    /// The zone of times that Legalesign writes without one.
+    time_zone: TimeZone,
 }
 
 impl Legalesign {
@@ -82,13 +85,14 @@ impl Legalesign {
     /// The service with these settings. Without `parse_signers` it has no certificates, as if none were configured.
     fn start(settings: &Settings, aws: &Aws, parse_signers: Option<ParseSigners>) -> Self {
         let settings = settings.service(Provider::Legalesign);
-        let LegalesignSettings { realtime_must_be_signed } = settings::parse(settings).0;
+        let LegalesignSettings { realtime_must_be_signed, time_zone } = settings::parse(settings).0;
         let batch = Cached::with(&settings.proof, aws, move |json| SignedProofSecrets::new(json, parse_signers));
         let realtime = Cached::with(&settings.proof, aws, move |json| ProofSecrets::new(json, parse_signers));
         Self {
             batch: Verifier::with(Batch, batch),
             realtime: Verifier::with(Realtime { must_be_signed: realtime_must_be_signed }, realtime),
-            api: Api::new(settings, aws),
+            api: Api::new(settings, aws, time_zone.clone()),
+            time_zone,
         }
     }
 }
@@ -118,7 +122,7 @@ impl Service for Legalesign {
 
     fn read(&self, delivery: &Proven) -> Result<Reading, Unreadable> {
         match delivery.route() {
-            Route::LegalesignBatch => batch::read(delivery),
+            Route::LegalesignBatch => batch::read(delivery, &self.time_zone),
             _ => realtime::read(delivery),
         }
     }

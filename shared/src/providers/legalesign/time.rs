@@ -1,31 +1,50 @@
-//! Parses the times in a batch. The documentation says "ISO format": `2018-03-20T07:09:52` in the samples, and the
+//! Parses the times in a batch and of the API. The documentation says "ISO format": `2018-03-20T07:09:52` in the samples, and the
 //! pattern `YYYY-mm-ddTH:M:S`, which allows parts without a leading zero. The samples have no zone, and none is
-//! documented.
+//! documented, so a setting names it.
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::DateTime,
+    tz::{AmbiguousOffset, TimeZone},
+};
 
-use crate::domain::TimeSource;
+use crate::{domain::TimeSource, time::to_millis};
 
 /// Longest accepted text, in bytes: more than a time with nanoseconds and a zone takes.
 const MAX_TIME: usize = 48;
 
-/// Parses a time, to the millisecond. A time without a zone is taken as UTC, with [`TimeSource::ProviderLocal`].
-pub(super) fn parse(text: &str) -> Option<(Timestamp, TimeSource)> {
+/// A time as Legalesign wrote it, to the millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Time {
+    pub(super) at: Timestamp,
+    pub(super) source: TimeSource,
+    /// The time read as UTC, if it was written without a zone.
+    pub(super) local: Option<Timestamp>,
+}
+
+/// Parses a time. One without a zone is read in `zone`; see [`TimeSource::ProviderLocalAmbiguous`] for those that its
+/// clocks showed twice or never.
+pub(super) fn parse(text: &str, zone: &TimeZone) -> Option<Time> {
     if text.len() > MAX_TIME || !text.is_ascii() {
         return None;
     }
     let (date, clock) = text.split_once(['T', 't', ' '])?;
     let zone_at = clock.find(['Z', 'z', '+', '-']).unwrap_or(clock.len());
-    let (clock, zone) = clock.split_at(zone_at);
+    let (clock, written_zone) = clock.split_at(zone_at);
     let (seconds, fraction) = clock.split_at(clock.find(['.', ',']).unwrap_or(clock.len()));
     let padded = format!("{}T{}{fraction}", pad(date, '-')?, pad(seconds, ':')?);
-    let (time, source) = if zone.is_empty() {
-        let local: DateTime = padded.parse().ok()?;
-        (local.to_zoned(TimeZone::UTC).ok()?.timestamp(), TimeSource::ProviderLocal)
-    } else {
-        (format!("{padded}{zone}").parse().ok()?, TimeSource::Provider)
+    if !written_zone.is_empty() {
+        let at: Timestamp = format!("{padded}{written_zone}").parse().ok()?;
+        return Some(Time { at: to_millis(at), source: TimeSource::Provider, local: None });
+    }
+    let local: DateTime = padded.parse().ok()?;
+    let in_zone = zone.to_ambiguous_timestamp(local);
+    let source = match in_zone.offset() {
+        AmbiguousOffset::Unambiguous { .. } => TimeSource::ProviderLocal,
+        AmbiguousOffset::Fold { .. } | AmbiguousOffset::Gap { .. } => TimeSource::ProviderLocalAmbiguous,
     };
-    Some((crate::time::to_millis(time), source))
+    let as_utc = TimeZone::UTC.to_timestamp(local).ok()?;
+    Some(Time { at: to_millis(in_zone.compatible().ok()?), source, local: Some(to_millis(as_utc)) })
 }
 
 /// Pads three numbers to two digits each. In a date, the first one must have four digits.
@@ -41,6 +60,8 @@ fn pad(text: &str, separator: char) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZoneDatabase;
+
     use super::*;
 
     #[test]
@@ -53,7 +74,31 @@ mod tests {
             ("2018-03-20T07:09:52+01:00", "2018-03-20T06:09:52Z", TimeSource::Provider),
             ("2018-03-20T07:09:52-0130", "2018-03-20T08:39:52Z", TimeSource::Provider),
         ] {
-            assert_eq!(parse(text), Some((utc.parse().unwrap(), source)), "{text}");
+            let time = parse(text, &TimeZone::UTC).unwrap();
+            assert_eq!((time.at, time.source), (utc.parse().unwrap(), source), "{text}");
+            assert_eq!(time.local, (source == TimeSource::ProviderLocal).then_some(time.at), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_read_in_the_given_one() {
+        let london = TimeZoneDatabase::bundled().get("Europe/London").unwrap();
+        for (text, utc, source) in [
+            ("2026-01-10T12:00:00", "2026-01-10T12:00:00Z", TimeSource::ProviderLocal),
+            ("2026-07-10T12:00:00", "2026-07-10T11:00:00Z", TimeSource::ProviderLocal),
+            // Clocks went from 02:00 back to 01:00, at 01:00 UTC.
+            ("2026-10-25T00:59:59", "2026-10-24T23:59:59Z", TimeSource::ProviderLocal),
+            ("2026-10-25T01:30:00", "2026-10-25T00:30:00Z", TimeSource::ProviderLocalAmbiguous),
+            ("2026-10-25T02:00:00", "2026-10-25T02:00:00Z", TimeSource::ProviderLocal),
+            // Clocks went from 01:00 to 02:00, at 01:00 UTC.
+            ("2026-03-29T01:30:00", "2026-03-29T01:30:00Z", TimeSource::ProviderLocalAmbiguous),
+            // A zone in the text takes precedence.
+            ("2026-07-10T12:00:00Z", "2026-07-10T12:00:00Z", TimeSource::Provider),
+        ] {
+            let time = parse(text, &london).unwrap();
+            assert_eq!((time.at, time.source), (utc.parse().unwrap(), source), "{text}");
+            let in_utc = parse(text, &TimeZone::UTC).unwrap();
+            assert_eq!(time.local, in_utc.local, "{text}");
         }
     }
 
@@ -79,7 +124,7 @@ mod tests {
             "1521529792",
             "20/03/2018T07:09:52",
         ] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse(text, &TimeZone::UTC), None, "{text}");
         }
     }
 }

@@ -128,6 +128,7 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
         kind,
         occurred_at: delivery.received_at(),
         time_source: TimeSource::Received,
+        local_time: None,
         identity: Identity::Delivery(delivery.id().clone()),
         position: 0,
         payload: text.into(),

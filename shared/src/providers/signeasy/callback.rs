@@ -93,6 +93,7 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
         name,
         occurred_at,
         time_source,
+        local_time: None,
         identity,
         position: 0,
         payload: said.into(),

@@ -94,6 +94,7 @@ fn event(subjects: &[Subject], number: usize, fact: Fact, position: usize) -> Ev
         kind: fact.kind,
         occurred_at: at(fact.second),
         time_source: TimeSource::Provider,
+        local_time: None,
         position: u32::try_from(position).unwrap(),
         payload: format!(r#"{{"fact": {number}}}"#).into(),
     }

@@ -4,4 +4,5 @@ mod archive;
 mod batch;
 mod large_batches;
 mod realtime;
+mod time_zone;
 mod verify;

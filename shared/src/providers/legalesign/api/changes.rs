@@ -28,7 +28,7 @@ impl Api {
         let ChangesQuery { feed: group, modified_after, offset } = query;
         let filter = match modified_after {
             // Times without a zone, as the service writes them.
-            Some(at) => format!("modified_gt={}", at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S")),
+            Some(at) => format!("modified_gt={}", at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S")),
             None => "cache=1".to_owned(),
         };
         let group = SubjectId::parse(group).map_err(|_| Unavailable::failed("invalid_group"))?;
@@ -40,15 +40,20 @@ impl Api {
             (_, Some(total)) => offset + length < total,
             (next, None) => !next.is_null(),
         };
-        Ok(ChangesPage { documents: objects.iter().filter_map(change).collect(), length, more: more && length > 0 })
+        Ok(ChangesPage {
+            documents: objects.iter().filter_map(|object| change(object, &self.zone)).collect(),
+            length,
+            more: more && length > 0,
+        })
     }
 }
 
-fn change(object: &Value) -> Option<Change> {
+fn change(object: &Value, zone: &TimeZone) -> Option<Change> {
     let by_uri = || resource::subject(object["resource_uri"].as_str()?);
     let by_uuid = || SubjectId::parse(object["uuid"].as_str()?).ok();
     let by_uri = by_uri().filter(|subject| subject.kind == SubjectKind::Document).map(|subject| subject.id);
     let subject = resource::of(SubjectKind::Document, by_uri.or_else(by_uuid)?);
     let inspection = Document::read(object).inspection(&subject);
-    Some(Change { inspection, modified: object["modified"].as_str().and_then(time::parse), subject })
+    let modified = object["modified"].as_str().and_then(|modified| time::parse(modified, zone));
+    Some(Change { inspection, modified: modified.map(|time| (time.at, time.source)), subject })
 }

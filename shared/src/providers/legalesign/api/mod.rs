@@ -10,7 +10,7 @@ mod document;
 #[cfg(test)]
 mod tests;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, tz::TimeZone};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -56,13 +56,16 @@ impl ApiSecret for ApiSecrets {
 /// Legalesign's API.
 pub struct Api {
     http: HttpApi<ApiSecrets>,
+    /// The zone of times that have none.
+    zone: TimeZone,
 }
 
 impl Api {
-    /// The API with these settings, whose URL ends with the version segment. Reads no secret yet.
+    /// The API with these settings, whose URL ends with the version segment, and with times without a zone in `zone`.
+    /// Reads no secret yet.
     #[must_use]
-    pub fn new(settings: &ServiceSettings, aws: &Aws) -> Self {
-        Self { http: HttpApi::new(settings.api_url.clone(), Cached::new(&settings.api, aws)) }
+    pub fn new(settings: &ServiceSettings, aws: &Aws, zone: TimeZone) -> Self {
+        Self { http: HttpApi::new(settings.api_url.clone(), Cached::new(&settings.api, aws)), zone }
     }
 
     /// Queries a document's status, signers and final PDFs.

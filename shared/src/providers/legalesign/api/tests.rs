@@ -42,7 +42,7 @@ impl Server {
             _ => None,
         });
         let config = aws_config::SdkConfig::builder().behavior_version(crate::aws::behavior_version()).build();
-        Api::new(settings.unwrap().service(Provider::Legalesign), &Aws::new(&config, true))
+        Api::new(settings.unwrap().service(Provider::Legalesign), &Aws::new(&config, true), TimeZone::UTC)
     }
 
     async fn inspect(&self, kind: SubjectKind) -> Result<Inspection, Unavailable> {

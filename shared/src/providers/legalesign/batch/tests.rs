@@ -23,6 +23,11 @@ const LATIN1_SIGNED: &str = include_str!("../../../../tests/data/legalesign/sign
 const TOKEN: &str = "the-path-token-of-the-tests";
 const NOW: &str = "2026-11-22T02:27:06Z";
 
+/// Reads a batch whose times are in UTC.
+fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
+    super::read(delivery, &TimeZone::UTC)
+}
+
 fn secrets(certificates: &[&str]) -> SignedProofSecrets {
     let json = serde_json::json!({"url_tokens": [TOKEN], "certificates": certificates});
     SignedProofSecrets::new(serde_json::from_value(json).unwrap(), Some(Signers::parse)).unwrap()

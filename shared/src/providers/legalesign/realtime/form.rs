@@ -80,6 +80,7 @@ fn reading(delivery: &Proven, document: Document, payload: String) -> Result<Rea
         kind,
         occurred_at: delivery.received_at(),
         time_source: TimeSource::Received,
+        local_time: None,
         identity: Identity::content(&["realtime", &document.uuid, subscription.unwrap_or_default()]),
         position: 0,
         payload: payload.into(),

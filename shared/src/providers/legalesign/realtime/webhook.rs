@@ -80,6 +80,7 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
         value: None,
         occurred_at: created.unwrap_or(delivery.received_at()),
         time_source: created.map_or(TimeSource::Received, |_| TimeSource::Provider),
+        local_time: None,
         identity: Identity::content(&["webhook", &id, object, event, uuid.as_str()]),
         position: 0,
         payload: text.into(),
