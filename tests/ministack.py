@@ -160,7 +160,10 @@ def stand_in(outputs, local):
         variables = {**function["Environment"]["Variables"], **local["environment"], "ALLOW_INSECURE_DOWNLOADS": "true",
                      "AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"], "AWS_S3_FORCE_PATH_STYLE": "true"}
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-        arns[name.removeprefix(f"{STACK}-").split("-")[0]] = function["FunctionArn"]
+        # Every caller addresses the alias.
+        version = functions.publish_version(FunctionName=name)["Version"]
+        alias = functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
+        arns[name.removeprefix(f"{STACK}-").split("-")[0]] = alias["AliasArn"]
     [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
     at_most = int(mapping["ScalingConfig"]["MaximumConcurrency"])
     functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": at_most})

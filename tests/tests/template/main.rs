@@ -17,3 +17,4 @@ mod routes;
 mod runbook;
 mod table;
 mod template;
+mod versions;

@@ -81,7 +81,22 @@ fn the_deployers_policy_has_every_service_of_the_template() {
             assert!(actions.iter().any(|action| action.starts_with(&format!("{service}:"))), "{id}: {service}");
         }
     }
+    // SAM makes a deployment group for each function.
+    assert!(actions.iter().any(|action| action == "codedeploy:*"));
     assert!(!actions.iter().any(|action| action == "*" || action == "iam:*"), "{actions:?}");
+}
+
+#[test]
+fn a_deployer_can_give_roles_to_the_services_that_have_one_and_to_no_other() {
+    let template = Template::read();
+    let roles = template.resources("AWS::IAM::Role");
+    let services: BTreeSet<String> = roles
+        .flat_map(|role| texts(role.property("/AssumeRolePolicyDocument/Statement/0/Principal/Service")))
+        .collect();
+    let statements = policy("To deploy");
+    let pass = statements.iter().find(|statement| statement["Action"] == "iam:PassRole").expect("a statement");
+    let allowed = texts(&pass["Condition"]["StringEquals"]["iam:PassedToService"]);
+    assert_eq!(allowed.into_iter().collect::<BTreeSet<_>>(), services);
 }
 
 #[test]
