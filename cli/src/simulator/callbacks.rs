@@ -4,9 +4,10 @@ use bytes::Bytes;
 use clap::Args;
 use countersign::{
     domain::{InvalidId, Provider, Route, SubjectId},
+    intake::ANSWER,
     outbound::{Client, OutboundError, Timeouts, UrlPolicy},
 };
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use serde_json::Value;
 
 use super::service;
@@ -124,7 +125,8 @@ impl Post {
         Self { query: Some(format!("event={event}")), ..self }
     }
 
-    /// Sends it to `url`; gives the status and the answer's JSON, or its text where it isn't JSON.
+    /// Sends it to `url`; gives the status and the answer's JSON, or its text where it isn't JSON. The JSON may be in a
+    /// header: see [`ANSWER`].
     ///
     /// # Errors
     /// When `url` can't be posted to, or there is no answer.
@@ -139,7 +141,7 @@ impl Post {
         let request = Request::builder().method(Method::POST).uri(uri);
         let request = self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         let response = client.call(request.body(self.body)?, MAX_ANSWER).await?;
-        let body = response.body();
+        let body = response.headers().get(ANSWER).map_or(&response.body()[..], HeaderValue::as_bytes);
         let answer =
             serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
         Ok((response.status(), answer))

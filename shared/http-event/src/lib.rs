@@ -54,7 +54,7 @@ where
         Ok((request, caller)) => to_event(&handle(request).await, caller),
         Err(problem) => {
             tracing::warn!(event = "broken_event", cause = %problem);
-            to_event(&Answer::nothing_kept(Verdict::Malformed).to_http(), Caller::Other)
+            to_event(&Answer::nothing_kept(Verdict::Malformed).to_http(None), Caller::Other)
         }
     }
 }

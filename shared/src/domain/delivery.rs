@@ -184,15 +184,18 @@ impl Addressed {
     /// Called only by [`crate::providers`], after it checked that the route belongs to the service that proved.
     pub(crate) fn prove(self, own: OwnProof, policy: Policy) -> Proven {
         let Self { id, route, received_at, envelope, mut body, state } = self;
-        let mut proof = Proof { token: state.token, certificate: None, part: None, body_token: None };
+        let mut proof =
+            Proof { trust: Trust::Token, token: state.token, certificate: None, part: None, body_token: None };
         let mut signature = None;
         match own {
             OwnProof::PathTokenOnly => {}
             OwnProof::Signature { proof: verified, part, one_of_several } => {
+                proof.trust = Trust::Signature;
                 proof.certificate = Some(verified.fingerprint());
                 proof.part = one_of_several.then(|| part.id());
                 signature = Some((verified, part));
             }
+            OwnProof::SharedKey(trust) => proof.trust = trust,
             OwnProof::BodyToken { position, body: redacted } => {
                 proof.body_token = position;
                 body = redacted;
@@ -216,6 +219,9 @@ pub(crate) enum OwnProof {
         /// Whether the body can be read in another way, too, so that it must be stored which part was proven.
         one_of_several: bool,
     },
+    /// The service computed a code with a key that both sides have; the trust says what such a code proves.
+    #[expect(dead_code, reason = "no service of today has such a key")]
+    SharedKey(Trust),
     /// The service puts a shared token into the body.
     BodyToken {
         /// The position of the token among the configured ones, from 0; `None` if there was none and none was required.
@@ -228,6 +234,8 @@ pub(crate) enum OwnProof {
 /// How a delivery was proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
+    /// How strong the proof is.
+    pub trust: Trust,
     /// The position of its path token among the configured ones, from 0.
     pub token: usize,
     /// The certificate or key that verified the signature.
@@ -236,14 +244,6 @@ pub struct Proof {
     pub part: Option<SignedPartId>,
     /// The position of its body token among the configured ones, from 0.
     pub body_token: Option<usize>,
-}
-
-impl Proof {
-    /// How strong the proof is.
-    #[must_use]
-    pub const fn trust(&self) -> Trust {
-        if self.certificate.is_some() { Trust::Signature } else { Trust::Token }
-    }
 }
 
 /// The operator's choices that apply to a delivery. Fixed when it arrives and stored with it, so that sweep and replay
@@ -279,7 +279,7 @@ impl Proven {
     /// How strong its proof is.
     #[must_use]
     pub const fn trust(&self) -> Trust {
-        self.state.proof.trust()
+        self.state.proof.trust
     }
 
     /// The signer whose signature was verified in this process; `None` for a delivery that was read back.

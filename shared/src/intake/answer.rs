@@ -1,10 +1,13 @@
 //! The answer to a callback. It repeats nothing of the request and never names the exact cause of a rejection: that goes to
 //! the log, where an operator reads it and a forger doesn't.
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
 use crate::domain::{DeliveryId, Outcome, Proven};
+
+/// The header with the answer's JSON, if the service insists on another body.
+pub const ANSWER: HeaderName = HeaderName::from_static("countersign-answer");
 
 /// Value of Retry-After in a 503, in seconds.
 const RETRY_AFTER_SECONDS: u16 = 30;
@@ -131,9 +134,11 @@ impl Answer {
         Self { delivery: Some(delivery.id().clone()), ..Self::nothing_kept(verdict) }
     }
 
-    /// The answer as HTTP: `{"delivery", "outcome", "events", "reason"}`, with `unreadable` if an entry is.
+    /// The answer as HTTP: `{"delivery", "outcome", "events", "reason"}`, with `unreadable` if an entry is. If the callback
+    /// is acknowledged and its service insists on the body `acknowledgement`, that is the body, and the JSON is in the
+    /// header [`ANSWER`], for people and tests.
     #[must_use]
-    pub fn to_http(&self) -> Response<String> {
+    pub fn to_http(&self, acknowledgement: Option<&'static str>) -> Response<String> {
         let verdict = self.verdict;
         let mut body = json!({
             "delivery": self.delivery, "outcome": verdict.outcome(), "events": self.events, "reason": verdict.reason(),
@@ -141,10 +146,18 @@ impl Answer {
         if self.unreadable > 0 {
             body["unreadable"] = self.unreadable.into();
         }
-        let mut response = Response::new(body.to_string());
+        let body = body.to_string();
+        let acknowledgement = acknowledgement.filter(|_| verdict.status() == StatusCode::OK);
+        // The JSON consists of codes, ids and numbers, which a header can hold.
+        let in_header = acknowledgement.and_then(|_| HeaderValue::from_str(&body).ok());
+        let content_type = if acknowledgement.is_some() { "text/plain" } else { "application/json" };
+        let mut response = Response::new(acknowledgement.map_or(body, str::to_owned));
         *response.status_mut() = verdict.status();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(answer) = in_header {
+            headers.insert(ANSWER, answer);
+        }
         if verdict == Verdict::NotPosted {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
@@ -152,5 +165,28 @@ impl Answer {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acknowledgement_replaces_the_body_only_if_the_callback_is_acknowledged() {
+        let recorded = Answer { events: 1, ..Answer::nothing_kept(Verdict::Recorded) };
+        let json = r#"{"delivery":null,"events":1,"outcome":"recorded","reason":"ok"}"#;
+        let plain = recorded.to_http(None);
+        assert_eq!((plain.body().as_str(), plain.headers().get(ANSWER)), (json, None));
+        let insisted = recorded.to_http(Some("Received"));
+        assert_eq!(
+            (insisted.body().as_str(), insisted.headers()[header::CONTENT_TYPE].as_bytes()),
+            ("Received", &b"text/plain"[..])
+        );
+        assert_eq!(insisted.headers()[ANSWER], json);
+        for verdict in [Verdict::Unproven, Verdict::Malformed, Verdict::Unavailable, Verdict::NotInUse] {
+            let answer = Answer::nothing_kept(verdict);
+            assert_eq!(answer.to_http(Some("Received")).body(), answer.to_http(None).body(), "{verdict:?}");
+        }
     }
 }

@@ -27,7 +27,7 @@ mod target;
 
 use tokio::time::{Instant, timeout_at};
 
-pub use answer::{Answer, Verdict};
+pub use answer::{ANSWER, Answer, Verdict};
 pub use receiver::Receiver;
 pub use record::record;
 

@@ -92,20 +92,23 @@ impl<S: Service> Receiver<S> {
     ///
     /// What isn't posted is answered the same whatever the path is, so that it tells nothing about the token.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<String> {
+        self.answer(request).await.to_http(self.endpoint.acknowledgement)
+    }
+
+    async fn answer(&self, request: Request<Bytes>) -> Answer {
         let received_at = time::now();
         let (head, body) = request.into_parts();
         if head.method != Method::POST {
-            return Answer::nothing_kept(Verdict::NotPosted).to_http();
+            return Answer::nothing_kept(Verdict::NotPosted);
         }
         let Some(Target { token, event }) = target::of(self.route(), head.uri.path()) else {
             // Without the provider: the gateway passes paths of no service on, too.
             tracing::warn!(event = "callback_path_unknown", size = body.len(), metric.CallbackPathsUnknown = 1);
-            return Answer::nothing_kept(Verdict::UnknownPath).to_http();
+            return Answer::nothing_kept(Verdict::UnknownPath);
         };
         let envelope = Envelope::of(&head.headers, head.uri.query(), self.endpoint.kept_headers).with_event(event);
         let request = Unproven::new(self.route(), SecretString::from(token), envelope, body, received_at);
-        let answer = self.receive(request).instrument(info_span!("callback", provider = %self.route().provider()));
-        answer.await.to_http()
+        self.receive(request).instrument(info_span!("callback", provider = %self.route().provider())).await
     }
 
     /// Receives one request. Always answers, within `ANSWER_WITHIN`.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
-        DeliveryId, LedgerError, Outcome, Policy, Proof, Proven, Provider, Route, Subject, SubscriptionPolicy,
+        DeliveryId, LedgerError, Outcome, Policy, Proof, Proven, Provider, Route, Subject, SubscriptionPolicy, Trust,
         UnreadableEntry,
     },
     proof::signature::Fingerprint,
@@ -202,6 +202,7 @@ impl Ledger {
         let position = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
         let part = item.text(SIGNED_PART).map(str::parse).transpose();
         let proof = Proof {
+            trust: item.parse(attribute::TRUST, Trust::parse)?,
             token: position(record.token),
             certificate: record.certificate,
             part: part.map_err(|_| LedgerError::Corrupt { attribute: SIGNED_PART })?,

@@ -21,7 +21,7 @@ impl<'a> Origin<'a> {
     /// credentials are only sent to the API's own host.
     pub(super) fn trust(self, reading: &Reading) -> Trust {
         match self {
-            Self::Callback(delivery) => reading.trust.map_or(delivery.trust(), |trust| trust.min(delivery.trust())),
+            Self::Callback(delivery) => reading.trust.map_or(delivery.trust(), |trust| trust.weaker(delivery.trust())),
             Self::Api { .. } => Trust::Token,
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Erased, Ledger};
 use crate::{
-    domain::{DeliveryId, Envelope, LedgerError, Policy, Proof, Proven, Route, SubscriptionPolicy},
+    domain::{DeliveryId, Envelope, LedgerError, Policy, Proof, Proven, Route, SubscriptionPolicy, Trust},
     proof::signature::Signer,
 };
 
@@ -29,6 +29,9 @@ struct Stored {
     received_at: Timestamp,
     headers: BTreeMap<String, String>,
     event: Option<String>,
+    /// How it was proven. Missing in what older versions spooled: then the certificate tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trust: Option<Trust>,
     token: usize,
     body_token: Option<usize>,
     groups: Vec<String>,
@@ -97,6 +100,7 @@ fn store(delivery: &Proven) -> Stored {
         received_at: delivery.received_at(),
         headers: envelope.headers.clone(),
         event: envelope.event.clone(),
+        trust: Some(proof.trust),
         token: proof.token,
         body_token: proof.body_token,
         groups: policy.groups.clone(),
@@ -120,13 +124,15 @@ fn restore(stored: &[u8]) -> Option<(Proven, Option<Signer>)> {
         Some(id) => Some(id.parse().ok()?),
         None => None,
     };
+    let by_certificate = if certificate.is_some() { Trust::Signature } else { Trust::Token };
+    let trust = stored.trust.unwrap_or(by_certificate);
     let delivery = Proven::recorded(
         stored.id.parse().ok()?,
         Route::from_path(&stored.route)?,
         stored.received_at,
         Envelope { headers: stored.headers, event: stored.event },
         BASE64_STANDARD.decode(stored.body).ok()?.into(),
-        Proof { token: stored.token, certificate, part, body_token: stored.body_token },
+        Proof { trust, token: stored.token, certificate, part, body_token: stored.body_token },
         Policy {
             groups: stored.groups,
             subscription: SubscriptionPolicy::parse(stored.unknown_subscription.as_deref()),
@@ -152,7 +158,13 @@ mod tests {
             "2026-11-22T02:27:06.123Z".parse().unwrap(),
             Envelope::default(),
             Bytes::from_static(b"body"),
-            Proof { token: 1, certificate: None, part: Some(part().id()), body_token: Some(0) },
+            Proof {
+                trust: Trust::EventHash,
+                token: 1,
+                certificate: None,
+                part: Some(part().id()),
+                body_token: Some(0),
+            },
             policy,
         )
     }

@@ -55,10 +55,7 @@ impl fmt::Display for Progress {
             None => f.write_str("--#")?,
         }
         let Some((time, trust)) = self.time_and_trust else { return Ok(()) };
-        let trust = match trust {
-            Trust::Token => 0,
-            Trust::Signature => 1,
-        };
+        let trust = trust.sort_text();
         match time {
             Some(time) => write!(f, "{}#{trust}", time::format(time)),
             None => write!(f, "-#{trust}"),
@@ -226,6 +223,7 @@ mod tests {
             progress(Some(50), Some((None, Trust::Token))),
             progress(Some(50), Some((None, Trust::Signature))),
             progress(Some(50), Some((Some(early), Trust::Token))),
+            progress(Some(50), Some((Some(early), Trust::EventHash))),
             progress(Some(50), Some((Some(early), Trust::Signature))),
             progress(Some(50), Some((Some(late), Trust::Token))),
         ];
@@ -233,6 +231,6 @@ mod tests {
         assert_eq!(ascending[1], "--#2026-11-22T00:00:01.000Z#1");
         assert_eq!(ascending[4], "50#");
         assert_eq!(ascending[5], "50#-#0");
-        assert_eq!(ascending[8], "50#2026-11-22T00:00:00.000Z#1");
+        assert_eq!(ascending[9], "50#2026-11-22T00:00:00.000Z#1");
     }
 }

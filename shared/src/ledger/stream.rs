@@ -89,8 +89,8 @@ impl StatusImage {
         Self {
             status,
             confirmed_at: state.optional_time(attribute::CONFIRMED_AT).filter(|_| confirmed == status),
-            // The signed report replaces that by token.
-            reports: [Trust::Token, Trust::Signature]
+            // The stronger report replaces the weaker one.
+            reports: Trust::ALL
                 .into_iter()
                 .flat_map(|trust| Kind::ALL.into_iter().filter_map(move |kind| report(kind, trust)))
                 .collect(),

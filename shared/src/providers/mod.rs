@@ -64,6 +64,8 @@ pub struct Endpoint {
     pub kept_headers: &'static [&'static str],
     /// Whether the service sends a callback again that wasn't acknowledged.
     pub redelivery: Redelivery,
+    /// The body that the service insists on in an answer with status 200. `None` if any will do.
+    pub acknowledgement: Option<&'static str>,
 }
 
 /// Whether a service sends a callback again that wasn't acknowledged. It decides how often a delivery is written, and what

@@ -68,7 +68,7 @@ fn status_events(
     let mut events = Vec::new();
     for (kind, report) in &after.reports {
         let previous_trust = before.reports.get(kind).map(|before| before.trust);
-        let is_new = previous_trust.is_none_or(|previous| previous < report.trust);
+        let is_new = previous_trust.is_none_or(|previous| report.trust.is_stronger_than(previous));
         if let Some(detail_type) = detail_type(subject.kind, *kind).filter(|_| is_new) {
             let mut event = event(detail_type, &[]);
             event.detail.trust = Some(report.trust);

@@ -24,9 +24,12 @@ mod stored;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use countersign::outbound::{Client, HostPatterns, Timeouts, UrlPolicy};
+use countersign::{
+    intake::ANSWER,
+    outbound::{Client, HostPatterns, Timeouts, UrlPolicy},
+};
 use countersign_cli::{local_console, secrets::Secrets, stack::Options};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
 pub use direct_functions::DirectFunctions;
@@ -76,12 +79,14 @@ pub struct Answer {
     pub status: u16,
     /// The headers, lower-case names.
     pub headers: BTreeMap<String, String>,
-    /// The body; null if it isn't JSON.
+    /// The JSON of the body, or of the header in its place; null if it isn't JSON.
     pub body: Value,
 }
 
 impl Answer {
-    fn new(status: StatusCode, headers: &HeaderMap, body: Value) -> Self {
+    fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let body = headers.get(ANSWER).map_or(body, HeaderValue::as_bytes);
+        let body = serde_json::from_slice(body).unwrap_or_default();
         let headers = headers.iter();
         let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned()));
         Self { status: status.as_u16(), headers: headers.collect(), body }
@@ -90,7 +95,7 @@ impl Answer {
     /// The answer of a function that was called directly.
     #[must_use]
     pub fn of_function(response: &Response<String>) -> Self {
-        Self::new(response.status(), response.headers(), serde_json::from_str(response.body()).expect("JSON"))
+        Self::new(response.status(), response.headers(), response.body().as_bytes())
     }
 
     /// Status, outcome and reason.

@@ -54,8 +54,12 @@ pub(super) const REGISTRATION: Registration = Registration {
 };
 
 /// The batch. Legalesign isn't known to send anything again.
-pub const BATCH: Endpoint =
-    Endpoint { route: Route::LegalesignBatch, kept_headers: &["content-type"], redelivery: Redelivery::Unknown };
+pub const BATCH: Endpoint = Endpoint {
+    route: Route::LegalesignBatch,
+    kept_headers: &["content-type"],
+    redelivery: Redelivery::Unknown,
+    acknowledgement: None,
+};
 
 /// Callbacks about one document. "Legalesign retries on failure" (docs.legalesign.com, "real-time events"), and gives no
 /// schedule.
@@ -63,6 +67,7 @@ pub const REALTIME: Endpoint = Endpoint {
     route: Route::LegalesignRealtime,
     kept_headers: &realtime::KEPT_HEADERS,
     redelivery: Redelivery::AfterFailure,
+    acknowledgement: None,
 };
 
 /// The service.

@@ -38,8 +38,12 @@ pub(super) const REGISTRATION: Registration = Registration {
 };
 
 /// A callback is repeated until it is answered 200.
-pub const ENDPOINT: Endpoint =
-    Endpoint { route: Route::Quicklysign, kept_headers: &["content-type"], redelivery: Redelivery::UntilAcknowledged };
+pub const ENDPOINT: Endpoint = Endpoint {
+    route: Route::Quicklysign,
+    kept_headers: &["content-type"],
+    redelivery: Redelivery::UntilAcknowledged,
+    acknowledgement: None,
+};
 
 /// The service.
 pub struct Quicklysign {

@@ -40,8 +40,12 @@ pub(super) const REGISTRATION: Registration = Registration {
 };
 
 /// A callback is repeated for a day; a webhook that keeps failing is disabled.
-pub const ENDPOINT: Endpoint =
-    Endpoint { route: Route::Signeasy, kept_headers: &["content-type"], redelivery: Redelivery::UntilAcknowledged };
+pub const ENDPOINT: Endpoint = Endpoint {
+    route: Route::Signeasy,
+    kept_headers: &["content-type"],
+    redelivery: Redelivery::UntilAcknowledged,
+    acknowledgement: None,
+};
 
 /// The service.
 pub struct Signeasy {

@@ -65,7 +65,8 @@ fn prove(body: impl Into<Bytes>) -> Result<Proven, Rejection> {
 fn delivery(data: impl AsRef<[u8]>) -> Proven {
     let id = DeliveryId::from_str("01a20145-c1ab-747f-a4ed-7e1f271843fb").unwrap();
     let certificate = Fingerprint::from_str(&"ab".repeat(32)).unwrap();
-    let proof = Proof { token: 0, certificate: Some(certificate), part: None, body_token: None };
+    let proof =
+        Proof { trust: Trust::Signature, token: 0, certificate: Some(certificate), part: None, body_token: None };
     let body = form(data.as_ref(), "").into();
     Proven::recorded(
         id,
