@@ -21,7 +21,7 @@ use super::{
     deployed::Deployed,
     events,
     functions::folders,
-    permissions::{Call, HOUR, Recorder, Statement, large_batch, leading_keys_of, texts, unused},
+    permissions::{Call, FOR_MISSING_OBJECTS, HOUR, Recorder, Statement, large_batch, leading_keys_of, texts, unused},
     routes,
     template::{Template, root},
 };
@@ -49,8 +49,11 @@ fn statements(block: &str) -> Vec<Statement> {
         resources: texts(&statement["Resource"]).iter().map(|resource| named(resource)).collect(),
         leading_keys: leading_keys_of(statement),
     });
-    // CloudFormation is called without the SDK.
-    statements.filter(|statement| !statement.actions[0].starts_with("cloudformation:")).collect()
+    // CloudFormation is called without the SDK. Listing is for S3's answer to a GET of a missing object.
+    let is_called = |statement: &Statement| {
+        !statement.actions[0].starts_with("cloudformation:") && statement.sid != FOR_MISSING_OBJECTS
+    };
+    statements.filter(is_called).collect()
 }
 
 fn named(resource: &str) -> String {
@@ -184,6 +187,23 @@ async fn forget(deployed: &Deployed, recorder: &Recorder) {
 fn with_versions(calls: BTreeSet<Call>) -> BTreeSet<Call> {
     let name = |action: String| if action == "s3:DeleteObject" { "s3:DeleteObjectVersion".to_owned() } else { action };
     calls.into_iter().map(|call| Call { action: name(call.action), ..call }).collect()
+}
+
+/// Otherwise S3 answers 403 to a GET of a missing object, as if the operator had too few permissions.
+#[test]
+fn whoever_reads_objects_may_list_their_buckets() {
+    let text = std::fs::read_to_string(root().join("docs/deploy.md")).expect("docs/deploy.md");
+    let (_, section) = text.split_once(HEADING).expect("the heading");
+    let block = section.split("```json").nth(1).and_then(|block| block.split("```").next()).expect("a policy");
+    let policy: Value = serde_json::from_str(block).expect("JSON");
+    let buckets = |action: &str| -> BTreeSet<String> {
+        let all = policy["Statement"].as_array().expect("statements").iter();
+        let allowing = all.filter(|statement| texts(&statement["Action"]).iter().any(|allowed| allowed == action));
+        let resources = allowing.flat_map(|statement| texts(&statement["Resource"]));
+        resources.map(|resource| resource.split('/').next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(buckets("s3:GetObject").len(), 2);
+    assert_eq!(buckets("s3:ListBucket"), buckets("s3:GetObject"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,13 +16,13 @@ use std::{
 use self::{calls::record_calls, recorder::action_of, statements::statements};
 use super::{
     functions::folders,
-    template::{Template, root},
+    template::{Parameters, Template, root},
 };
 
 pub use self::{
     calls::{HOUR, large_batch},
     recorder::{Call, Recorder},
-    statements::{Statement, leading_keys_of, texts, unused},
+    statements::{FOR_MISSING_OBJECTS, Statement, leading_keys_of, texts, unused},
 };
 
 /// Operations that no function calls: `countersign forget` lists every version of an object, and asks for its lock.
@@ -76,6 +76,25 @@ async fn roles_allow_exactly_what_functions_call() {
         |operation: &&String| seen.contains(action_of(operation)) || BY_OPERATORS.contains(&operation.as_str());
     let unseen: Vec<_> = in_source.iter().filter(|operation| !is_seen(operation)).collect();
     assert!(unseen.is_empty(), "{unseen:?} was never called in this test: its permissions can't be checked");
+}
+
+/// Otherwise S3 answers 403 to a GET of a missing object, as if the role had too few permissions.
+#[test]
+fn a_role_that_reads_objects_may_list_their_bucket() {
+    let template = Template::read();
+    let mut readers = 0;
+    for role in template.resources("AWS::IAM::Role") {
+        let resolved = template.resolve(role.property("/Policies/0/PolicyDocument/Statement"), &Parameters::default());
+        let buckets = |action: &str| -> BTreeSet<String> {
+            let all = resolved.as_array().expect("statements").iter();
+            let allowing = all.filter(|statement| texts(&statement["Action"]).iter().any(|allowed| allowed == action));
+            let resources = allowing.flat_map(|statement| texts(&statement["Resource"]));
+            resources.map(|resource| resource.split('/').next().unwrap_or_default().to_owned()).collect()
+        };
+        assert!(buckets("s3:GetObject").is_subset(&buckets("s3:ListBucket")), "{}", role.id);
+        readers += buckets("s3:GetObject").len();
+    }
+    assert_eq!(readers, 3, "Reconcile reads two buckets, FinalDocument one");
 }
 
 /// The trust policies: a service may assume a role only for this account's own pipe or schedule.

@@ -22,7 +22,7 @@ const DONE_BY_AWS: [&str; 8] = [
 ];
 
 /// A statement that no call needs, but S3's answer to a GET of a missing object.
-const FOR_MISSING_OBJECTS: &str = "NoticeMissingBodies";
+pub const FOR_MISSING_OBJECTS: &str = "NoticeMissingBodies";
 
 /// A statement of a policy: actions, the resources on which they are allowed, and the partition keys to which
 /// `dynamodb:LeadingKeys` restricts them.
