@@ -6,3 +6,4 @@ mod programs_only;
 mod quarantine;
 mod reconcile;
 mod replay_and_forget;
+mod restore;
