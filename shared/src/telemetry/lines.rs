@@ -32,17 +32,25 @@ const RENAMED: [(&str, &str); 3] =
 /// Prefix of fields that are metrics.
 const METRIC: &str = "metric.";
 
+/// The Lambda function that writes the lines.
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// The version of it that runs, as Lambda counts them: a number, or `$LATEST`.
+    pub version: String,
+}
+
 /// A layer that writes each event as one JSON line, together with the fields of the enclosing spans.
 pub struct JsonLines<W> {
     service: String,
-    function: Option<String>,
+    function: Option<Function>,
     warm: AtomicBool,
     write: W,
 }
 
 impl<W: Fn(&str)> JsonLines<W> {
     /// A layer for this service and function. `write` receives one line per call, including the line break.
-    pub const fn new(service: String, function: Option<String>, write: W) -> Self {
+    pub const fn new(service: String, function: Option<Function>, write: W) -> Self {
         Self { service, function, warm: AtomicBool::new(false), write }
     }
 
@@ -58,7 +66,8 @@ impl<W: Fn(&str)> JsonLines<W> {
         line.set("location", event.metadata().target());
         line.set(metrics::SERVICE, self.service.as_str());
         if let Some(function) = &self.function {
-            line.set("function_name", function.as_str());
+            line.set("function_name", function.name.as_str());
+            line.set("function_version", function.version.as_str());
         }
         line.set("version", super::VERSION);
         if let Some(commit) = super::COMMIT {

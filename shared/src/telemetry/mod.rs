@@ -17,7 +17,7 @@ use std::io::Write;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-pub use lines::JsonLines;
+pub use lines::{Function, JsonLines};
 pub use metrics::{METRICS, Metric, NAMESPACE, SERVICE, Unit};
 
 /// The variable with the service name. It is the stack's name, so that two stacks in one account have separate metrics.
@@ -44,7 +44,10 @@ pub fn init() {
         .with_target("countersign", level)
         .with_target("lambda_runtime", LevelFilter::INFO);
     let service = variable(SERVICE_VARIABLE).unwrap_or_else(|| "countersign".to_owned());
-    let lines = JsonLines::new(service, variable("AWS_LAMBDA_FUNCTION_NAME"), |line| {
+    let name = variable("AWS_LAMBDA_FUNCTION_NAME");
+    let function =
+        name.map(|name| Function { name, version: variable("AWS_LAMBDA_FUNCTION_VERSION").unwrap_or_default() });
+    let lines = JsonLines::new(service, function, |line| {
         // A failed write can't be reported anywhere.
         drop(std::io::stdout().lock().write_all(line.as_bytes()));
     });

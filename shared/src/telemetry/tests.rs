@@ -10,7 +10,8 @@ use super::*;
 fn lines(log: impl FnOnce()) -> Vec<Value> {
     let written = Arc::new(Mutex::new(String::new()));
     let sink = Arc::clone(&written);
-    let layer = JsonLines::new("stack".to_owned(), Some("function".to_owned()), move |line: &str| {
+    let function = Function { name: "function".to_owned(), version: "3".to_owned() };
+    let layer = JsonLines::new("stack".to_owned(), Some(function), move |line: &str| {
         sink.lock().unwrap().push_str(line);
     });
     with_default(tracing_subscriber::registry().with(layer), log);
@@ -38,6 +39,7 @@ fn a_line_has_the_keys_of_powertools() {
         "location": "countersign::telemetry::tests",
         "service": "stack",
         "function_name": "function",
+        "function_version": "3",
         "version": env!("CARGO_PKG_VERSION"),
         "cold_start": true,
         "function_request_id": "request-1",

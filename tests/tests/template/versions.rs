@@ -3,10 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use countersign::domain::Route;
 use serde_json::{Value, json};
 
 use super::{
+    alarms::source_texts,
     permissions::texts,
+    routes,
     template::{Parameters, Template, root},
 };
 
@@ -21,6 +24,9 @@ const NOT_IN_VERSIONS: [&str; 4] = ["Events", "DeploymentPreference", "Descripti
 
 /// The suffix of the alarms on new versions.
 const ALARM: &str = "VersionErrors";
+
+/// The suffix of the alarms on new versions that answer senders.
+const UNAVAILABLE: &str = "VersionUnavailable";
 
 fn of_all_functions(template: &Template) -> &Value {
     &template.section("Globals")["Function"]
@@ -182,8 +188,8 @@ fn a_deployment_is_rolled_back_by_errors_of_the_new_version_alone() {
     let template = Template::read();
     for function in template.functions() {
         let id = function.id;
-        let alarms = json!({"Alarms": [{"Ref": format!("{id}{ALARM}")}]});
-        assert_eq!(function.property("/DeploymentPreference"), &alarms);
+        let alarms = alarms_of(id).map(|alarm| json!({"Ref": alarm}));
+        assert_eq!(function.property("/DeploymentPreference/Alarms"), &alarms.collect::<Value>());
         let alarm = template.resource(&format!("{id}{ALARM}"));
         let dimensions = json!([
             {"Name": "FunctionName", "Value": {"Ref": id}},
@@ -192,9 +198,44 @@ fn a_deployment_is_rolled_back_by_errors_of_the_new_version_alone() {
         ]);
         assert_eq!(alarm.property("/Dimensions"), &dimensions);
         // Another name for each version: an alarm that is changed keeps its state until it is evaluated again.
-        let name = format!("${{AWS::StackName}}-{id}{ALARM}-${{{id}.Version.Version}}");
-        assert_eq!(alarm.property("/AlarmName/Fn::Sub"), &name);
+        for alarm in alarms_of(id) {
+            let name = format!("${{AWS::StackName}}-{alarm}-${{{id}.Version.Version}}");
+            assert_eq!(template.resource(&alarm).property("/AlarmName/Fn::Sub"), &name);
+        }
         assert_eq!((alarm.property("/MetricName"), alarm.property("/Statistic")), (&json!("Errors"), &json!("Sum")));
+        assert_eq!((alarm.property("/Threshold"), alarm.property("/Period")), (&json!(1), &json!(60)));
+        assert_eq!(alarm.property("/TreatMissingData"), "notBreaching");
+    }
+}
+
+/// For Lambda, these aren't errors.
+#[test]
+fn a_deployment_is_rolled_back_by_503_answers_of_the_new_version_of_a_callback_function() {
+    let template = Template::read();
+    let sources = source_texts();
+    for id in Route::ALL.map(routes::function) {
+        let filter = template.resource(&format!("{id}VersionFilter"));
+        assert_eq!(filter.property("/LogGroupName/Ref"), &format!("{id}Log"));
+        let pattern = filter.property("/FilterPattern").as_str().expect("a pattern");
+        let codes: Vec<&str> = pattern.split('"').skip(1).step_by(2).collect();
+        assert_eq!(codes, ["not_configured", "unavailable"]);
+        for code in codes {
+            let is_logged = |source: &String| source.contains(&format!("event = \"{code}\""));
+            assert!(sources.iter().any(is_logged), "{code}");
+        }
+        let metric = filter.property("/MetricTransformations/0");
+        let alarm = template.resource(&format!("{id}{UNAVAILABLE}"));
+        assert_eq!(alarm.property("/MetricName"), &metric["MetricName"]);
+        // The keys of a log line.
+        let keys = ["service", "function_name", "function_version"];
+        let dimensions = keys.map(|key| json!({"Key": key, "Value": format!("$.{key}")}));
+        assert_eq!(metric["Dimensions"], json!(dimensions));
+        let dimensions = json!([
+            {"Name": keys[0], "Value": {"Ref": "AWS::StackName"}},
+            {"Name": keys[1], "Value": {"Ref": id}},
+            {"Name": keys[2], "Value": {"Fn::GetAtt": [id, "Version", "Version"]}},
+        ]);
+        assert_eq!(alarm.property("/Dimensions"), &dimensions);
         assert_eq!((alarm.property("/Threshold"), alarm.property("/Period")), (&json!(1), &json!(60)));
         assert_eq!(alarm.property("/TreatMissingData"), "notBreaching");
     }
@@ -228,5 +269,12 @@ fn codedeploy_may_shift_the_alias_of_every_function_and_nothing_else() {
 
 /// The alarms on new versions, which notify no one.
 pub fn alarms(template: &Template) -> BTreeSet<String> {
-    template.functions().map(|function| format!("{}{ALARM}", function.id)).collect()
+    template.functions().flat_map(|function| alarms_of(function.id)).collect()
+}
+
+/// The alarms on new versions of a function.
+fn alarms_of(function: &str) -> impl Iterator<Item = String> {
+    let answers_senders = Route::ALL.map(routes::function).contains(&function);
+    let suffixes = [ALARM].into_iter().chain(answers_senders.then_some(UNAVAILABLE));
+    suffixes.map(move |suffix| format!("{function}{suffix}"))
 }
