@@ -21,6 +21,15 @@ pub fn next_step(record: &QuarantineRecord) -> &'static str {
             "If the service has a new certificate, add it to `certificates` in its proof secret, then replay it. If it \
              doesn't, something changed the body in transit, or an attacker knows the URL: change the path token."
         }
+        (_, "hmac_mismatch") => {
+            "If the webhook's HMAC secret was changed at the service, add it to `hmac_secrets` in its proof secret, then replay \
+             it. If all are rejected, `countersign probe` finds the HMAC's form. If neither, something changed the body in \
+             transit, or an attacker knows the URL: change the path token."
+        }
+        (_, "hmac_missing") => {
+            "An HMAC is required (LEGALESIGN_REALTIME_HMAC=required), and it has none. If the service doesn't send one, set \
+             `if_present`, then replay it."
+        }
         (_, "token_wrong") => {
             "If the webhook's token was changed at the service, add it to `tokens` in its proof secret, then replay it. If \
              it wasn't, an attacker knows the URL: change the path token."

@@ -12,6 +12,7 @@ mod events;
 mod forget;
 mod output;
 mod pdf_signatures;
+mod probe;
 mod progress;
 mod quarantine;
 mod reconcile;
@@ -94,6 +95,8 @@ enum Command {
     Quarantine(quarantine::Quarantine),
     /// Verify and record stored or quarantined deliveries again
     Replay(replay::Replay),
+    /// Find the form of a proof that a service documents only in part, from stored deliveries
+    Probe(probe::Probe),
     /// Erase the personal data of a document, pack or signer (GDPR)
     Forget(forget::Forget),
     /// Finish interrupted work and query the services for missed callbacks
@@ -139,6 +142,7 @@ pub async fn run() -> ExitCode {
         Command::Archive(archive) => archive.run(globals).await,
         Command::Quarantine(quarantine) => quarantine.run(globals).await,
         Command::Replay(replay) => replay.run(globals).await,
+        Command::Probe(probe) => probe.run(globals).await,
         Command::Forget(forget) => forget.run(globals).await,
         Command::Reconcile(reconcile) => reconcile.run(globals).await,
         Command::Webhooks(webhooks) => webhooks.run(data).await,

@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
-use crate::process::{Data, assert_keys, assert_pdf, assert_time, wait_for};
+use crate::process::{Data, assert_keys, assert_pdf, assert_time, post_with_headers, wait_for};
 
 fn archived(data: &Data, id: &str) -> Value {
     wait_for(|| {
@@ -77,4 +78,55 @@ fn a_batch_can_be_triggered_only_with_throw_away_secrets() {
     let triggered = data.json(&["trigger", "legalesign", "sent", "--id", "d"]);
     assert_eq!(triggered["outcome"], "recorded", "a form is accepted without a signature");
     assert_eq!(data.json(&["timeline", "legalesign", "d"])["document"]["trust"], "token");
+}
+
+#[test]
+fn a_probe_finds_the_form_of_the_hmac_from_stored_deliveries() {
+    let data = Data::new();
+    let secrets = data.path().join("secrets");
+    fs::create_dir(&secrets).unwrap();
+    let proof = json!({"url_tokens": ["my-own-path-token"], "hmac_secrets": ["the-hmac-secret"]});
+    let secret = json!({"proof": proof, "api": {"username": "u", "secret": "s"}});
+    fs::write(secrets.join("legalesign.json"), secret.to_string()).unwrap();
+    let serve = data.serve(&["--secrets", "secrets"]);
+    let probe = ["probe", "legalesign", "--secrets", "secrets"];
+    assert_eq!(data.run(&probe).stdout, "None of 0 deliveries carries such a proof.\n");
+
+    let url = format!("{}/callbacks/legalesign/realtime/my-own-path-token", serve.http);
+    let post = |id: &str, hmac: Option<&str>| {
+        let body = json!({"version": "1", "id": id, "object": "document", "event": "created", "data": {"uuid": id}});
+        let body = body.to_string();
+        let key = hmac.map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
+        let in_hex = |code: hmac::Tag| code.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let code = key.map(|key| in_hex(hmac::sign(&key, body.as_bytes())));
+        let headers: Vec<_> = code.iter().map(|code| ("X-Hmac-Sha256", code.as_str())).collect();
+        assert_eq!(post_with_headers(&url, &headers, &body).1["outcome"], "recorded");
+    };
+    post("without", None);
+    post("one", Some("the-hmac-secret"));
+    post("two", Some("the-hmac-secret"));
+    let probed = data.json(&probe);
+    assert_eq!(
+        (&probed["setting"], &probed["form"], &probed["with_proof"], &probed["without_proof"]),
+        (&json!("LEGALESIGN_REALTIME_HMAC_FORM"), &json!("hex-text"), &json!(2), &json!(1))
+    );
+    assert_eq!((&probed["forms"]["hex-text"], &probed["forms"]["base64-text"]), (&json!(2), &json!(0)));
+    let shown = data.run(&probe);
+    assert!(shown.stdout.ends_with("set LEGALESIGN_REALTIME_HMAC_FORM=hex-text\n"), "{shown:?}");
+    assert!(!shown.stdout.contains("the-hmac-secret"));
+
+    // One of another secret: no form holds for all.
+    post("other", Some("another-secret"));
+    let ran = data.run(&probe);
+    assert!(ran.code == Some(1) && ran.stdout.contains("2 of 3"), "{ran:?}");
+}
+
+#[test]
+fn a_probe_needs_a_secret_and_a_service_whose_proof_is_unclear() {
+    let data = Data::new();
+    let _serve = data.serve(&[]);
+    data.json(&["trigger", "quicklysign", "final_document_generated"]);
+    data.run(&["probe", "quicklysign", "--json"]).assert_failed_json(1, "nothing_to_probe");
+    data.json(&["trigger", "legalesign", "sent"]);
+    data.run(&["probe", "legalesign", "--json"]).assert_failed_json(1, "not_configured");
 }

@@ -231,9 +231,15 @@ pub fn connect(url: &str, bytes: &[u8]) -> TcpStream {
 
 /// Posts JSON as a service would. Returns the status and the JSON of the answer.
 pub fn post(url: &str, body: &str) -> (u16, Value) {
+    post_with_headers(url, &[], body)
+}
+
+/// The same with more headers.
+pub fn post_with_headers(url: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let request = format!(
-        "POST /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+        "POST /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{more}\
          Connection: close\r\n\r\n{body}",
         body.len()
     );

@@ -220,7 +220,6 @@ pub(crate) enum OwnProof {
         one_of_several: bool,
     },
     /// The service computed a code with a key that both sides have; the trust says what such a code proves.
-    #[expect(dead_code, reason = "no service of today has such a key")]
     SharedKey(Trust),
     /// The service puts a shared token into the body.
     BodyToken {

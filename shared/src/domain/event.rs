@@ -155,19 +155,22 @@ pub enum Trust {
     /// The sender hashed a part of the bytes with a shared key. The part doesn't name the subject, so whoever saw one
     /// such hash can send it again about another subject: that is no more than a token.
     EventHash,
+    /// The sender computed an HMAC of the bytes with a shared key. Whoever has the key can do so, too.
+    Hmac,
     /// The sender signed the bytes.
     Signature,
 }
 
 impl Trust {
     /// Every value, in ascending order.
-    pub const ALL: [Self; 3] = [Self::Token, Self::EventHash, Self::Signature];
+    pub const ALL: [Self; 4] = [Self::Token, Self::EventHash, Self::Hmac, Self::Signature];
 
     /// How strong the proof is. Only the order of ranks has a meaning, and a rank isn't stored.
     #[must_use]
     pub const fn rank(self) -> u8 {
         match self {
             Self::Token | Self::EventHash => 10,
+            Self::Hmac => 15,
             Self::Signature => 20,
         }
     }
@@ -192,6 +195,7 @@ impl Trust {
         match self {
             Self::Token => "0",
             Self::EventHash => "00",
+            Self::Hmac => "05",
             Self::Signature => "1",
         }
     }
@@ -202,6 +206,7 @@ impl Trust {
         match self {
             Self::Token => "token",
             Self::EventHash => "event_hash",
+            Self::Hmac => "hmac",
             Self::Signature => "signature",
         }
     }
@@ -409,6 +414,7 @@ mod tests {
             assert!(pair[0] < pair[1] && pair[0].sort_text() < pair[1].sort_text(), "{pair:?}");
         }
         assert!(Trust::Signature.is_stronger_than(Trust::EventHash));
+        assert!(Trust::Signature.is_stronger_than(Trust::Hmac) && Trust::Hmac.is_stronger_than(Trust::EventHash));
         assert!(!Trust::EventHash.is_stronger_than(Trust::Token), "it is as strong as a token");
         assert_eq!(Trust::Signature.weaker(Trust::EventHash), Trust::EventHash);
         assert_eq!(Trust::Token.weaker(Trust::Signature), Trust::Token);

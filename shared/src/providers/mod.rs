@@ -122,6 +122,15 @@ pub trait Service: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Tries every form that an incompletely documented proof may have, on a stored delivery; `None` if the service has no
+    /// such proof.
+    ///
+    /// # Errors
+    /// If the secrets for it can't be read, or are missing.
+    async fn probe(&self, _: &Proven) -> Result<Option<Probe>, NotConfigured> {
+        Ok(None)
+    }
+
     /// Queries the API for a subject's status, signers and final documents.
     ///
     /// # Errors
@@ -209,6 +218,17 @@ pub struct MissedCallback {
     pub made_at: Timestamp,
     /// The number of recorded events with this name before it. It identifies the callback.
     pub known: u64,
+}
+
+/// A delivery whose proof is documented only in part, and the forms of it that were tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The variable that names the form.
+    pub setting: &'static str,
+    /// The names of all forms.
+    pub forms: Vec<&'static str>,
+    /// The names of those that hold; `None` if the delivery carries no such proof.
+    pub matching: Option<Vec<&'static str>>,
 }
 
 /// All services, started with the same settings.

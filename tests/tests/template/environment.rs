@@ -50,6 +50,8 @@ fn set_in_the_template(function: &str) -> BTreeSet<String> {
         .fold(Parameters::default(), |parameters, name| parameters.with(name, "https://example"))
         .with("DownloadHosts", "https://example")
         .with("LegalesignRealtimeProof", "signature")
+        .with("LegalesignRealtimeHmac", "required")
+        .with("LegalesignRealtimeHmacForm", "hex-text")
         .with("LegalesignTimeZone", "Europe/London")
         .with("PdfTrustRoots", ROOT)
         .with("QuicklysignWebhookKeys", "key");
@@ -130,6 +132,7 @@ async fn callback_functions_have_their_own_proof_and_no_other_secret() {
         assert!(set_in_the_template(function).contains("MAX_BODY_BYTES"), "{function}");
     }
     assert!(set_in_the_template("V1Realtime").contains("LEGALESIGN_REALTIME_PROOF"));
+    assert!(set_in_the_template("V1Realtime").contains("LEGALESIGN_REALTIME_HMAC_FORM"));
     assert!(set_in_the_template("V1Batch").contains("LEGALESIGN_TIME_ZONE"));
     assert!(set_in_the_template("SigneasyCallback").contains("SIGNEASY_TOKEN"));
 }
@@ -168,6 +171,8 @@ fn outputs_and_parameters_cover_every_setting_of_the_functions() {
         ("DownloadHosts", "files.example"),
         ("PdfTrustRoots", ROOT),
         ("LegalesignRealtimeProof", "signature"),
+        ("LegalesignRealtimeHmac", "required"),
+        ("LegalesignRealtimeHmacForm", "hex-text"),
         ("LegalesignTimeZone", "Europe/London"),
         ("QuicklysignSubscriptions", "strict"),
         ("QuicklysignWebhookKeys", "key"),

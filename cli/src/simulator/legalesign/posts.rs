@@ -1,5 +1,6 @@
 //! Legalesign's callbacks as its documentation describes them, signed with the local stack's throw-away key.
 
+use aws_lc_rs::hmac;
 use countersign::domain::Route;
 use jiff::Timestamp;
 use openssl::error::ErrorStack;
@@ -89,6 +90,14 @@ pub fn webhook(id: &str, event: &str, document: &str, group: &str, at: Timestamp
         },
     });
     Post::json(Route::LegalesignRealtime, &body)
+}
+
+/// A webhook with its HMAC under this key, encoded by `encode`. The encoding isn't documented.
+#[must_use]
+pub fn with_hmac(mut post: Post, key: &[u8], encode: impl Fn(&[u8]) -> String) -> Post {
+    let code = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), &post.body);
+    post.headers.push(("x-hmac-sha256", encode(code.as_ref())));
+    post
 }
 
 /// The ids of a document's signers.

@@ -22,11 +22,11 @@ use self::{
     api::Api,
     batch::Batch,
     proof::{ProofSecrets, SignedProofSecrets},
-    realtime::Realtime,
+    realtime::{HmacForm, Realtime},
     settings::LegalesignSettings,
 };
 use super::{
-    ChangesPage, ChangesQuery, Discovery, Endpoint, NotProven, NotVerified, Redelivery, Registration, Service,
+    ChangesPage, ChangesQuery, Discovery, Endpoint, NotProven, NotVerified, Probe, Redelivery, Registration, Service,
     verify::Verifier,
 };
 use bytes::Bytes;
@@ -36,7 +36,7 @@ use crate::{
     aws::Aws,
     domain::{
         Addressed, Envelope, Inspection, Known, Proven, Provider, Reading, Rejection, Route, SignedPart, Subject,
-        Unavailable, Unproven, Unreadable,
+        Trust, Unavailable, Unproven, Unreadable,
     },
     form::{Form, FormError},
     outbound::Client,
@@ -90,12 +90,12 @@ impl Legalesign {
     /// The service with these settings. Without `parse_signers` it has no certificates, as if none were configured.
     fn start(settings: &Settings, aws: &Aws, parse_signers: Option<ParseSigners>) -> Self {
         let settings = settings.service(Provider::Legalesign);
-        let LegalesignSettings { realtime_must_be_signed, time_zone } = settings::parse(settings).0;
+        let LegalesignSettings { realtime_must_be_signed, hmac, time_zone } = settings::parse(settings).0;
         let batch = Cached::with(&settings.proof, aws, move |json| SignedProofSecrets::new(json, parse_signers));
         let realtime = Cached::with(&settings.proof, aws, move |json| ProofSecrets::new(json, parse_signers));
         Self {
             batch: Verifier::with(Batch, batch),
-            realtime: Verifier::with(Realtime { must_be_signed: realtime_must_be_signed }, realtime),
+            realtime: Verifier::with(Realtime { must_be_signed: realtime_must_be_signed, hmac }, realtime),
             api: Api::new(settings, aws, time_zone.clone()),
             time_zone,
         }
@@ -138,6 +138,23 @@ impl Service for Legalesign {
             _ => realtime::proven_part(delivery),
         };
         part.ok()
+    }
+
+    async fn reverify(&self, delivery: &Proven) -> Result<(), NotProven> {
+        if delivery.trust() != Trust::Hmac {
+            return Ok(());
+        }
+        let secrets = self.realtime.secrets().await.map_err(NotProven::NotConfigured)?;
+        realtime::prove_hmac(delivery, &secrets).map_err(NotProven::Rejected)
+    }
+
+    async fn probe(&self, delivery: &Proven) -> Result<Option<Probe>, NotConfigured> {
+        let secrets = self.realtime.secrets().await?;
+        if secrets.hmac_secrets().is_empty() {
+            return Err(NotConfigured("hmac_secrets: there is none".to_owned()));
+        }
+        let matching = realtime::matching_forms(delivery, &secrets);
+        Ok(Some(Probe { setting: settings::HMAC_FORM, forms: HmacForm::ALL.map(|form| form.name).to_vec(), matching }))
     }
 
     async fn inspect(&self, client: &Client, subject: &Subject, _: &dyn Known) -> Result<Inspection, Unavailable> {

@@ -1,9 +1,9 @@
-//! The secrets that prove Legalesign's callbacks: path tokens and certificates.
+//! The secrets that prove Legalesign's callbacks: path tokens, certificates, and secrets of the webhook's HMAC.
 
 use std::ops::Deref;
 
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::resource;
@@ -18,19 +18,23 @@ use crate::{
 /// Every use of a certificate logs a warning from this many days before it expires. The real one expires on 2033-02-01.
 const WARN_DAYS: i64 = 60;
 
-/// Path tokens, certificates, and the groups whose documents are wanted.
+/// Path tokens, certificates, secrets of the webhook's HMAC, and the groups whose documents are wanted.
 pub(super) struct ProofSecrets {
     url_tokens: Tokens,
     signers: Signers,
+    hmac_secrets: Vec<SecretString>,
     groups: Vec<String>,
 }
 
-/// The proof secret: `{"url_tokens": […], "certificates": ["<PEM certificate or public key>", …], "groups": [slug, …]}`.
+/// The proof secret: `{"url_tokens": […], "certificates": ["<PEM certificate or public key>", …], "hmac_secrets": […],
+/// "groups": [slug, …]}`.
 #[derive(Deserialize)]
 pub(super) struct ProofJson {
     url_tokens: Vec<SecretString>,
     #[serde(default)]
     certificates: Vec<String>,
+    #[serde(default)]
+    hmac_secrets: Vec<SecretString>,
     #[serde(default)]
     groups: Vec<String>,
 }
@@ -43,13 +47,22 @@ impl ProofSecrets {
         for problem in problems {
             tracing::error!(event = "certificate_unusable", position = problem.position, cause = problem.code());
         }
+        if json.hmac_secrets.iter().any(|secret| secret.expose_secret().is_empty()) {
+            return Err("hmac_secrets: one is empty".to_owned());
+        }
         // A group may be given as the API writes it.
         let slug = |group: String| resource::group(&group).map(str::to_owned).unwrap_or(group);
-        Ok(Self { url_tokens, signers, groups: json.groups.into_iter().map(slug).collect() })
+        let groups = json.groups.into_iter().map(slug).collect();
+        Ok(Self { url_tokens, signers, hmac_secrets: json.hmac_secrets, groups })
     }
 
     pub(super) const fn url_tokens(&self) -> &Tokens {
         &self.url_tokens
+    }
+
+    /// The secrets of the webhook's HMAC: several while one is replaced.
+    pub(super) fn hmac_secrets(&self) -> &[SecretString] {
+        &self.hmac_secrets
     }
 
     /// The slugs of the groups whose documents are wanted.

@@ -2,6 +2,7 @@
 
 mod archive;
 mod batch;
+mod hmac;
 mod large_batches;
 mod realtime;
 mod time_zone;

@@ -46,7 +46,7 @@ impl Post<'_> {
         let at = Timestamp::from_str(NOW).unwrap();
         let request = Unproven::new(Route::LegalesignRealtime, SecretString::from(TOKEN), envelope, body, at);
         let request = request.address(Realtime::path_tokens(secrets)).ok().unwrap();
-        let scheme = Realtime { must_be_signed };
+        let scheme = Realtime { must_be_signed, hmac: None };
         let proof = scheme.prove(&request, secrets)?;
         let policy = scheme.policy(&request, secrets);
         Ok(request.prove(proof, policy))
