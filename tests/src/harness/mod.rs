@@ -37,7 +37,7 @@ pub use embedded::{Embedded, UNREACHABLE, unreachable_aws};
 pub use faulty_functions::FaultyFunctions;
 pub use local_stack::LocalStack;
 pub use receiver::{Received, Receiver};
-pub use stored::Stored;
+pub use stored::{Stored, bucket_of};
 
 use crate::PATIENCE;
 

@@ -16,7 +16,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{Embedded, deliveries::services};
 
 /// The bucket in which the product has this key.
-fn bucket_of(key: &str) -> &'static str {
+#[must_use]
+pub fn bucket_of(key: &str) -> &'static str {
     let is_temporary = key.starts_with("quarantine/") || key.starts_with("pending/");
     if is_temporary { TEMPORARY_BUCKET } else { BUCKET }
 }
