@@ -73,7 +73,7 @@ pub fn documents_table(documents: &[DocumentView]) -> String {
                 status.push_str(" (conflict)");
             }
             if document.unjoined {
-                status.push_str(" (unjoined)");
+                status.push_str(if document.candidates.len() > 1 { " (ambiguous)" } else { " (unjoined)" });
             }
             [
                 document.provider.to_string(),

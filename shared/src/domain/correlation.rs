@@ -1,7 +1,8 @@
 //! One document under two ids: what a request and its signed file have in common.
 //!
 //! A service may use the id of the signed file for a finished request. Which request a file belongs to follows from what
-//! both name: a recipient, say, or data of the sender. Each such value is a [`CorrelationKey`].
+//! both name: a recipient, say, or data of the sender. Each such value is a [`CorrelationKey`]. It names the requests that
+//! the file may belong to; the service's API decides which it is.
 
 use std::collections::BTreeSet;
 
@@ -63,10 +64,14 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// The ids of the requests.
-    #[must_use]
-    pub fn request_ids(&self) -> BTreeSet<&SubjectId> {
+    fn request_ids(&self) -> BTreeSet<&SubjectId> {
         self.requests.iter().map(|request| &request.id).collect()
+    }
+
+    /// The ids of the requests that a file may belong to, by its mark.
+    #[must_use]
+    pub fn requests_of(&self, file: &Candidate) -> BTreeSet<&SubjectId> {
+        self.requests.iter().filter(|request| request.agrees_with(file)).map(|request| &request.id).collect()
     }
 
     /// Each file with each request that it may belong to. A file whose id is also a request's id needs no other.

@@ -1,5 +1,7 @@
 //! What a proven delivery says, as its service's parser reads it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Correlation, Event, Kind, Subject, SubjectId, Trust};
 
 /// The content of a delivery.
@@ -16,6 +18,9 @@ pub struct Reading {
     pub links: Vec<Link>,
     /// What joins a subject to the same document under another id, for services that use two.
     pub correlations: Vec<Correlation>,
+    /// The requests that a signed file may belong to, by its subject: what the correlations have in common with those of
+    /// other deliveries. Not read from the delivery, but looked up when it is recorded.
+    pub candidates: BTreeMap<Subject, BTreeSet<SubjectId>>,
     /// Whether the delivery says that something changed, but not what: then the provider's API is queried.
     pub ask: bool,
     /// Whether it is about a group whose documents aren't wanted.

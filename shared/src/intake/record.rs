@@ -6,13 +6,15 @@
 //! |---|---|---|---|
 //! | 1 | delivery, lookups | delivery, lookups | lookups |
 //! | 2 | job, correlation keys | event, signers, correlation keys | all of it |
-//! | 3 | event, signers, status, joins | status, joins | joins, then the outcome |
+//! | 3 | event, signers, status, files' jobs | status, files' jobs | files' jobs, then the outcome |
+//!
+//! The correlation keys of a signed file are written in round 1, before its job.
 //!
 //! An outcome other than the expected one is stored as soon as it is known. A delivery with many events requests its jobs
 //! after recording them.
 //!
 //! A crash leaves what was stored until then, and perhaps any of the calls of its round:
-//! - *Round 1*: the delivery, or nothing. No timeline mentions it.
+//! - *Round 1*: the delivery, the correlation keys of a signed file, or nothing. No timeline mentions it.
 //! - *Round 2*: with a job, the job may be due. Its worker finds no event, and records the delivery, which the job names.
 //!   Without one, the event may be stored. Its delivery is, and a timeline shows the status that follows from it.
 //! - *Round 3*: the same; the worker also finds an event without its status.
@@ -20,6 +22,8 @@
 //! In every case the service, which got no answer, sends again, and the new delivery does all of it. The one that was
 //! interrupted keeps its bytes and the outcome that it was going to have; `countersign replay` adds what it lacks. An
 //! accepted delivery is left to the sweep, which does all of it again.
+
+use std::collections::BTreeSet;
 
 use futures::FutureExt;
 
@@ -69,6 +73,7 @@ pub(super) async fn record_reading(
     };
     let ((), checked, clues) =
         tokio::try_join!(write, subscription::check(ledger, delivery, &reading), ledger.clues(&reading.correlations))?;
+    reading.candidates = clues.candidates();
     reading.note = match checked {
         Ok(note) => note,
         Err(unknown) => {
@@ -85,7 +90,7 @@ pub(super) async fn record_reading(
     let statuses = ledger.record_statuses(delivery, reading).boxed();
     let jobs = ledger.request_jobs(delivery, reading).boxed();
     let notes = ledger.note_clues(clues).boxed();
-    let join = |matches: Vec<Match>| async move { ledger.join_all(&matches).await }.boxed();
+    let query = |matches: BTreeSet<Match>| async move { ledger.query_requests(&matches).await }.boxed();
     let finish = async |recorded: Recorded| {
         let is_duplicate = recorded.new == 0 && recorded.known > 0;
         let outcome = if is_duplicate { Outcome::Duplicate } else { expected };
@@ -97,21 +102,21 @@ pub(super) async fn record_reading(
     let (outcome, new) = match stored {
         Stored::NotYet if requests_job => {
             let ((), matches) = tokio::try_join!(jobs, notes)?;
-            let (recorded, (), ()) = tokio::try_join!(events, statuses, join(matches))?;
+            let (recorded, (), ()) = tokio::try_join!(events, statuses, query(matches))?;
             finish(recorded).await?
         }
         Stored::NotYet => {
             let (recorded, matches) = tokio::try_join!(events, notes)?;
-            tokio::try_join!(statuses, join(matches), finish(recorded)).map(|((), (), finished)| finished)?
+            tokio::try_join!(statuses, query(matches), finish(recorded)).map(|((), (), finished)| finished)?
         }
         Stored::Accepted if reading.events.len() <= FEW => {
             let (recorded, (), (), matches) = tokio::try_join!(events, statuses, jobs, notes)?;
-            join(matches).await?;
+            query(matches).await?;
             finish(recorded).await?
         }
         Stored::Accepted => {
             let (recorded, (), matches) = tokio::try_join!(events, statuses, notes)?;
-            tokio::try_join!(jobs, join(matches))?;
+            tokio::try_join!(jobs, query(matches))?;
             finish(recorded).await?
         }
     };

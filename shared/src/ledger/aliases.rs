@@ -4,10 +4,16 @@
 //! request a file belongs to follows from values that both name: the same recipients, or the same data of the sender.
 //! Callbacks come in any order, so whichever of the two is second has to find the first.
 //!
-//! Each such value is a correlation key, with an item of its own (`CLUE#…`). The first event of a document adds the
-//! document's id to that item, on its side, and gets the whole item back by the same call; a later one finds it there and
-//! only reads. DynamoDB serializes the updates of one item, so if a request and a file arrive at the same moment, at least
-//! one of them sees the other and joins them.
+//! Each such value is a correlation key, with an item of its own (`CLUE#…`), which has the ids that were seen with it, on
+//! the request's and on the file's side. What they share is a hint and not more: whether another request shares it as well
+//! may become known later. So callbacks join nothing. The API decides: the file's archive worker queries which of the
+//! requests became this file, and joins it to that one.
+//!
+//! The worker has to run after both ids are known, whichever is second. A file's id is added to its keys before its archive
+//! job is made due, so a later request finds it there and makes the job due again. An earlier request is there when the
+//! worker reads the keys. DynamoDB serializes the updates of one item, so this is certain if both arrive at the same moment.
+//! The requests that a file may belong to are noted with it (`candidates`) until it is joined: with more than one, the
+//! join is ambiguous until the API answers.
 //!
 //! To join means to give the request the file's status, to point from each to the other, and to take the file off the
 //! list of documents. No event and no PDF moves: a request's timeline includes its file's. The file's pointer is written
@@ -46,6 +52,10 @@ fn parse_candidate(text: &str) -> Option<Candidate> {
     Some(Candidate { id: SubjectId::parse(id).ok()?, mark: Some(mark.to_owned()).filter(|mark| mark != NO_MARK) })
 }
 
+fn own_candidate(correlation: &Correlation, key: &CorrelationKey) -> Candidate {
+    Candidate { id: correlation.subject.id.clone(), mark: key.mark.clone() }
+}
+
 fn candidates_of(item: &Item) -> Candidates {
     let candidates = |name| item.set(name).iter().filter_map(|text| parse_candidate(text)).collect();
     Candidates { requests: candidates(attribute::REQUESTS), files: candidates("files") }
@@ -57,7 +67,7 @@ fn usable(candidates: Candidates) -> Candidates {
     if is_full { Candidates::default() } else { candidates }
 }
 
-/// What a delivery's events contribute to the correlation of their subjects, with what was known of each key before.
+/// What a delivery's events contribute to the correlation of their subjects, with what is known of each key.
 #[derive(Debug, Default)]
 pub struct Clues<'a>(Vec<Clue<'a>>);
 
@@ -68,80 +78,131 @@ struct Clue<'a> {
     known: Candidates,
 }
 
-/// A request and a signed file that belong together.
+impl Clues<'_> {
+    /// The requests that each signed file may belong to.
+    #[must_use]
+    pub fn candidates(&self) -> BTreeMap<Subject, BTreeSet<SubjectId>> {
+        let mut requests: BTreeMap<Subject, BTreeSet<SubjectId>> = BTreeMap::new();
+        for Clue { correlation: Correlation { subject, side, .. }, known, .. } in &self.0 {
+            let pairs = known.pairs().into_iter().filter(|(file, _)| *side == Side::File && **file == subject.id);
+            for (_, request) in pairs {
+                requests.entry(subject.clone()).or_default().insert(request.clone());
+            }
+        }
+        for (file, requests) in &requests {
+            report_ambiguity(file, requests.len());
+        }
+        requests
+    }
+}
+
+/// A request and a signed file that may belong together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Match {
-    request: Subject,
+    request: SubjectId,
     file: Subject,
 }
 
+/// Logs that a file may belong to more than one request.
+fn report_ambiguity(file: &Subject, requests: usize) {
+    if requests > 1 {
+        tracing::warn!(event = "join_ambiguous", provider = %file.provider, file = %file.id, requests);
+    }
+}
+
 impl Ledger {
-    /// Reads what is known of the keys in `correlations`: the first of three steps that join signed files to their requests.
-    /// Doing all of them again changes nothing.
+    /// The first of three steps that lead to a join: adds the ids of signed files to their keys, and reads what is known of
+    /// the keys of requests. Doing all of them again changes nothing.
     ///
     /// # Errors
-    /// When DynamoDB can't be read.
+    /// When DynamoDB can't be read or written to.
     pub async fn clues<'a>(&self, correlations: &'a [Correlation]) -> Result<Clues<'a>, LedgerError> {
         let pairs = correlations.iter().flat_map(|each| each.keys.iter().map(move |key| (each, key)));
         let pairs: Vec<_> = pairs.collect();
-        let reads = (0..pairs.len()).map(|index| self.candidates(pairs[index].1));
+        let reads = (0..pairs.len()).map(|index| {
+            let (correlation, key) = pairs[index];
+            async move {
+                match correlation.side {
+                    Side::File => self.note_candidate(correlation, key).await,
+                    Side::Request => self.candidates(key).await,
+                }
+            }
+        });
         let known: Vec<Candidates> = stream::iter(reads).buffered(CONCURRENT).try_collect().await?;
         let clue = |((correlation, key), known)| Clue { correlation, key, known };
         Ok(Clues(pairs.into_iter().zip(known).map(clue).collect()))
     }
 
-    /// Stores what isn't known yet, and returns what is to be joined: the second step. A signed file is joined if
-    /// exactly one request is left for it.
+    /// The second step: adds the ids of requests to the keys that don't have them yet, and returns the files that may be
+    /// theirs.
     ///
     /// # Errors
     /// When DynamoDB can't be written to; repeating the call is safe.
-    pub async fn note_clues(&self, clues: Clues<'_>) -> Result<Vec<Match>, LedgerError> {
-        let clues = clues.0;
-        let notes = (0..clues.len()).map(|index| self.note_candidate(&clues[index]));
+    pub async fn note_clues(&self, clues: Clues<'_>) -> Result<BTreeSet<Match>, LedgerError> {
+        let clues: Vec<_> = clues.0.into_iter().filter(|clue| clue.correlation.side == Side::Request).collect();
+        let notes = (0..clues.len()).map(|index| self.note_request(&clues[index]));
         let candidates: Vec<Candidates> = stream::iter(notes).buffered(CONCURRENT).try_collect().await?;
-        let mut requests: BTreeMap<Subject, BTreeSet<SubjectId>> = BTreeMap::new();
+        let mut matches = BTreeSet::new();
         for (clue, candidates) in clues.iter().zip(&candidates) {
-            for (file, request) in candidates.pairs() {
-                let file = Subject { id: file.clone(), ..clue.correlation.subject.clone() };
-                requests.entry(file).or_default().insert(request.clone());
-            }
+            let subject = &clue.correlation.subject;
+            let pairs = candidates.pairs().into_iter().filter(|(_, request)| **request == subject.id);
+            matches.extend(pairs.map(|(file, request)| Match {
+                request: request.clone(),
+                file: Subject { id: file.clone(), ..subject.clone() },
+            }));
         }
-        let only_one = |(file, requests): (Subject, BTreeSet<SubjectId>)| {
-            let mut requests = requests.into_iter();
-            let (Some(id), None) = (requests.next(), requests.next()) else { return None };
-            Some(Match { request: Subject { id, ..file.clone() }, file })
-        };
-        Ok(requests.into_iter().filter_map(only_one).collect())
+        Ok(matches)
     }
 
-    /// Joins what belongs together: the last step.
+    /// The last step: for each file that isn't joined, has the API queried for its request.
     ///
     /// # Errors
     /// When DynamoDB can't be read or written to; repeating the call is safe.
-    pub async fn join_all(&self, matches: &[Match]) -> Result<(), LedgerError> {
+    pub async fn query_requests(&self, matches: &BTreeSet<Match>) -> Result<(), LedgerError> {
         for Match { request, file } in matches {
-            self.join(request, file).await?;
+            self.query_request(request, file).await?;
         }
         Ok(())
     }
 
-    /// Adds a subject's id to a correlation key, unless it is there, and returns all of its ids; none once there are too
-    /// many.
-    async fn note_candidate(&self, clue: &Clue<'_>) -> Result<Candidates, LedgerError> {
-        let Clue { correlation: Correlation { subject, side, .. }, key, known } = clue;
-        let own = Candidate { id: subject.id.clone(), mark: key.mark.clone() };
-        let (name, other, ids) = match side {
-            Side::Request => (attribute::REQUESTS, "files", &known.requests),
-            Side::File => ("files", attribute::REQUESTS, &known.files),
-        };
-        if ids.contains(&own) {
+    async fn query_request(&self, request: &SubjectId, file: &Subject) -> Result<(), LedgerError> {
+        let partition = file.partition();
+        let state = self.table.get(&partition, keys::STATE).await?.unwrap_or_default();
+        if state.text(attribute::REQUEST).is_some() {
+            return Ok(());
+        }
+        self.query_again(file, request).await?;
+        if state.set_has(attribute::CANDIDATES, request.as_str()) {
+            return Ok(());
+        }
+        let update = self.table.update(&partition, keys::STATE).add(attribute::CANDIDATES, one(request.as_str()));
+        let (Updated::Done(state) | Updated::ConditionFailed(state)) =
+            update.returning(ReturnValue::AllNew).send().await?;
+        report_ambiguity(file, state.set_size(attribute::CANDIDATES));
+        Ok(())
+    }
+
+    /// Adds a request's id to a correlation key, unless it is there, and returns all of its ids.
+    async fn note_request(&self, clue: &Clue<'_>) -> Result<Candidates, LedgerError> {
+        let Clue { correlation, key, known } = clue;
+        if known.requests.contains(&own_candidate(correlation, key)) {
             return Ok(usable(known.clone()));
         }
+        self.note_candidate(correlation, key).await
+    }
+
+    /// Adds a subject's id to a correlation key, and returns all of its ids; none once there are too many.
+    async fn note_candidate(&self, correlation: &Correlation, key: &CorrelationKey) -> Result<Candidates, LedgerError> {
+        let (name, other) = match correlation.side {
+            Side::Request => (attribute::REQUESTS, "files"),
+            Side::File => ("files", attribute::REQUESTS),
+        };
         // Once it is full, nothing is written any more.
         let has_room = |name| format!("(attribute_not_exists(#{name}) OR size(#{name}) < ?)");
         let updated = self
             .table
             .update(&keys::correlation(key), keys::CORRELATION)
-            .add(name, one(candidate_text(&own)))
+            .add(name, one(candidate_text(&own_candidate(correlation, key))))
             .only_if(
                 &format!("{} AND {}", has_room(name), has_room(other)),
                 [MAX_CANDIDATES.into(), MAX_CANDIDATES.into()],
@@ -178,6 +239,7 @@ impl Ledger {
             .table
             .update(&file.partition(), keys::STATE)
             .set(attribute::REQUEST, request.id.as_str())
+            .remove(attribute::CANDIDATES)
             .remove(INDEX_PARTITION_KEY)
             .remove(INDEX_SORT_KEY)
             .returning(ReturnValue::AllNew)

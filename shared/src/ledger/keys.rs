@@ -20,8 +20,8 @@
 //! Attributes by item (index entries aside):
 //! - `STATE`: `progress`, `status`, `trust`, `occurred_at`, `time_source`, `updated_at`, `terminals` (set),
 //!   `reported:<status>#<trust>` (one for each status that was reported); the API's report: `confirmed_status`,
-//!   `confirmed_at`, `missing_status`, `missing_since`; aliases: `signed_file`, `request`, `signed_files` (set);
-//!   `forgotten_at`.
+//!   `confirmed_at`, `missing_status`, `missing_since`; aliases: `signed_file`, `request`, `signed_files` (set),
+//!   `candidates` (set); `forgotten_at`.
 //! - `ARCHIVE`: `state`, `reason`, `attempts`, `not_before`, `requested_at`, `due_since`, `settled_at`, `blocked_host`,
 //!   `second_look`, `revision`, `claim` (end of the lease), `requests` (set), `source_event`, `delivery`, `complete`,
 //!   `groups` (list), `version:<document>#<role>` (one for each current PDF), `new_pdfs`, `forgotten_at`.
@@ -105,6 +105,7 @@ pub(super) mod attribute {
     pub(in crate::ledger) const BLOCKED_HOST: &str = "blocked_host";
     pub(in crate::ledger) const BODY: &str = "body";
     pub(in crate::ledger) const BODY_KEY: &str = "body_key";
+    pub(in crate::ledger) const CANDIDATES: &str = "candidates";
     pub(in crate::ledger) const CLAIM: &str = "claim";
     pub(in crate::ledger) const COMPLETE: &str = "complete";
     pub(in crate::ledger) const CONFIRMED_AT: &str = "confirmed_at";

@@ -137,6 +137,11 @@ impl Ledger {
         if is_file {
             always = always.set(attribute::SIGNED_FILE, true);
         }
+        let candidates: Vec<String> =
+            recording.reading.candidates.get(subject).into_iter().flatten().map(ToString::to_string).collect();
+        if !candidates.is_empty() {
+            always = always.add(attribute::CANDIDATES, set(candidates.clone()));
+        }
         let mut update = always
             .clone()
             .set(attribute::PROGRESS, progress.as_str())
@@ -164,7 +169,9 @@ impl Ledger {
         };
         let are_known = terminals.iter().all(|terminal| state.set_has(attribute::TERMINALS, terminal))
             && reports.attributes().all(|(name, _)| state.attribute(name).is_some());
-        if are_known && (!is_file || state.flag(attribute::SIGNED_FILE)) {
+        let has_candidates = state.text(attribute::REQUEST).is_some()
+            || candidates.iter().all(|candidate| state.set_has(attribute::CANDIDATES, candidate));
+        if are_known && has_candidates && (!is_file || state.flag(attribute::SIGNED_FILE)) {
             return Ok(state);
         }
         // The status stays, but a second terminal kind is a conflict.

@@ -69,6 +69,10 @@ pub struct DocumentView {
     /// Whether its id may be that of a signed file whose request isn't known. Then both are listed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unjoined: bool,
+    /// The requests that it may be the signed file of, while it is `unjoined`. With more than one, the callbacks are
+    /// ambiguous, and the provider's API hasn't decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<SubjectId>,
 }
 
 /// A page of a list of documents.
@@ -265,6 +269,9 @@ fn timeline(subject: &Subject, items: &[Item]) -> Result<Option<Timeline>, Ledge
     }
     // An id with other events is a request's own, and not that of a signed file.
     document.unjoined &= events.iter().all(|event| event.kind == Kind::Completed);
+    if !document.unjoined {
+        document.candidates.clear();
+    }
     Ok(Some(Timeline { document, events, signers: Vec::new(), documents: signers::documents(items)?, pdfs }))
 }
 
@@ -331,6 +338,7 @@ fn document(
         forgotten_at: state.optional_time(attribute::FORGOTTEN_AT),
         signed_files: signers::ids(state, attribute::SIGNED_FILES)?,
         unjoined: state.flag(attribute::SIGNED_FILE) && request.is_none(),
+        candidates: signers::ids(state, attribute::CANDIDATES)?,
         request,
     })
 }

@@ -48,6 +48,16 @@ fn facts(document: &DocumentView) -> Markup {
             div { dt { "Confirmed by the service" } dd { (moment_or_dash(document.confirmed_at)) } }
             div { dt { "Events" } dd { (document.events) } }
             div { dt { "PDFs" } dd { (document.pdfs) } }
+            @if !document.candidates.is_empty() {
+                div {
+                    dt { @if document.candidates.len() > 1 { "Request: ambiguous" } @else { "Request: not confirmed" } }
+                    dd {
+                        @for id in &document.candidates {
+                            a.id href=(timeline_path(document.provider, document.kind, id)) { (id) } " "
+                        }
+                    }
+                }
+            }
         }
     }
 }

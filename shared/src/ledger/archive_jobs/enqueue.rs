@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::ArchiveState;
 use crate::{
-    domain::{Event, Kind, LedgerError, Proven, Reading, Subject},
+    domain::{Event, Kind, LedgerError, Proven, Reading, Subject, SubjectId},
     ledger::{
         Item, Ledger,
         events::FEW,
@@ -80,6 +80,15 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// Makes the job of a signed file due because of a request that it may belong to, once for each request. A file without
+    /// a job gets one with its own event, and the request is known by then.
+    pub(in crate::ledger) async fn query_again(&self, file: &Subject, request: &SubjectId) -> Result<(), LedgerError> {
+        let condition = "attribute_exists(#state) AND attribute_not_exists(#forgotten_at) \
+                         AND (attribute_not_exists(#candidates) OR NOT contains(#candidates, ?))";
+        let due = self.due_anew(file).add(attribute::CANDIDATES, one(request.as_str()));
+        due.only_if(condition, [request.as_str().into()]).was_done().await.map(drop)
     }
 
     /// Makes a job due by `due`, unless this very request already has.

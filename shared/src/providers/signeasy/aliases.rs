@@ -5,15 +5,14 @@
 //! `signed_file_id` has the same value. If it differs or is missing (versions 1 and 2), `data.id` is the request's. If the
 //! service gives both the same id, nothing has to be joined; other events under that id show it.
 //!
-//! Three things can join the two, in this order:
-//! - A recipient. `recipient_id` stands for one person in one request, so ids with the same recipient belong together,
-//!   unless the recipient's creation times differ.
+//! The API decides which request a file belongs to. The archive worker queries it. The API reports which file a request
+//! became, but not the reverse, so it is asked about the requests that share any of these with the file:
+//! - A recipient. `recipient_id` stands for one person in one request, unless the recipient's creation times differ.
 //! - `request_info`, the data that the customer sent with the request. The customer may send the same with every request,
 //!   so it counts only if recipients can't contradict, because one of the two names none.
-//! - The API, which the archive worker queries. It reports which file a request became, but not the reverse, so requests
-//!   that share any key with the file are looked up.
 //!
-//! If no request fits, or more than one, nothing is joined. Both documents stay, and the file's says `unjoined`.
+//! Neither joins the two on its own: whether a second request shares it depends on callbacks that may still arrive. Until
+//! the API has named the file, both documents stay, and the file's says `unjoined`, with the requests that fit.
 
 use aws_lc_rs::digest;
 

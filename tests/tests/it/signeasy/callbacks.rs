@@ -1,16 +1,16 @@
-//! SignEasy's callbacks: every documented body, the token, identity of events, and documents with two ids.
+//! SignEasy's callbacks: every documented body, the token, and the identity of events.
 
 use std::collections::BTreeMap;
 
 use countersign::{
     domain::{Kind, Outcome, Provider, Route, TimeSource, Trust},
-    ledger::{ArchiveState, StoredDelivery, Timeline},
+    ledger::StoredDelivery,
     replay::Replay,
     settings::SecretSource,
 };
 use end_to_end::{
     LocalStack, Stored,
-    harness::{PATH_TOKEN, deliveries},
+    harness::PATH_TOKEN,
     signeasy::{TOKEN, changed, document, sample, set_token},
 };
 use serde_json::{Value, json};
@@ -225,163 +225,4 @@ pub fn completion(file: u64, recipient: u64) -> Value {
         body["data"]["recipients"][0]["recipient_id"] = recipient.into();
         body["request_info"] = json!({"order": recipient});
     })
-}
-
-async fn ids(stack: &LocalStack) -> Vec<(String, Option<Kind>)> {
-    let page = stack.ledger().documents(None, None, None, 100).await.unwrap();
-    let mut ids: Vec<_> =
-        page.documents.into_iter().map(|document| (document.id.to_string(), document.status)).collect();
-    ids.sort();
-    ids
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_and_its_signed_file_are_joined_in_either_order() {
-    let stack = LocalStack::start_for_signeasy().await;
-    let bodies = |base: u64| {
-        let (request_id, file) = (base, base + 5);
-        [request("rs.initiated", request_id, base), request("rs.viewed", request_id, base), completion(file, base)]
-    };
-    let mut seen = Vec::new();
-    for (base, order) in [(100_u64, [0, 1, 2]), (200, [2, 1, 0]), (300, [1, 2, 0]), (400, [2, 0, 1])] {
-        let bodies = bodies(base);
-        stack.simulator.request(&base.to_string()).signed_as(&(base + 5).to_string());
-        for index in order.into_iter().chain(order) {
-            assert_eq!(stack.post_signeasy(&bodies[index]).await.status, 200);
-        }
-        let archived = [ArchiveState::Archived];
-        let of_request = stack.wait_for_archive(&document(&base.to_string()), &archived).await;
-        let of_file = stack.timeline(&document(&(base + 5).to_string())).await;
-        assert_eq!(of_request.document.signed_files, [(base + 5).to_string().as_str()]);
-        assert_eq!(of_file.document.request.as_deref(), Some(base.to_string().as_str()));
-        assert!(!of_file.document.unjoined && !of_request.document.unjoined);
-        let document = &of_request.document;
-        seen.push((
-            (document.status, document.occurred_at, document.conflict, document.events, document.pdfs),
-            (document.confirmed_at.is_some(), document.archive.as_ref().map(|archive| archive.state)),
-            of_request.events.iter().map(|event| (event.kind, event.deliveries)).collect::<Vec<_>>(),
-            of_request.pdfs.iter().map(|pdf| pdf.role).collect::<Vec<_>>(),
-            (of_file.document.status, of_file.events.len(), of_file.pdfs.len()),
-        ));
-    }
-    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:#?}");
-    let ((status, _, conflict, events, pdfs), ..) = &seen[0];
-    assert_eq!((*status, *conflict, *events, *pdfs), (Some(Kind::Completed), false, 3, 2));
-    let listed: Vec<_> = ids(&stack).await.into_iter().map(|(id, _)| id).collect();
-    assert_eq!(listed, ["100", "200", "300", "400"], "signed files aren't listed beside their requests");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn concurrent_callbacks_about_a_request_and_its_file_are_joined() {
-    let stack = LocalStack::start_for_signeasy().await;
-    for base in (1000..1100).step_by(10) {
-        let (early, late) = (request("rs.viewed", base, base), completion(base + 5, base));
-        let answers = tokio::join!(stack.post_signeasy(&early), stack.post_signeasy(&late));
-        assert_eq!((answers.0.status, answers.1.status), (200, 200));
-        let timeline = stack.timeline(&document(&base.to_string())).await;
-        assert_eq!((timeline.document.status, timeline.events.len()), (Some(Kind::Completed), 2), "{base}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn request_info_joins_documents_unless_their_recipients_differ() {
-    let stack = LocalStack::start_for_signeasy().await;
-    let without = |mut body: Value| {
-        body["data"]["recipients"] = json!([]);
-        body
-    };
-    stack.post_signeasy(&request("rs.viewed", 1, 70)).await;
-    stack.post_signeasy(&without(completion(2, 70))).await;
-    assert_eq!(stack.timeline(&document("2")).await.document.request.as_deref(), Some("1"));
-    // Equal request info on two requests with different recipients doesn't join them.
-    let mut other = completion(4, 71);
-    other["request_info"] = json!({"order": 72});
-    stack.post_signeasy(&request("rs.viewed", 3, 72)).await;
-    stack.post_signeasy(&other).await;
-    let of_file = stack.timeline(&document("4")).await;
-    assert_eq!((of_file.document.request, of_file.document.unjoined), (None, true));
-    assert_eq!(stack.timeline(&document("3")).await.document.status, Some(Kind::Viewed));
-    // Neither does the same recipient id with another time of creation.
-    let mut other_time = completion(6, 73);
-    other_time["data"]["recipients"][0]["created_time"] = json!(1_600_000_000);
-    other_time["request_info"] = Value::Null;
-    stack.post_signeasy(&request("rs.viewed", 5, 73)).await;
-    stack.post_signeasy(&other_time).await;
-    assert!(stack.timeline(&document("6")).await.document.unjoined);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_matches_two_requests_is_joined_to_neither() {
-    let stack = LocalStack::start_for_signeasy().await;
-    stack.post_signeasy(&request("rs.viewed", 1, 70)).await;
-    stack.post_signeasy(&request("rs.viewed", 2, 70)).await;
-    stack.post_signeasy(&completion(3, 70)).await;
-    let expected = [
-        ("1".to_owned(), Some(Kind::Viewed)),
-        ("2".to_owned(), Some(Kind::Viewed)),
-        ("3".to_owned(), Some(Kind::Completed)),
-    ];
-    assert_eq!(ids(&stack).await, expected);
-    assert!(stack.timeline(&document("3")).await.document.unjoined);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_api_decides_which_of_two_requests_a_file_belongs_to() {
-    let stack = LocalStack::start_for_signeasy().await;
-    stack.simulator.request("2").signed_as("3");
-    stack.post_signeasy(&request("rs.viewed", 1, 70)).await;
-    stack.post_signeasy(&request("rs.viewed", 2, 70)).await;
-    stack.post_signeasy(&completion(3, 70)).await;
-    let timeline = stack.wait_for_archive(&document("3"), &[ArchiveState::Archived]).await;
-    assert_eq!(timeline.document.request.as_deref(), Some("2"));
-    let expected = [("1".to_owned(), Some(Kind::Viewed)), ("2".to_owned(), Some(Kind::Completed))];
-    assert_eq!(ids(&stack).await, expected);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_worker_faster_than_the_callback_also_queries_the_api() {
-    let stack = LocalStack::start_for_signeasy().await;
-    stack.simulator.request("2").signed_as("3");
-    stack.post_signeasy(&request("rs.viewed", 1, 70)).await;
-    stack.post_signeasy(&request("rs.viewed", 2, 70)).await;
-    // The function has recorded the event, so that the archive job exists, but hasn't looked for the request yet.
-    let delivery = deliveries::signeasy_delivery(&stack.settings, completion(3, 70).to_string());
-    stack.ledger().accept(&delivery).await.unwrap();
-    let reading = deliveries::services().read(&delivery).unwrap();
-    stack.ledger().record(&delivery, &reading).await.unwrap();
-    let timeline = stack.wait_for_archive(&document("3"), &[ArchiveState::Archived]).await;
-    assert_eq!(timeline.document.request.as_deref(), Some("2"));
-    assert_eq!(stack.timeline(&document("2")).await.document.status, Some(Kind::Completed));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_signed_file_with_the_id_of_its_request_is_the_same_document() {
-    let stack = LocalStack::start_for_signeasy().await;
-    stack.post_signeasy(&completion(7, 70)).await;
-    assert!(stack.timeline(&document("7")).await.document.unjoined, "not known yet");
-    stack.post_signeasy(&request("rs.viewed", 7, 70)).await;
-    let document = stack.timeline(&document("7")).await.document;
-    assert_eq!((document.unjoined, document.request, document.events), (false, None, 2));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_accepted_delivery_is_recorded_and_joined_by_the_sweep() {
-    let stack = LocalStack::start_for_signeasy().await;
-    stack.post_signeasy(&request("rs.viewed", 1, 70)).await;
-    // The function stopped as soon as it had accepted the delivery.
-    let delivery = deliveries::signeasy_delivery(&stack.settings, completion(2, 70).to_string());
-    stack.ledger().accept(&delivery).await.unwrap();
-    assert_eq!(stack.timeline(&document("1")).await.document.status, Some(Kind::Viewed));
-
-    stack.sweep_an_hour_later().await;
-    let joined = stack.timeline(&document("1")).await;
-    assert_eq!((joined.document.status, joined.events.len()), (Some(Kind::Completed), 2));
-    assert_eq!(stored(&stack, delivery.id().as_str()).await.record.outcome, Outcome::Recorded);
-    // Recording it again changes nothing.
-    countersign::intake::record(&stack.ledger(), &deliveries::services(), &delivery).await.unwrap();
-    let again = stack.timeline(&document("1")).await;
-    let events = |timeline: &Timeline| -> Vec<_> {
-        timeline.events.iter().map(|event| (event.id.clone(), event.deliveries)).collect()
-    };
-    assert_eq!((events(&again), &again.document.signed_files), (events(&joined), &joined.document.signed_files));
 }

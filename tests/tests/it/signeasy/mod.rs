@@ -2,3 +2,4 @@
 
 mod archive;
 pub mod callbacks;
+mod joins;

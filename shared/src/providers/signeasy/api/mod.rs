@@ -31,8 +31,8 @@ use super::history::{Completed, Completion};
 use crate::{
     aws::Aws,
     domain::{
-        FileName, FinalDocument, Inspection, Kind, Known, LedgerError, Provider, Role, Subject, SubjectId, SubjectKind,
-        Unavailable,
+        Candidate, FileName, FinalDocument, Inspection, Kind, Known, LedgerError, Provider, Role, Subject, SubjectId,
+        SubjectKind, Unavailable,
     },
     outbound::{Client, OutboundError},
     providers::http::{ApiSecret, Failure, HttpApi},
@@ -236,7 +236,8 @@ impl Query<'_> {
         let mut looked_up = 0;
         for key in &self.completion.keys {
             let candidates = self.known.candidates(key).await.map_err(|problem| unavailable(&problem))?;
-            for request in candidates.request_ids().into_iter().filter(|request| *request != file) {
+            let own = Candidate { id: file.clone(), mark: key.mark.clone() };
+            for request in candidates.requests_of(&own).into_iter().filter(|request| *request != file) {
                 looked_up += 1;
                 if looked_up > MAX_CANDIDATES {
                     return Ok(None);
