@@ -2,8 +2,8 @@
 //! few fields (docs.signeasy.com, "webhooks" and "migrating callbacks").
 //!
 //! There is no event id and no attempt number. An event is identified by all of its content: the SHA-256 of the body with
-//! sorted keys, without whitespace and without `metadata.token`, which changes when it is rotated. A redelivery, or a
-//! reminder with the same content as the one before, is the same event.
+//! sorted keys, with the documented spelling of each field (`spelling`), without whitespace and without `metadata.token`,
+//! which changes when it is rotated. A redelivery, or a reminder with the same content as the one before, is the same event.
 //!
 //! Only `metadata.event_type` says what happened: `data.status` of a declined request was seen to be `complete`.
 
@@ -16,6 +16,7 @@ use super::{
     payload::Payload,
     proof::{self, ProofSecrets},
     settings::TokenPolicy,
+    spelling,
 };
 use crate::{
     domain::{
@@ -81,7 +82,10 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
     let mut json = Json::parse(text).ok_or_else(|| Unreadable::new("not_json", "."))?;
     json.all_mut("metadata").for_each(|metadata| metadata.remove("token"));
     let said = json.canonical();
-    let identity = Identity::content(&[&hex::encode(digest::digest(&digest::SHA256, said.as_bytes()))]);
+    // Spelled as documented; most bodies are already.
+    let spelled = spelling::normalize(&mut json).then(|| json.canonical());
+    let content = spelled.as_ref().unwrap_or(&said);
+    let identity = Identity::content(&[&hex::encode(digest::digest(&digest::SHA256, content.as_bytes()))]);
     let (occurred_at, time_source) = match payload.last_modified() {
         Some(time) => (time, TimeSource::Provider),
         None => (delivery.received_at(), TimeSource::Received),

@@ -13,6 +13,7 @@ mod lossless_json;
 mod payload;
 mod proof;
 mod settings;
+mod spelling;
 
 #[cfg(test)]
 mod tests;
