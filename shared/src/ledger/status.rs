@@ -7,6 +7,10 @@
 //! `progress` depends on the event alone, so the status can be written before, after or together with the event. That is
 //! why the time of arrival doesn't count if a redelivery of the same event would have another one.
 //!
+//! A time without a zone counts as it was written, read as UTC, even beside a time with a zone or from the API. This can't
+//! change a status, because ranks are unique: it decides only which of several events of the same status gives that
+//! status's time and trust, the same one in any order of arrival.
+//!
 //! Beside the greatest, every status that was reported is remembered, once for each trust. So the publisher finds out about
 //! a status that never became the subject's, because a greater one was recorded before or by the same write.
 

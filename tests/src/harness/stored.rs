@@ -1,7 +1,10 @@
 //! What is in table and bucket.
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE},
+};
 use bytes::Bytes;
 use countersign::{
     aws::Aws,
@@ -11,7 +14,7 @@ use countersign::{
 };
 use countersign_cli::stack::{BUCKET, STORAGE, Stack, TABLE, TEMPORARY_BUCKET};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 
 use super::{Embedded, deliveries::services};
 
@@ -146,9 +149,10 @@ pub trait Stored {
         found
     }
 
-    /// Whether a text is stored anywhere, as it is, percent-encoded or in base64.
-    async fn finds(&self, text: &str) -> bool {
-        occurs(&self.everything().await, text)
+    /// Those of these texts that are stored anywhere, as they are, percent-encoded or in base64 or base64url.
+    async fn stored_of(&self, texts: &[&'static str]) -> Vec<&'static str> {
+        let all = self.everything().await;
+        texts.iter().copied().filter(|text| occurs(&all, text)).collect()
     }
 
     /// Writes an object.
@@ -163,16 +167,20 @@ pub trait Stored {
     }
 }
 
-/// Whether a text contains another one, as it is, percent-encoded or in base64.
+/// Whether a text contains another one, as it is, percent-encoded or in base64 or base64url.
 fn occurs(all: &str, text: &str) -> bool {
     // The text may begin at any of three positions in a group of base64. Characters at its ends also depend on the bytes
     // around it.
-    let in_base64 = [(0, 0), (1, 2), (2, 3)].map(|(before, mixed)| {
-        let encoded = BASE64_STANDARD.encode([&vec![b' '; before], text.as_bytes()].concat());
-        encoded[mixed..encoded.trim_end_matches('=').len() - 1].to_owned()
+    let mut in_base64 = [BASE64_STANDARD, BASE64_URL_SAFE].into_iter().flat_map(|engine| {
+        [(0, 0), (1, 2), (2, 3)].map(|(before, mixed)| {
+            let encoded = engine.encode([&vec![b' '; before], text.as_bytes()].concat());
+            encoded[mixed..encoded.trim_end_matches('=').len() - 1].to_owned()
+        })
     });
-    let in_url = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    in_base64.into_iter().chain([text.to_owned(), in_url]).any(|text| all.contains(&text))
+    // Which characters are percent-encoded, and whether in capitals, depends on the encoder.
+    all.contains(text)
+        || percent_decode_str(all).decode_utf8_lossy().contains(text)
+        || in_base64.any(|encoded| all.contains(&encoded))
 }
 
 /// Appends the bytes within a value.
@@ -206,10 +214,22 @@ mod tests {
     #[test]
     fn a_text_is_found_in_every_encoding_and_position() {
         let text = "bob.private@example.com";
-        assert!(occurs("bob.private@example.com", text) && occurs("%20bob%2Eprivate%40example%2Ecom", text));
-        for (before, after) in [("", ""), ("a", ""), ("ab", "c"), ("abc", "de")] {
-            assert!(occurs(&BASE64_STANDARD.encode(format!("{before}{text}{after}")), text), "{before} {after}");
+        for stored in
+            [text, "%20bob%2Eprivate%40example%2Ecom", "bob%2eprivate%40example.com", "bob.private%40example.com"]
+        {
+            assert!(occurs(stored, text), "{stored}");
         }
-        assert!(!occurs(&BASE64_STANDARD.encode("rob.private@example.com"), text));
+        // In base64 it has the characters that differ in base64url.
+        let with_symbols = "??>~bob>>~private??";
+        assert_ne!(BASE64_STANDARD.encode(with_symbols), BASE64_URL_SAFE.encode(with_symbols));
+        for engine in [BASE64_STANDARD, BASE64_URL_SAFE] {
+            for (before, after) in [("", ""), ("a", ""), ("ab", "c"), ("abc", "de")] {
+                for text in [text, with_symbols] {
+                    let stored = engine.encode(format!("{before}{text}{after}"));
+                    assert!(occurs(&stored, text), "{before} {text} {after}");
+                }
+            }
+            assert!(!occurs(&engine.encode("rob.private@example.com"), text));
+        }
     }
 }

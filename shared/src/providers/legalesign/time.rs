@@ -1,5 +1,5 @@
-//! Parses the times in a batch and of the API. The documentation says "ISO format": `2018-03-20T07:09:52` in the samples, and the
-//! pattern `YYYY-mm-ddTH:M:S`, which allows parts without a leading zero. The samples have no zone, and none is
+//! Parses the times in a batch and of the API. The documentation says "ISO format": `2018-03-20T07:09:52` in the samples,
+//! and the pattern `YYYY-mm-ddTH:M:S`, which allows parts without a leading zero. The samples have no zone, and none is
 //! documented, so a setting names it.
 
 use jiff::{

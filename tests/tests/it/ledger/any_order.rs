@@ -2,14 +2,15 @@
 //! statuses, archive jobs and published events are those of an oracle that doesn't know the order.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::LazyLock,
     time::Duration,
 };
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use countersign::{
     domain::{Event, Identity, Kind, Proven, Provider, Reading, Route, Subject, SubjectKind, TimeSource, Trust},
-    ledger::{ArchiveState, DocumentView, Ledger},
+    ledger::{ArchiveState, DocumentView, Item, Ledger, PARTITION_KEY, SORT_KEY},
     publish::{DetailType, PublishedEvent},
 };
 use end_to_end::{
@@ -42,6 +43,15 @@ struct Fact {
     subject: usize,
     kind: Kind,
     second: i64,
+    /// Whether the service writes that time without a zone, by a clock that is an hour ahead of UTC.
+    local: bool,
+}
+
+impl Fact {
+    /// The second that counts: the one that the service wrote.
+    fn written(self) -> i64 {
+        self.second + if self.local { 3_600 } else { 0 }
+    }
 }
 
 /// A delivery: whether it is signed, and the facts that it reports, some perhaps several times.
@@ -55,8 +65,8 @@ struct Report {
 type Moment = Vec<(Index, Option<u64>)>;
 
 fn facts() -> impl Strategy<Value = Vec<Fact>> {
-    let fact = (0..4_usize, 0..Kind::ALL.len(), 0..4_i64);
-    vec(fact.prop_map(|(subject, kind, second)| Fact { subject, kind: Kind::ALL[kind], second }), 1..24)
+    let fact = (0..4_usize, 0..Kind::ALL.len(), 0..4_i64, any::<bool>());
+    vec(fact.prop_map(|(subject, kind, second, local)| Fact { subject, kind: Kind::ALL[kind], second, local }), 1..24)
 }
 
 fn reports() -> impl Strategy<Value = Vec<Report>> {
@@ -93,8 +103,8 @@ fn event(subjects: &[Subject], number: usize, fact: Fact, position: usize) -> Ev
         value: None,
         kind: fact.kind,
         occurred_at: at(fact.second),
-        time_source: TimeSource::Provider,
-        local_time: None,
+        time_source: if fact.local { TimeSource::ProviderLocal } else { TimeSource::Provider },
+        local_time: fact.local.then(|| at(fact.written())),
         position: u32::try_from(position).unwrap(),
         payload: format!(r#"{{"fact": {number}}}"#).into(),
     }
@@ -127,7 +137,7 @@ fn expected(subject: usize, kind: SubjectKind, facts: &[Fact], reports: &[Report
         }
     }
     let all = || events.keys().map(|(fact, trust)| (facts[*fact], *trust));
-    let last = all().max_by_key(|(fact, trust)| (fact.kind.rank().map_or(-1, i32::from), fact.second, *trust))?;
+    let last = all().max_by_key(|(fact, trust)| (fact.kind.rank().map_or(-1, i32::from), fact.written(), *trust))?;
     let is_status = last.0.kind.rank().is_some();
     let terminal: BTreeSet<Kind> = all().map(|(fact, _)| fact.kind).filter(|kind| kind.is_terminal()).collect();
     let completed = all().filter(|(fact, _)| fact.kind == Kind::Completed).count();
@@ -269,7 +279,10 @@ async fn a_large_batch_sent_twice_split_and_concurrently_is_recorded_once() {
     let functions = DirectFunctions::start().await;
     let ledger = functions.ledger();
     let subjects = subjects(0);
-    let fact = |number: usize| Fact { subject: number % 4, kind: Kind::ALL[number % 11], second: number as i64 };
+    let fact = |number: usize| {
+        let (kind, second) = (Kind::ALL[number % 11], number as i64);
+        Fact { subject: number % 4, kind, second, local: false }
+    };
     let reading = |numbers: std::ops::Range<usize>| {
         let events = numbers.enumerate().map(|(position, number)| event(&subjects, number, fact(number), position));
         Reading::from(events.collect::<Vec<_>>())
@@ -295,5 +308,34 @@ async fn a_large_batch_sent_twice_split_and_concurrently_is_recorded_once() {
             (expected.status, expected.occurred_at, expected.trust, expected.conflict, expected.requests, published)
         };
         assert_eq!(without_counts(before), without_counts(&after));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_without_a_zone_gives_the_same_status_and_time_in_any_order() {
+    let functions = DirectFunctions::start().await;
+    let ledger = functions.ledger();
+    let fact = |kind, second, local| Fact { subject: 0, kind, second, local };
+    // Written as half an hour later than the time with a zone, though it is half an hour earlier.
+    let sent = [fact(Kind::Sent, 1_800, false), fact(Kind::Sent, 0, true)];
+    let viewed = fact(Kind::Viewed, -7_200, false);
+    for (case, order) in [[0, 1], [1, 0]].into_iter().enumerate() {
+        let subjects = subjects(1_000 + case as u64);
+        let record_fact = async |number: usize, fact: Fact| {
+            let reading = Reading::from(vec![event(&subjects, number, fact, 0)]);
+            record(&ledger, &deliveries::signed_delivery(), &reading, None).await;
+            // Timelines and lists would correct a wrong one from the events.
+            let items: Vec<_> = functions.items().await.into_iter().map(Item::into_attributes).collect();
+            let text = |item: &HashMap<String, AttributeValue>, name: &str| item[name].as_s().unwrap().clone();
+            let is_state = |item: &&HashMap<_, _>| {
+                text(item, PARTITION_KEY) == subjects[0].partition() && text(item, SORT_KEY) == "STATE"
+            };
+            let state = items.iter().find(is_state).expect("a status");
+            (text(state, "status"), text(state, "occurred_at").parse().unwrap())
+        };
+        record_fact(order[0], sent[order[0]]).await;
+        let after_both = record_fact(order[1], sent[order[1]]).await;
+        assert_eq!(after_both, ("sent".to_owned(), at(0)), "{order:?}");
+        assert_eq!(record_fact(2, viewed).await, ("viewed".to_owned(), at(-7_200)), "{order:?}");
     }
 }

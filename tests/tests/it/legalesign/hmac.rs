@@ -71,7 +71,7 @@ async fn a_webhook_with_a_valid_hmac_has_the_trust_hmac_and_one_with_a_wrong_hma
     trusts.sort_unstable();
     assert_eq!(trusts, ["hmac", "token"]);
     assert_eq!(stack.timeline(&document("old")).await.document.trust, Some(Trust::Hmac));
-    assert!(!stack.finds(NEW).await);
+    assert_eq!(stack.stored_of(&[NEW]).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
