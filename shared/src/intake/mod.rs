@@ -30,6 +30,7 @@ use tokio::time::{Instant, timeout_at};
 pub use answer::{ANSWER, Answer, Verdict};
 pub use receiver::Receiver;
 pub use record::record;
+pub use subscription::{OTHER_ENTITY, UNKNOWN_SUBSCRIPTION};
 
 use crate::domain::LedgerError;
 

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The note on events whose subscription isn't known, or isn't named.
-pub const UNKNOWN: &str = "unknown_subscription";
+pub const UNKNOWN_SUBSCRIPTION: &str = "unknown_subscription";
 
 /// The note on events whose subscription watches another subject.
 pub const OTHER_ENTITY: &str = "subscription_of_another_entity";
@@ -39,9 +39,9 @@ pub(super) async fn check(
         // A pack's webhook may report on the documents in it, under keys of their own: that isn't documented.
         Some(_) => OTHER_ENTITY,
         None if policy == SubscriptionPolicy::SetAside => {
-            return Ok(Err(Unreadable::new(UNKNOWN, subscription.field)));
+            return Ok(Err(Unreadable::new(UNKNOWN_SUBSCRIPTION, subscription.field)));
         }
-        None => UNKNOWN,
+        None => UNKNOWN_SUBSCRIPTION,
     };
     tracing::warn!(event = note, delivery = %delivery.id(), %provider);
     Ok(Ok(Some(note)))

@@ -33,7 +33,7 @@ const MAX_REMEMBERED_DELIVERIES: usize = 1_000;
 const MAX_PAYLOAD: usize = 384;
 
 /// The note on an event that is said to have happened after it was received.
-const TIME_AFTER_RECEIPT: &str = "time_after_receipt";
+pub const TIME_AFTER_RECEIPT: &str = "time_after_receipt";
 
 /// The number of new and of known events in a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -38,7 +38,7 @@ pub use deliveries::{DeliveryRecord, Finished, StoredDelivery};
 pub use delivery_lists::{DeliveryFilter, DeliveryPage};
 pub use erasure::{Erased, FORGOTTEN, Forgetting};
 pub use event_view::{EventView, SubjectView};
-pub use events::{FEW, Recorded};
+pub use events::{FEW, Recorded, TIME_AFTER_RECEIPT};
 pub use keys::{EXPIRES_AT, INDEX, INDEX_PARTITION_KEY, INDEX_SORT_KEY, PARTITION_KEY, SORT_KEY};
 pub use pdfs::{HashedBytes, Member, Pdf};
 pub use quarantine::{QUARANTINED_FOR, QuarantineRecord, Quarantined, RejectedEntry};

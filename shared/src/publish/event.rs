@@ -206,7 +206,8 @@ pub struct Detail {
     /// When the service's API last confirmed `status`.
     pub confirmed_at: Option<Timestamp>,
     /// When the status was reached, for the types that name a status: the service's time, or the time of arrival if the
-    /// service gives none.
+    /// service gives none. A time without a zone is read in that of a setting, or as UTC, so it may be later than
+    /// `recorded_at`.
     pub occurred_at: Option<Timestamp>,
     /// When Countersign recorded it, in whole seconds.
     pub recorded_at: Timestamp,

@@ -2,7 +2,8 @@
 
 use countersign::{
     domain::{Chain, Subject, SubjectKind, TimeSource},
-    ledger::{ArchiveView, DocumentView, EventView, Pdf, SignerView, Timeline},
+    intake::{OTHER_ENTITY, UNKNOWN_SUBSCRIPTION},
+    ledger::{ArchiveView, DocumentView, EventView, Pdf, SignerView, TIME_AFTER_RECEIPT, Timeline},
     timeline::timeline,
 };
 use maud::{Markup, html};
@@ -213,6 +214,16 @@ const fn time_source(source: TimeSource) -> &'static str {
     }
 }
 
+/// An event's note in words; `None` for one of another version of Countersign, of which only the code can be shown.
+fn note(code: &str) -> Option<&'static str> {
+    match code {
+        TIME_AFTER_RECEIPT => Some("the time is later than the receipt, so its zone or a clock is wrong"),
+        UNKNOWN_SUBSCRIPTION => Some("the callback names no webhook, or one that isn’t known"),
+        OTHER_ENTITY => Some("the callback’s webhook watches another document"),
+        _ => None,
+    }
+}
+
 fn events(events: &[EventView]) -> Markup {
     html! {
         section id="events-part" aria-labelledby="events" {
@@ -234,6 +245,9 @@ fn events(events: &[EventView]) -> Markup {
                             @if let Some(delivery) = &event.delivery {
                                 ", first in " a.id href=(format!("/deliveries/{delivery}")) { (delivery) }
                             }
+                        }
+                        @if let Some(code) = &event.note {
+                            div.how { "note: " @if let Some(text) = note(code) { (text) " " } code { (code) } }
                         }
                         @if !event.payload.is_null() {
                             details { summary { "Payload" } pre tabindex="0" { bdi { (format!("{:#}", event.payload)) } } }

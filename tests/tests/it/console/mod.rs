@@ -3,6 +3,7 @@
 mod events;
 mod quarantine;
 mod signatures;
+mod timeline;
 
 use countersign::{
     domain::{Outcome, Provider, Route},
