@@ -5,6 +5,7 @@
 
 use std::{io::Cursor, sync::LazyLock};
 
+use aws_lc_rs::hmac;
 use bytes::Bytes;
 use countersign::{
     archive,
@@ -27,13 +28,15 @@ use countersign::{
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
 use jiff::{Timestamp, tz::TimeZone};
+use serde_json::Value;
 use url::Url;
 
 const TOKEN: &str = "a-path-token-for-fuzzing";
 const SENT: &str = "a-body-token-for-fuzzing";
 
 /// Every target, by the name of its folder in the corpus.
-pub const ALL: [(&str, fn(&[u8])); 12] = [
+pub const ALL: [(&str, fn(&[u8])); 13] = [
+    ("dropbox_sign", dropbox_sign),
     ("legalesign_batch", legalesign_batch),
     ("legalesign_realtime", legalesign_realtime),
     ("quicklysign", quicklysign),
@@ -58,7 +61,7 @@ fn line_and_rest(data: &[u8]) -> (&[u8], &[u8]) {
 
 /// The services with the secrets of the targets.
 static SERVICES: LazyLock<Services> = LazyLock::new(|| {
-    let tokens = serde_json::json!({"url_tokens": [TOKEN], "tokens": [SENT]}).to_string();
+    let tokens = serde_json::json!({"url_tokens": [TOKEN], "tokens": [SENT], "api_keys": [SENT]}).to_string();
     let mut settings = providers::unset_settings();
     for provider in Provider::ALL {
         settings.set_proof(provider, SecretSource::Inline(tokens.clone().into()));
@@ -132,6 +135,28 @@ pub fn legalesign_realtime(data: &[u8]) {
 /// QuicklySign's callbacks: the input is the body.
 pub fn quicklysign(data: &[u8]) {
     read_unsigned(Route::Quicklysign, b"application/json", None, data);
+}
+
+/// Dropbox Sign's callbacks: the input is the field `json`, in which `@hash@` stands for the hash of its time and type, if
+/// it has them. Whatever else it is, a callback with a wrong hash isn't proven.
+pub fn dropbox_sign(data: &[u8]) {
+    let send = |json: &[u8]| {
+        let body = [b"--x\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n", json, b"\r\n--x--\r\n"].concat();
+        verify(Route::DropboxSign, b"multipart/form-data; boundary=x", None, &body)
+    };
+    let event = serde_json::from_slice::<Value>(data).unwrap_or_default()["event"].take();
+    let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    let hash = hmac::sign(
+        &hmac::Key::new(hmac::HMAC_SHA256, SENT.as_bytes()),
+        (text("event_time") + &text("event_type")).as_bytes(),
+    );
+    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hashed = String::from_utf8_lossy(data).replace("@hash@", &hash);
+    if let Ok(delivery) = send(hashed.as_bytes()) {
+        assert_eq!(delivery.trust(), Trust::EventHash);
+        read(delivery.trust(), || SERVICES.read(&delivery));
+    }
+    assert!(send(data).is_err() || text("event_hash") == hash, "a wrong hash proves nothing");
 }
 
 /// SignEasy's callbacks: the input is the body. Whether it is accepted or quarantined, it must not contain a token any more

@@ -34,12 +34,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MINISTACK = "ministack[full]==1.5.33"
 STACK = "countersign-mini"
 ROUTES = {
+    "DropboxSignCallback": "/callbacks/dropbox-sign/{token}",
     "V1Batch": "/callbacks/legalesign/batch/{token}",
     "V1Realtime": "/callbacks/legalesign/realtime/{token}",
     "QuicklysignCallback": "/callbacks/quicklysign/{token}",
     "SigneasyCallback": "/callbacks/signeasy/{token}",
 }
 CALLBACKS = {
+    "DropboxSignCallback": ["dropbox-sign", "signature_request_all_signed", "--id", "a-request"],
     "V1Batch": ["legalesign", "batch", "--id", "a-batch"],
     "V1Realtime": ["legalesign", "signed", "--id", "a-document"],
     "QuicklysignCallback": ["quicklysign", "final_document_generated", "--id", "a-pack"],
@@ -135,6 +137,7 @@ def services(cleanup, countersign, data):
 def deploy(builds):
     architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
     parameters = [f"Architecture={architecture}", "DeletionProtection=false", "ObjectLockMode=none"]
+    parameters.append("Providers=dropbox-sign,legalesign,quicklysign,signeasy")
     template = yaml_parse((builds / "template.yaml").read_text())
     resources = {name: value for name, value in template["Resources"].items() if value["Type"] not in UNKNOWN}
     for block in [template["Globals"]["Function"], *(value["Properties"] for value in resources.values())]:
@@ -154,10 +157,10 @@ def deploy(builds):
 
 def fill_in_secrets(data, outputs):
     manager, tokens = boto3.client("secretsmanager"), {}
-    for provider in ("legalesign", "quicklysign", "signeasy"):
+    for provider in ("dropbox-sign", "legalesign", "quicklysign", "signeasy"):
         secrets = json.loads((data / f"secrets/{provider}.json").read_text())
         for kind in ("proof", "api"):
-            secret = outputs[f"{provider.title()}{kind.title()}Secret"]
+            secret = outputs[f"{provider.title().replace('-', '')}{kind.title()}Secret"]
             manager.put_secret_value(SecretId=secret, SecretString=json.dumps(secrets[kind]))
         tokens[provider] = secrets["proof"]["url_tokens"][0]
     return tokens

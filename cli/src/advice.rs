@@ -34,6 +34,10 @@ pub fn next_step(record: &QuarantineRecord) -> &'static str {
             "If the webhook's token was changed at the service, add it to `tokens` in its proof secret, then replay it. If \
              it wasn't, an attacker knows the URL: change the path token."
         }
+        (_, "event_hash_wrong") => {
+            "If the account has a new API key, add it to `api_keys` in its proof secret, then replay it. If it doesn't, \
+             something changed the body in transit, or an attacker knows the URL: change the path token."
+        }
         (_, "token_missing") => {
             "Set a token for the webhook at the service. To accept callbacks without one, set SIGNEASY_TOKEN=if_present, \
              then replay it."
@@ -73,6 +77,7 @@ mod tests {
         for (reason, cause, word) in [
             ("unproven", "signature_mismatch", "certificates"),
             ("unproven", "token_wrong", "tokens"),
+            ("unproven", "event_hash_wrong", "api_keys"),
             ("unproven", "something_new", "replay"),
             ("not_configured", "no certificate is configured", "proof secret"),
         ] {

@@ -1,6 +1,7 @@
 //! The harness of the end-to-end tests. [`harness`] says which of its entry points to take; the other modules are tools.
 
 pub mod browser;
+pub mod dropbox_sign;
 pub mod harness;
 pub mod legalesign;
 pub mod quicklysign;

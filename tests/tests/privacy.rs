@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use countersign::{
     domain::{Kind, Provider, SubjectId},
     forget::forget,
+    form::Form,
     publish::DetailType,
     replay::{Replay, Selection},
     telemetry::JsonLines,
@@ -100,7 +101,15 @@ impl Forbidden {
             match (name.as_str(), value) {
                 ("token", Value::String(token)) => self.add(token, "a token"),
                 (
-                    "email" | "event_user" | "firstname" | "lastname" | "first_name" | "last_name",
+                    "email"
+                    | "event_user"
+                    | "firstname"
+                    | "lastname"
+                    | "first_name"
+                    | "last_name"
+                    | "signer_name"
+                    | "signer_email_address"
+                    | "requester_email_address",
                     Value::String(who),
                 ) => {
                     self.add(who, "a person");
@@ -187,6 +196,12 @@ async fn secrets_are_never_written_and_logs_and_answers_contain_no_personal_data
                 forbidden.add(&form.1, "a signature");
             }
             forbidden.payload(&serde_json::from_str(&form.1).unwrap_or_default());
+        }
+        let content_type = event["headers"]["content-type"].as_str();
+        if let Ok(form) = Form::read(content_type, &body.clone().into())
+            && let Ok(field) = form.one("json")
+        {
+            forbidden.payload(&serde_json::from_slice(field).unwrap_or_default());
         }
         forbidden.payload(&serde_json::from_slice(&body).unwrap_or_default());
         let headers: Vec<(&str, &str)> = event["headers"]

@@ -54,7 +54,7 @@ pub enum CallbackError {
         known: String,
     },
     /// The service's secret has no key for it.
-    #[error("a batch must be signed, and only a stack with throw-away secrets has a key for that")]
+    #[error("this callback must be signed, and these secrets have no key for that")]
     NoSigningKey,
     /// The callback can't be signed.
     #[error(transparent)]

@@ -34,6 +34,7 @@ pub(super) struct Reply {
 impl Server {
     pub async fn start() -> Self {
         let credentials = Credentials::new([
+            (Provider::DropboxSign, json!({ "api_key": "sign-s3cret" })),
             (Provider::Legalesign, json!({ "username": "user", "secret": "s3cret" })),
             (Provider::Quicklysign, json!({ "client_id": "id", "client_secret": "client-s3cret", "api_key": "key" })),
             (Provider::Signeasy, json!({ "access_token": "bearer-s3cret" })),

@@ -9,7 +9,7 @@
 //! Without a script, every well-formed id is known: it is a finished document, pack or request, whose names, parties
 //! and number of documents follow from a hash of the id ([`facts`]). Nothing needs to be stored, so an id gives the
 //! same data after a restart. A test can script single subjects ([`Simulator::pack`], [`Simulator::document`],
-//! [`Simulator::request`], see [`Script`]) or the next requests ([`Simulator::fail_next`]), and read the requests
+//! [`Simulator::request`], [`Simulator::signature_request`], see [`Script`]) or the next requests ([`Simulator::fail_next`]), and read the requests
 //! afterwards ([`Simulator::requests`]).
 //!
 //! Comments state the source of each fact about a service: **confirmed** is the vendor's page, its specification or a
@@ -38,6 +38,7 @@ pub mod callbacks;
 mod credentials;
 mod demo;
 mod download;
+pub mod dropbox_sign;
 pub mod facts;
 pub mod legalesign;
 mod paper;
@@ -60,7 +61,7 @@ use state::State;
 
 /// Every simulated service, in the order of [`Provider::ALL`]. This is the only list of them.
 pub const SERVICES: [&dyn SimulatedService; Provider::ALL.len()] =
-    [&legalesign::Legalesign, &quicklysign::Quicklysign, &signeasy::Signeasy];
+    [&dropbox_sign::DropboxSign, &legalesign::Legalesign, &quicklysign::Quicklysign, &signeasy::Signeasy];
 
 /// One simulated service.
 #[must_use]

@@ -6,6 +6,8 @@ use http::{Request, Response};
 
 /// The functions of a stack, initialized.
 pub struct Functions {
+    /// `dropbox-sign-callback`
+    pub dropbox_sign_callback: dropbox_sign_callback::Function,
     /// `v1-batch`
     pub v1_batch: v1_batch::Function,
     /// `v1-realtime`
@@ -27,6 +29,7 @@ impl Functions {
     pub async fn start(settings: &Settings, aws: &Aws, eventbridge: aws_sdk_eventbridge::Client) -> Self {
         let settings = || Ok(settings.clone());
         Self {
+            dropbox_sign_callback: dropbox_sign_callback::Function::start(settings(), aws).await,
             v1_batch: v1_batch::Function::start(settings(), aws).await,
             v1_realtime: v1_realtime::Function::start(settings(), aws).await,
             quicklysign_callback: quicklysign_callback::Function::start(settings(), aws).await,
@@ -40,6 +43,7 @@ impl Functions {
     /// Calls the function of a route.
     pub async fn call(&self, route: Route, request: Request<Bytes>) -> Response<String> {
         match route {
+            Route::DropboxSign => self.dropbox_sign_callback.handle(request).await,
             Route::LegalesignBatch => self.v1_batch.handle(request).await,
             Route::LegalesignRealtime => self.v1_realtime.handle(request).await,
             Route::Quicklysign => self.quicklysign_callback.handle(request).await,

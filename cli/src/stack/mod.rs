@@ -1,4 +1,4 @@
-//! The local stack: AWS and the three services as far as Countersign needs them, in one process on loopback.
+//! The local stack: AWS and the four services as far as Countersign needs them, in one process on loopback.
 //!
 //! The functions' own code runs behind a gateway that builds real API Gateway events, and uses an embedded DynamoDB and S3
 //! through the real AWS SDK. A pipe reads the table's stream and fills the queue of `final-document`; schedules call

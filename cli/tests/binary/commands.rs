@@ -99,7 +99,7 @@ fn the_default_output_is_tables() {
         reconciled.starts_with("deliveries: 0 recorded, 0 still unfinished; archive jobs: 0 made due\n"),
         "{reconciled}"
     );
-    for word in ["missed", "legalesign", "quicklysign", "signeasy"] {
+    for word in ["missed", "dropbox-sign", "legalesign", "quicklysign", "signeasy"] {
         assert!(reconciled.contains(word), "{word} is missing:\n{reconciled}");
     }
 }
@@ -181,7 +181,7 @@ fn an_archive_job_is_listed_and_retried() {
     let swept = data.json(&["reconcile"]);
     assert_keys(&swept, &["recorded", "taken_in", "still_unfinished", "made_due", "oldest_due_seconds", "queried"]);
     assert_eq!((&swept["recorded"], &swept["made_due"]), (&json!(0), &json!(0)));
-    for service in ["legalesign", "quicklysign", "signeasy"] {
+    for service in ["dropbox-sign", "legalesign", "quicklysign", "signeasy"] {
         assert_keys(&swept["queried"][service], &["queried", "recorded", "missed", "maybe_late", "stopped"]);
     }
 }

@@ -30,7 +30,7 @@ fn it_prints_one_line_when_ready_and_ends_on_sigterm_and_sigint() {
         // Every part is ready: an immediate callback is recorded, and its PDFs are archived.
         serve.quicklysign("final_document_generated", "at-once");
         data.archived("at-once");
-        for route in ["legalesign/batch", "legalesign/realtime", "quicklysign", "signeasy"] {
+        for route in ["dropbox-sign", "legalesign/batch", "legalesign/realtime", "quicklysign", "signeasy"] {
             serve.callback_url(&format!("/callbacks/{route}"));
         }
         assert_eq!(serve.signal(signal), (Some(0), String::new()), "{signal}");
@@ -135,6 +135,7 @@ fn containers_reach_the_services_and_not_the_gateway() {
     let simulator = variables["LEGALESIGN_API_URL"].strip_suffix("/legalesign/api/v1").unwrap();
     assert_eq!(variables["QUICKLYSIGN_API_URL"], format!("{simulator}/quicklysign"));
     assert_eq!(variables["SIGNEASY_API_URL"], format!("{simulator}/signeasy"));
+    assert_eq!(variables["DROPBOX_SIGN_API_URL"], format!("{simulator}/dropbox-sign/v3"));
     let aws =
         ["DYNAMODB", "S3", "EVENTBRIDGE"].map(|service| variables[&format!("AWS_ENDPOINT_URL_{service}")].as_str());
     for url in aws.into_iter().chain([simulator]) {
@@ -168,6 +169,9 @@ fn the_environment_of_containers_has_the_throw_away_secrets_and_what_proves_the_
         "AWS_ENDPOINT_URL_EVENTBRIDGE",
         "AWS_ENDPOINT_URL_S3",
         "AWS_S3_FORCE_PATH_STYLE",
+        "DROPBOX_SIGN_API",
+        "DROPBOX_SIGN_API_URL",
+        "DROPBOX_SIGN_PROOF",
         "EVENT_BUS",
         "LEGALESIGN_API",
         "LEGALESIGN_API_URL",
@@ -193,13 +197,14 @@ fn the_environment_of_containers_has_the_throw_away_secrets_and_what_proves_the_
     }
     let secret = |name: &str| -> Value { serde_json::from_str(&variables[name]).unwrap() };
     for (provider, lists) in [
-        ("legalesign", &["url_tokens", "certificates"][..]),
+        ("dropbox-sign", &["url_tokens", "api_keys"][..]),
+        ("legalesign", &["url_tokens", "certificates"]),
         ("quicklysign", &["url_tokens"]),
         ("signeasy", &["url_tokens", "tokens"]),
     ] {
         let file = fs::read_to_string(data.file(&format!("secrets/{provider}.json"))).unwrap();
         let own: Value = serde_json::from_str(&file).unwrap();
-        let name = provider.to_uppercase();
+        let name = provider.to_uppercase().replace('-', "_");
         assert_eq!(secret(&format!("{name}_API")), own["api"]);
         let proof = secret(&format!("{name}_PROOF"));
         for list in lists {

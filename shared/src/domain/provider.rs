@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// A service that sends callbacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Provider {
+    /// <https://sign.dropbox.com>, once HelloSign
+    DropboxSign,
     /// <https://legalesign.com>
     Legalesign,
     /// <https://quicklysign.com>
@@ -18,12 +20,13 @@ pub enum Provider {
 
 impl Provider {
     /// Every service, in alphabetical order.
-    pub const ALL: [Self; 3] = [Self::Legalesign, Self::Quicklysign, Self::Signeasy];
+    pub const ALL: [Self; 4] = [Self::DropboxSign, Self::Legalesign, Self::Quicklysign, Self::Signeasy];
 
     /// The name in keys, routes and answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::DropboxSign => "dropbox-sign",
             Self::Legalesign => "legalesign",
             Self::Quicklysign => "quicklysign",
             Self::Signeasy => "signeasy",
@@ -34,17 +37,18 @@ impl Provider {
     #[must_use]
     pub const fn display_name(self) -> &'static str {
         match self {
+            Self::DropboxSign => "Dropbox Sign",
             Self::Legalesign => "Legalesign",
             Self::Quicklysign => "QuicklySign",
             Self::Signeasy => "SignEasy",
         }
     }
 
-    /// The name of one of its environment variables: its name in upper case before `suffix`, such as
-    /// `LEGALESIGN_API_URL` for `API_URL`.
+    /// The name of one of its environment variables: its name in upper case, with underscores, before `suffix`, such as
+    /// `DROPBOX_SIGN_API_URL` for `API_URL`.
     #[must_use]
     pub fn variable(self, suffix: &str) -> String {
-        format!("{}_{suffix}", self.as_str().to_ascii_uppercase())
+        format!("{}_{suffix}", self.as_str().to_ascii_uppercase().replace('-', "_"))
     }
 }
 
@@ -70,6 +74,8 @@ impl FromStr for Provider {
 /// The path that a callback is posted to. It decides which proof and which parser a delivery needs, also at a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
+    /// Dropbox Sign.
+    DropboxSign,
     /// Legalesign: everything that changed in the last six minutes.
     LegalesignBatch,
     /// Legalesign: one document changed.
@@ -82,12 +88,14 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 4] = [Self::LegalesignBatch, Self::LegalesignRealtime, Self::Quicklysign, Self::Signeasy];
+    pub const ALL: [Self; 5] =
+        [Self::DropboxSign, Self::LegalesignBatch, Self::LegalesignRealtime, Self::Quicklysign, Self::Signeasy];
 
     /// The path as API Gateway's routes spell it; `{token}` stands for the path token.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
+            Self::DropboxSign => "/callbacks/dropbox-sign/{token}",
             Self::LegalesignBatch => "/callbacks/legalesign/batch/{token}",
             Self::LegalesignRealtime => "/callbacks/legalesign/realtime/{token}",
             Self::Quicklysign => "/callbacks/quicklysign/{token}",
@@ -119,6 +127,7 @@ impl Route {
     #[must_use]
     pub const fn provider(self) -> Provider {
         match self {
+            Self::DropboxSign => Provider::DropboxSign,
             Self::LegalesignBatch | Self::LegalesignRealtime => Provider::Legalesign,
             Self::Quicklysign => Provider::Quicklysign,
             Self::Signeasy => Provider::Signeasy,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
@@ -17,6 +17,7 @@ use crate::{
     json::without_byte_order_marks,
     outbound::{Client, Credential, HostPatterns, OutboundError},
     secrets::{Cached, NotConfigured, Secret},
+    time,
 };
 
 /// Longest response that is read, in bytes. A document or request with two hundred signers takes some 100 KB.
@@ -31,6 +32,11 @@ pub(super) trait ApiSecret: Secret {
 
     /// The header's value.
     fn authorization(&self) -> SecretString;
+
+    /// The pause that a response asks for.
+    fn pause(headers: &HeaderMap, _now: Timestamp) -> Option<SignedDuration> {
+        retry_after(headers)
+    }
 }
 
 /// An API at one host. No request goes to another one.
@@ -110,7 +116,7 @@ impl<S: ApiSecret> HttpApi<S> {
         let response = client.call(request, limit).await.map_err(Failure::Outbound)?;
         match response.status() {
             StatusCode::OK => Ok(response.into_body()),
-            status => Err(Failure::Status { status, retry_after: retry_after(response.headers()) }),
+            status => Err(Failure::Status { status, retry_after: S::pause(response.headers(), time::now()) }),
         }
     }
 

@@ -4,6 +4,7 @@
 //! intake or the archive: questions about what is stored go through [`Known`], and what it learns is returned as data,
 //! which generic code writes.
 
+pub mod dropbox_sign;
 mod http;
 pub mod legalesign;
 pub mod quicklysign;
@@ -29,7 +30,7 @@ use crate::{
 
 /// Every service, in the order of [`Provider::ALL`]. This is the only list of them.
 pub const SERVICES: [Registration; Provider::ALL.len()] =
-    [legalesign::REGISTRATION, quicklysign::REGISTRATION, signeasy::REGISTRATION];
+    [dropbox_sign::REGISTRATION, legalesign::REGISTRATION, quicklysign::REGISTRATION, signeasy::REGISTRATION];
 
 /// The variables of every service. A constant of its own, so that a function that reads settings doesn't link services
 /// that it never starts.

@@ -24,7 +24,8 @@ use reconcile::Task;
 use serde_json::Value;
 
 /// The folders of callback events.
-const CALLBACKS: [(Route, &str); 4] = [
+const CALLBACKS: [(Route, &str); 5] = [
+    (Route::DropboxSign, "dropbox-sign-callback"),
     (Route::LegalesignBatch, "v1-batch"),
     (Route::LegalesignRealtime, "v1-realtime"),
     (Route::Quicklysign, "quicklysign-callback"),

@@ -9,6 +9,7 @@ mod archive;
 mod bus;
 mod console;
 mod consumers;
+mod dropbox_sign;
 mod events;
 mod faults;
 mod ledger;

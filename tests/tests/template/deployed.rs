@@ -45,7 +45,8 @@ impl Deployed {
 
     /// A function's environment as the template sets it, with the URLs of the simulated APIs.
     pub fn environment(&self, template: &Template, function: &str) -> BTreeMap<String, String> {
-        let parameters = SERVICES.iter().fold(Parameters::default(), |parameters, service| {
+        let all = Parameters::default().with("Providers", &Provider::ALL.map(Provider::as_str).join(","));
+        let parameters = SERVICES.iter().fold(all, |parameters, service| {
             let name = api_url_parameter(service.provider());
             parameters.with(&name, &format!("{}{}", self.simulator_url, service.api_path()))
         });
@@ -122,7 +123,8 @@ fn secrets() -> Secrets {
 async fn get_secret_value(State(secrets): State<Secrets>, body: String) -> Json<Value> {
     let request: Value = serde_json::from_str(&body).expect("JSON");
     let id = request["SecretId"].as_str().expect("an id");
-    let provider = Provider::ALL.into_iter().find(|provider| id.to_lowercase().starts_with(provider.as_str()));
+    let is_of = |provider: &Provider| id.starts_with(&template_name(&provider.variable("")));
+    let provider = Provider::ALL.into_iter().find(is_of);
     let (proof, api) = secrets.of(provider.unwrap_or_else(|| panic!("no secret {id}")));
     let secret = if id.ends_with("ProofSecret") { proof } else { api };
     Json(json!({"ARN": id, "Name": id, "SecretString": secret.to_string()}))

@@ -165,6 +165,7 @@ fn the_sweep_and_the_archive_worker_allow_the_same_download_hosts() {
 fn outputs_and_parameters_cover_every_setting_of_the_functions() {
     let template = Template::read();
     let given = [
+        ("DropboxSignApiUrl", "https://dropbox-sign.example"),
         ("LegalesignApiUrl", "https://legalesign.example"),
         ("QuicklysignApiUrl", "https://quicklysign.example"),
         ("SigneasyApiUrl", "https://signeasy.example"),
@@ -177,6 +178,7 @@ fn outputs_and_parameters_cover_every_setting_of_the_functions() {
         ("QuicklysignSubscriptions", "strict"),
         ("QuicklysignWebhookKeys", "key"),
         ("QuicklysignDeletePaths", "plural"),
+        ("DropboxSignFileType", "zip"),
         ("SigneasyTokenPolicy", "if_present"),
         ("SigneasyApiPath", "v4"),
         ("MaxBodyBytes", "4000"),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use countersign::domain::Route;
 use countersign_cli::stack::Functions;
+use end_to_end::Answer;
 use serde_json::{Value, json};
 
 use super::{
@@ -61,9 +62,9 @@ async fn callback_events_get_the_answers_in_answers_json() {
         for (case, event) in of(folder) {
             let request = http_event::request(&event).expect("an event").0;
             let response = functions.call(route, request).await;
-            let body: Value = serde_json::from_str(response.body()).expect("JSON");
+            let Answer { status, body, .. } = Answer::of_function(&response);
             let answer = json!({
-                "status": response.status().as_u16(),
+                "status": status,
                 "outcome": body["outcome"],
                 "reason": body["reason"],
                 "events": body["events"],

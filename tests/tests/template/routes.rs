@@ -11,6 +11,7 @@ use super::template::{Parameters, Template};
 /// The function of a route.
 pub const fn function(route: Route) -> &'static str {
     match route {
+        Route::DropboxSign => "DropboxSignCallback",
         Route::LegalesignBatch => "V1Batch",
         Route::LegalesignRealtime => "V1Realtime",
         Route::Quicklysign => "QuicklysignCallback",

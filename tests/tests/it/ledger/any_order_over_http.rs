@@ -39,6 +39,17 @@ const REQUESTS: [(&str, Kind); 6] = [
     ("rs.completed", Kind::Completed),
 ];
 
+/// Dropbox Sign's events after which the API isn't queried, with their meaning.
+const SIGNATURE_REQUESTS: [(&str, Kind); 7] = [
+    ("signature_request_sent", Kind::Sent),
+    ("signature_request_viewed", Kind::Viewed),
+    ("signature_request_signed", Kind::Signed),
+    ("signature_request_remind", Kind::Reminded),
+    ("signature_request_reassigned", Kind::Updated),
+    ("signature_request_declined", Kind::Declined),
+    ("signature_request_canceled", Kind::Voided),
+];
+
 /// Callbacks as (pack, event), in the order of sending, and the number of concurrent ones.
 fn deliveries() -> impl Strategy<Value = (Vec<(usize, usize)>, usize)> {
     let callbacks = prop::collection::vec((0..PACKS, 0..EVENTS.len(), 1..4_usize), 1..12);
@@ -186,9 +197,19 @@ async fn legalesign_changes_are_recorded_once_however_they_are_batched() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signeasy_callbacks_in_any_order_repeated_and_concurrent_give_the_same_result() {
+    assert_any_order(Provider::Signeasy, &REQUESTS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropbox_sign_callbacks_in_any_order_repeated_and_concurrent_give_the_same_result() {
+    assert_any_order(Provider::DropboxSign, &SIGNATURE_REQUESTS).await;
+}
+
+/// Callbacks that are identified by their content, about requests.
+async fn assert_any_order(provider: Provider, events: &[(&str, Kind)]) {
     let stack = LocalStack::start().await;
     let mut runner = TestRunner::new(Config::default());
-    let callbacks = prop::collection::vec((0..2_usize, 0..REQUESTS.len(), 1..4_usize), 1..8);
+    let callbacks = prop::collection::vec((0..2_usize, 0..events.len(), 1..4_usize), 1..8);
     let deliveries = callbacks.prop_map(|callbacks| {
         let copies = callbacks.into_iter().flat_map(|(request, event, times)| vec![(request, event); times]);
         copies.collect::<Vec<_>>()
@@ -200,28 +221,28 @@ async fn signeasy_callbacks_in_any_order_repeated_and_concurrent_give_the_same_r
         let id =
             |number: usize| SubjectId::parse(format!("{}", 9_000_000 + 10 * case as usize + number)).expect("an id");
         // A redelivery has the same bytes.
-        let bodies: BTreeMap<(usize, usize), _> = deliveries
+        let posts: BTreeMap<(usize, usize), _> = deliveries
             .iter()
             .map(|&(number, event)| {
                 let options = callbacks::Options { payload: Payload::V2, ..Default::default() };
-                let secret = stack.secrets.secret(Provider::Signeasy);
-                let made = callbacks::callback(Provider::Signeasy, REQUESTS[event].0, &id(number), &options, secret);
-                ((number, event), made.expect("a callback").body)
+                let secret = stack.secrets.secret(provider);
+                let made = callbacks::callback(provider, events[event].0, &id(number), &options, secret);
+                ((number, event), made.expect("a callback"))
             })
             .collect();
         let mut expected = Oracle::new();
-        for &(number, event) in bodies.keys() {
+        for &(number, event) in posts.keys() {
             let times = deliveries.iter().filter(|sent| **sent == (number, event)).count();
-            expected.entry(number).or_default().push((REQUESTS[event].1, times));
+            expected.entry(number).or_default().push((events[event].1, times));
         }
         let posted = deliveries.iter().map(|sent| {
-            let (stack, body) = (&stack, bodies[sent].clone());
-            async move { stack.post(Route::Signeasy, "application/json", body).await }
+            let (stack, post) = (&stack, posts[sent].clone());
+            async move { stack.post(post.route, &post.headers[0].1, post.body).await }
         });
         let answers: Vec<_> = stream::iter(posted).buffer_unordered(concurrent).collect().await;
         assert!(answers.iter().all(|answer| answer.status == 200), "{context}: {answers:?}");
         for number in 0..2 {
-            let request = subject(Provider::Signeasy, SubjectKind::Document, id(number).as_str());
+            let request = subject(provider, SubjectKind::Document, id(number).as_str());
             assert_recorded(&stack, &request, expected.remove(&number), &context).await;
         }
     }

@@ -5,8 +5,12 @@
 mod crashes;
 mod rounds;
 
-use countersign::domain::{Provider, Route};
+use countersign::{
+    domain::{Provider, Route, SubjectId},
+    settings::SecretSource,
+};
 use countersign_cli::{
+    simulator::callbacks,
     simulator::legalesign::posts::{self, GROUP, Post},
     stack::Functions,
 };
@@ -21,6 +25,9 @@ use serde_json::{Value, json};
 
 use self::rounds::{Expected, Rounds};
 
+/// The API key by which Dropbox Sign's callbacks are proven.
+const API_KEY: &str = "an-api-key-for-tests";
+
 /// The functions, whose calls to DynamoDB are counted.
 struct Metered {
     functions: Functions,
@@ -34,7 +41,9 @@ impl Metered {
         let rounds = Rounds::start(&embedded).await;
         let mut settings = embedded.settings();
         let proof = json!({"url_tokens": [PATH_TOKEN], "tokens": [TOKEN]}).to_string();
-        settings.set_proof(Provider::Signeasy, countersign::settings::SecretSource::Inline(proof.into()));
+        settings.set_proof(Provider::Signeasy, SecretSource::Inline(proof.into()));
+        let proof = json!({"url_tokens": [PATH_TOKEN], "api_keys": [API_KEY]}).to_string();
+        settings.set_proof(Provider::DropboxSign, SecretSource::Inline(proof.into()));
         let functions = Functions::start(&settings, &rounds.aws, embedded.eventbridge().await).await;
         Self { functions, rounds, embedded }
     }
@@ -93,6 +102,22 @@ async fn quicklysign_takes_three_rounds_and_seven_units_with_an_archive_job() {
     let units = metered.write_units(about_pack("final_document_generated", "known"), "recorded", with_job).await;
     assert_eq!(units, 8.0, "its place in the list of documents moves");
     assert_eq!(metered.embedded.timeline(&pack("known")).await.events.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropbox_sign_takes_three_rounds_and_at_most_nine_units() {
+    let changed: Expected = &[&["PutItem DELIVERY"], &["UpdateItem EVENT"], &["UpdateItem STATE"]];
+    let asks: Expected = &[&["PutItem DELIVERY"], &["UpdateItem ARCHIVE"], &["UpdateItem EVENT", "UpdateItem STATE"]];
+    let metered = Metered::start().await;
+    let about = |event| {
+        let id = SubjectId::parse("a-request").expect("an id");
+        let secret = json!({"proof": {"api_keys": [API_KEY]}});
+        let options = callbacks::Options::default();
+        callbacks::callback(Provider::DropboxSign, event, &id, &options, &secret).expect("a callback")
+    };
+    assert_eq!(metered.write_units(about("signature_request_sent"), "recorded", changed).await, 6.0);
+    let units = metered.write_units(about("signature_request_all_signed"), "recorded", asks).await;
+    assert_eq!(units, 9.0, "its place in the list of documents moves");
 }
 
 #[tokio::test(flavor = "multi_thread")]

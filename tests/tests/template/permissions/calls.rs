@@ -142,14 +142,17 @@ async fn send(functions: &Functions, route: Route, event: &Value) -> u16 {
 }
 
 /// A callback's event, whose body is larger than those that are stored in the table if it should be `Large`. The padding
-/// is another member of the JSON, or another field of the form.
+/// is another member of the JSON, another field of the form, or before the first part of a multipart form.
 fn in_size(event: &str, size: Size) -> Value {
     let event: Value = serde_json::from_str(event).expect("JSON");
     let body = body_of(&event);
-    if size == Size::AsIs || body.starts_with("--") {
+    if size == Size::AsIs {
         return event;
     }
     let padding = "x".repeat(10_000);
+    if body.starts_with("--") {
+        return with_body(&event, &format!("{padding}\r\n{body}"));
+    }
     let body = match body.strip_prefix('{') {
         Some(members) => format!("{{\"more\":\"{padding}\",{members}"),
         None => format!("{body}&more={padding}"),
