@@ -16,6 +16,9 @@ pub struct Reading {
     pub unreadable: Vec<UnreadableEntry>,
     /// Signers and the documents that they sign, as far as the delivery names them.
     pub links: Vec<Link>,
+    /// Signers of a document and how far each has got, as far as the delivery names it beside its events. Such a level has no
+    /// event of its own; it raises the signer's status and never lowers it.
+    pub levels: Vec<(Link, Kind)>,
     /// What joins a subject to the same document under another id, for services that use two.
     pub correlations: Vec<Correlation>,
     /// The requests that a signed file may belong to, by its subject: what the correlations have in common with those of

@@ -75,7 +75,12 @@ impl Ledger {
         // A stream of indices: a closure that takes a reference can't be proven to be `Send`.
         let links = (0..reading.links.len()).map(|index| self.link(&reading.links[index]));
         let links = stream::iter(links).buffer_unordered(CONCURRENT).try_collect::<()>();
-        let (new, ()) = tokio::try_join!(self.put_all_events(recording, delivery, &distinct), links)?;
+        let levels = (0..reading.levels.len()).map(|index| {
+            let (link, status) = &reading.levels[index];
+            self.raise_level(link, *status)
+        });
+        let levels = stream::iter(levels).buffer_unordered(CONCURRENT).try_collect::<()>();
+        let (new, (), ()) = tokio::try_join!(self.put_all_events(recording, delivery, &distinct), links, levels)?;
         Ok(Recorded { new, known: reading.events.len() - new })
     }
 

@@ -31,7 +31,7 @@
 //! - `PDF#…`: `document`, `role`, `key`, `size`, `sha256`, `archived_at`, `version`, `source_event`, `signatures` (JSON),
 //!   `forgotten_at`.
 //! - `ASIDE#…`: `received_at`.
-//! - `SIGNER#…`: `signer`, `confirmed_status`, `confirmed_at`. `DOCUMENTS`: `documents` (set).
+//! - `SIGNER#…`: `signer`, `level`, `confirmed_status`, `confirmed_at`. `DOCUMENTS`: `documents` (set).
 //! - `DELIVERY`: `provider`, `route`, `received_at`, `headers` (map), `event`, `size`, `sha256`, `body` or `body_key`,
 //!   `trust`, `token`, `certificate`, `body_token`, `groups` (list), `unknown_subscription`, `outcome`, `reason`, `events`,
 //!   `unreadable`, `unreadable_entries` (list), `finished_at`, `forgotten_at`.
@@ -122,6 +122,7 @@ pub(super) mod attribute {
     pub(in crate::ledger) const ID: &str = "id";
     pub(in crate::ledger) const KIND: &str = "kind";
     pub(in crate::ledger) const KNOWN_SINCE: &str = "known_since";
+    pub(in crate::ledger) const LEVEL: &str = "level";
     pub(in crate::ledger) const NAME: &str = "name";
     pub(in crate::ledger) const NEW_PDFS: &str = "new_pdfs";
     pub(in crate::ledger) const NOT_BEFORE: &str = "not_before";

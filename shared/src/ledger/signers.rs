@@ -30,8 +30,25 @@ impl Ledger {
         tokio::try_join!(of_document, of_signer).map(drop)
     }
 
+    /// Notes that a signer belongs to a document, and has reached this status. A status of a lower rank changes nothing, so
+    /// the order of arrival doesn't matter.
+    pub(super) async fn raise_level(&self, link: &Link, status: Kind) -> Result<(), LedgerError> {
+        let Some(level) = level(status) else { return self.link(link).await };
+        let (document, signer) = (link.document.partition(), link.signer.partition());
+        let of_document = self
+            .table
+            .update(&document, &keys::signer(&link.signer.id))
+            .set("signer", link.signer.id.as_str())
+            .set(attribute::LEVEL, level.as_str())
+            .only_if("attribute_not_exists(#level) OR #level < ?", [level.as_str().into()])
+            .send();
+        let of_signer = self.table.update(&signer, keys::DOCUMENTS);
+        let of_signer = of_signer.add("documents", one(link.document.id.as_str())).send();
+        tokio::try_join!(of_document, of_signer).map(drop)
+    }
+
     /// A document's signers, from its own items. A signer's own status takes precedence over what the API reported with
-    /// the document.
+    /// the document. A level counts if it is greater than both.
     pub(super) async fn signers(&self, document: &Subject, items: &[Item]) -> Result<Vec<SignerView>, LedgerError> {
         let is_signer = |item: &&Item| item.text(SORT_KEY).is_some_and(|sort| sort.starts_with(keys::SIGNER_PREFIX));
         let items: Vec<&Item> = items.iter().filter(is_signer).collect();
@@ -44,8 +61,20 @@ impl Ledger {
         let signer = Subject { provider: document.provider, kind: SubjectKind::Signer, id };
         let state = self.table.get(&signer.partition(), keys::STATE).await?.unwrap_or_default();
         let status = state.text(attribute::STATUS).or_else(|| item.text(attribute::CONFIRMED_STATUS));
-        Ok(SignerView { id: signer.id, status: status.and_then(Kind::parse) })
+        // The kinds that are statuses are in the order of their ranks.
+        let status = status.and_then(Kind::parse).max(item.text(attribute::LEVEL).and_then(parse_level));
+        Ok(SignerView { id: signer.id, status })
     }
+}
+
+/// A status as a level, `<rank>#<status>`, which sorts by rank; `None` for a kind that is no status.
+fn level(status: Kind) -> Option<String> {
+    status.rank().map(|rank| format!("{rank:02}#{}", status.as_str()))
+}
+
+/// Parses [`level`].
+fn parse_level(text: &str) -> Option<Kind> {
+    Kind::parse(text.split_once('#')?.1)
 }
 
 /// The ids of the documents that a signer signs, from its own items, in order.

@@ -300,8 +300,12 @@ impl Timeline {
         document.pdfs += file.pdfs.len();
         self.events.extend(file.events);
         self.events.sort_by(in_order);
-        let new = file.signers.into_iter().filter(|signer| !self.signers.contains(signer)).collect::<Vec<_>>();
-        self.signers.extend(new);
+        for signer in file.signers {
+            match self.signers.iter_mut().find(|known| known.id == signer.id) {
+                Some(known) => known.status = known.status.max(signer.status),
+                None => self.signers.push(signer),
+            }
+        }
         self.pdfs.extend(file.pdfs);
     }
 }

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Addressed, Event, Identity, Kind, OwnProof, Proven, Provider, Reading, Rejection, Route, Subject, SubjectId,
-        SubjectKind, TimeSource, Unreadable,
+        Addressed, Event, Identity, Kind, Link, OwnProof, Proven, Provider, Reading, Rejection, Route, Subject,
+        SubjectId, SubjectKind, TimeSource, Unreadable,
     },
     proof::token::Tokens,
     providers::verify::Scheme,
@@ -102,6 +102,11 @@ pub(super) fn read(delivery: &Proven) -> Result<Reading, Unreadable> {
         position: 0,
         payload: said.into(),
     };
+    let link = |id| Link {
+        signer: Subject { kind: SubjectKind::Signer, id, ..event.subject.clone() },
+        document: event.subject.clone(),
+    };
+    let levels = payload.levels().into_iter().map(|(id, status)| (link(id), status)).collect();
     let correlations = aliases::correlation(&event).into_iter().collect();
-    Ok(Reading { events: vec![event], correlations, ..Reading::default() })
+    Ok(Reading { events: vec![event], levels, correlations, ..Reading::default() })
 }

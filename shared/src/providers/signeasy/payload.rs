@@ -12,9 +12,12 @@ use serde::{
 use serde_json::Value;
 
 use crate::{
-    domain::{SubjectId, Unreadable},
+    domain::{Kind, SubjectId, Unreadable},
     json, time,
 };
+
+/// The maximum number of recipients whose statuses are read.
+pub(super) const MAX_RECIPIENTS: usize = 200;
 
 /// A callback's body.
 #[derive(Deserialize)]
@@ -147,6 +150,16 @@ impl Payload {
         times.filter_map(seconds).filter_map(|time| Timestamp::from_second(time).ok()).max().map(time::to_millis)
     }
 
+    /// How far each recipient has got, for those that viewed, signed or declined.
+    pub(super) fn levels(&self) -> Vec<(SubjectId, Kind)> {
+        let recipients = self.data().into_iter().flat_map(|data| data.recipients.as_array()).flatten();
+        let level = |recipient: &Value| {
+            let id = SubjectId::parse(id(&recipient["recipient_id"])?).ok()?;
+            Some((id, recipient_status(recipient).filter(|status| *status != Kind::Sent)?))
+        };
+        recipients.take(MAX_RECIPIENTS).filter_map(level).collect()
+    }
+
     /// The recipients with a valid id, sorted by id, without duplicates.
     pub(super) fn recipients(&self) -> Vec<Recipient> {
         let recipients = self.data().into_iter().flat_map(|data| data.recipients.as_array()).flatten();
@@ -159,6 +172,18 @@ impl Payload {
         recipients.sort();
         recipients.dedup();
         recipients
+    }
+}
+
+/// A recipient's status, in a callback or in a response of the API.
+pub(super) fn recipient_status(recipient: &Value) -> Option<Kind> {
+    match recipient["status"].as_str()? {
+        "not_viewed" => Some(Kind::Sent),
+        "viewed" => Some(Kind::Viewed),
+        // `complete` is version 1's.
+        "finalized" | "complete" => Some(Kind::Signed),
+        "declined" => Some(Kind::Declined),
+        _ => None,
     }
 }
 
@@ -223,6 +248,18 @@ mod tests {
         for odd in [json!(null), json!({}), json!("a/../b"), json!(""), json!(1.5)] {
             assert_eq!(read(json!({"id": 1, "signed_file_id": odd})).signed_file(), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn the_levels_are_those_of_recipients_that_viewed_signed_or_declined() {
+        let recipient = |id: u8, status: Value| json!({"recipient_id": id, "status": status});
+        let statuses = ["not_viewed", "viewed", "finalized", "complete", "declined", "undocumented"];
+        let mut recipients: Vec<_> = (1..).zip(statuses).map(|(id, status)| recipient(id, json!(status))).collect();
+        recipients.extend([recipient(7, json!(1)), json!({"status": "viewed"}), json!("viewed")]);
+        let levels = read(json!({"id": 1, "recipients": recipients})).levels();
+        let levels: Vec<_> = levels.iter().map(|(id, status)| (id.as_str(), *status)).collect();
+        let expected = [("2", Kind::Viewed), ("3", Kind::Signed), ("4", Kind::Signed), ("5", Kind::Declined)];
+        assert_eq!(levels, expected);
     }
 
     #[test]

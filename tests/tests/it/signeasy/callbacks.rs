@@ -229,6 +229,42 @@ async fn a_redelivery_with_drifted_undocumented_fields_is_another_event_of_the_s
     assert_eq!((state.status, state.occurred_at, state.conflict), (Some(Kind::Declined), Some(kinds[0].1), false));
 }
 
+/// The statuses of recipients in a callback are their own, whatever the callback is about. The API isn't needed for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn recipients_are_as_far_as_any_callback_says_in_every_order() {
+    let with = |event: &str, statuses: [&str; 3]| {
+        changed("rs_initiated_v3", |body| {
+            body["metadata"]["event_type"] = event.into();
+            let recipient = body["data"]["recipients"][0].clone();
+            let recipients = (1..).zip(statuses).map(|(id, status)| {
+                let mut recipient = recipient.clone();
+                (recipient["recipient_id"], recipient["status"]) = (json!(id), status.into());
+                recipient
+            });
+            body["data"]["recipients"] = recipients.collect();
+        })
+    };
+    let bodies = [
+        with("rs.initiated", ["not_viewed", "not_viewed", "not_viewed"]),
+        with("rs.viewed", ["viewed", "viewed", "not_viewed"]),
+        with("rs.signed", ["finalized", "viewed", "not_viewed"]),
+    ];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let stack = LocalStack::start_for_signeasy().await;
+        for index in order.into_iter().chain(order) {
+            assert_eq!(stack.post_signeasy(&bodies[index]).await.status, 200);
+        }
+        let timeline = stack.timeline(&document("373340")).await;
+        let signers: Vec<_> = timeline.signers.iter().map(|signer| (signer.id.as_str(), signer.status)).collect();
+        assert_eq!(signers, [("1", Some(Kind::Signed)), ("2", Some(Kind::Viewed))], "{order:?}");
+        assert_eq!(timeline.document.archive, None, "the API wasn't queried");
+        assert_eq!((timeline.document.status, timeline.events.len()), (Some(Kind::Signed), 3));
+        stack.post_signeasy(&with("rs.declined", ["finalized", "declined", "not_viewed"])).await;
+        let signers = stack.timeline(&document("373340")).await.signers;
+        assert_eq!(signers.last().map(|signer| signer.status), Some(Some(Kind::Declined)));
+    }
+}
+
 /// The body of a request's event in version 3.
 pub fn request(event: &str, id: u64, recipient: u64) -> Value {
     changed("rs_initiated_v3", |body| {
@@ -237,6 +273,7 @@ pub fn request(event: &str, id: u64, recipient: u64) -> Value {
         body["data"]["recipients"][0]["recipient_id"] = recipient.into();
         body["request_info"] = json!({"order": recipient});
         if event == "rs.viewed" {
+            body["data"]["recipients"][0]["status"] = "viewed".into();
             body["data"]["recipients"][0]["last_modified_time"] = json!(1_753_375_750);
         }
     })

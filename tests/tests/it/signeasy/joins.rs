@@ -47,6 +47,9 @@ async fn a_request_and_its_signed_file_are_joined_in_either_order() {
         assert_eq!(of_request.document.signed_files, [(base + 5).to_string().as_str()]);
         assert_eq!(of_file.document.request.as_deref(), Some(base.to_string().as_str()));
         assert!(!of_file.document.unjoined && !of_request.document.unjoined);
+        let signers: Vec<_> =
+            of_request.signers.iter().filter(|signer| signer.id == base.to_string().as_str()).collect();
+        assert_eq!(signers.iter().map(|signer| signer.status).collect::<Vec<_>>(), [Some(Kind::Signed)], "viewed, too");
         let document = &of_request.document;
         seen.push((
             (document.status, document.occurred_at, document.conflict, document.events, document.pdfs),

@@ -6,11 +6,8 @@ use serde_json::Value;
 use super::Miss;
 use crate::{
     domain::{Kind, Link, Provider, Subject, SubjectId, SubjectKind},
-    providers::signeasy::payload::id,
+    providers::signeasy::payload::{MAX_RECIPIENTS, id, recipient_status},
 };
-
-/// Maximum number of recipients that are read.
-const MAX_RECIPIENTS: usize = 200;
 
 /// The responses about one request; `None` where the API doesn't know it.
 #[derive(Debug)]
@@ -94,17 +91,6 @@ fn status(response: &Value) -> Option<Kind> {
         "canceled" => Some(Kind::Voided),
         // Not documented; named like the event rs.expired.
         "expired" => Some(Kind::Expired),
-        _ => None,
-    }
-}
-
-fn recipient_status(recipient: &Value) -> Option<Kind> {
-    match recipient["status"].as_str()? {
-        "not_viewed" => Some(Kind::Sent),
-        "viewed" => Some(Kind::Viewed),
-        // `complete` is version 1's.
-        "finalized" | "complete" => Some(Kind::Signed),
-        "declined" => Some(Kind::Declined),
         _ => None,
     }
 }
