@@ -1,5 +1,6 @@
 //! `kill -9` of the whole stack at random moments under load. Afterwards every acknowledged callback is there, once, with
-//! the right status and with PDFs that match their hashes, and its events are on the bus.
+//! the right status and with PDFs that match their hashes, and its events are on the bus. One test sends many callbacks of
+//! QuicklySign about the same packs, the other one every callback of every service.
 //!
 //! `COUNTERSIGN_KILLS` is the number of kills: 20 by default, 100 in `.ci/full`.
 
@@ -29,10 +30,12 @@ use countersign::{
     domain::{DeliveryId, Kind, Outcome, Provider, Route, Subject, SubjectId, SubjectKind},
     ledger::ArchiveState,
     outbound::{Client, Timeouts, UrlPolicy},
+    providers::Services,
     sweep::Sweep,
 };
 use countersign_cli::{
     bus,
+    simulator::{self, callbacks},
     stack::{Folder, Options, Secrets, Stack},
 };
 use http::{Method, Request};
@@ -92,6 +95,10 @@ async fn send(client: Client, url: String, numbers: Arc<AtomicUsize>, acknowledg
     }
 }
 
+fn kills() -> usize {
+    std::env::var("COUNTERSIGN_KILLS").map_or(20, |kills| kills.parse().expect("a number"))
+}
+
 fn count(acknowledged: &Mutex<Vec<Acknowledged>>) -> usize {
     acknowledged.lock().expect("no sender failed").len()
 }
@@ -104,7 +111,7 @@ fn random_below(limit: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_callbacks_survive_kill_9() {
-    let kills: usize = std::env::var("COUNTERSIGN_KILLS").map_or(20, |kills| kills.parse().expect("a number"));
+    let kills = kills();
     let folder = tempfile::tempdir().expect("a folder");
     let numbers = Arc::new(AtomicUsize::new(0));
     let acknowledged = Arc::new(Mutex::new(Vec::new()));
@@ -133,6 +140,106 @@ async fn acknowledged_callbacks_survive_kill_9() {
     let acknowledged = std::mem::take(&mut *acknowledged.lock().expect("no sender failed"));
     assert!(acknowledged.len() > kills, "only {} were acknowledged: too few for this test", acknowledged.len());
     check(folder.path(), &acknowledged, numbers.load(Ordering::Relaxed)).await;
+}
+
+/// An acknowledged callback of any service.
+struct AnyAcknowledged {
+    delivery: DeliveryId,
+    provider: Provider,
+    event: &'static str,
+}
+
+/// Every documented callback of every service.
+fn every_callback() -> Vec<(Provider, &'static str)> {
+    let of = |provider| simulator::service(provider).events().into_iter().map(move |event| (provider, event.name));
+    Provider::ALL.into_iter().flat_map(of).collect()
+}
+
+/// Sends every callback of every service in turn, each about an id of its own, until the stack stops answering.
+async fn send_any(
+    http: String,
+    secrets: Arc<Secrets>,
+    numbers: Arc<AtomicUsize>,
+    acknowledged: Arc<Mutex<Vec<AnyAcknowledged>>>,
+) {
+    let callbacks = every_callback();
+    loop {
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        let (provider, event) = callbacks[number % callbacks.len()];
+        let id = SubjectId::parse(format!("9{number:06}")).expect("an id");
+        let options = callbacks::Options::default();
+        let post = callbacks::callback(provider, event, &id, &options, secrets.secret(provider)).expect("a callback");
+        let token = secrets.url_token(provider).expect("a path token");
+        let url = format!("{http}{}", post.route.path().replace("{token}", &token));
+        let Ok((status, answer)) = post.send(&url).await else { return };
+        if status == 200 {
+            let delivery = answer["delivery"].as_str().expect("a delivery").parse().expect("its id");
+            acknowledged.lock().expect("no sender failed").push(AnyAcknowledged { delivery, provider, event });
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_callbacks_of_every_service_survive_kill_9() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let numbers = Arc::new(AtomicUsize::new(0));
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let all: BTreeSet<_> = every_callback().into_iter().collect();
+    let sent = |acknowledged: &Mutex<Vec<AnyAcknowledged>>| {
+        let acknowledged = acknowledged.lock().expect("no sender failed");
+        acknowledged.iter().map(|sent| (sent.provider, sent.event)).collect::<BTreeSet<_>>()
+    };
+    let (started, mut killed) = (Instant::now(), 0);
+    // Until each callback was acknowledged at least once.
+    while killed < kills() || sent(&acknowledged) != all {
+        let missing: Vec<_> = all.difference(&sent(&acknowledged)).copied().collect();
+        assert!(missing.is_empty() || started.elapsed() < PATIENCE, "not acknowledged: {missing:?}");
+        let (mut child, http) = serve(folder.path()).await;
+        let secrets = Arc::new(Secrets::of_data_folder(folder.path()).expect("secrets"));
+        let senders = (0..SENDERS)
+            .map(|_| tokio::spawn(send_any(http.clone(), secrets.clone(), numbers.clone(), acknowledged.clone())));
+        let senders: Vec<_> = senders.collect();
+        tokio::time::sleep(Duration::from_millis(300 + random_below(700))).await;
+        child.kill().await.expect("kill -9");
+        killed += 1;
+        for sender in senders {
+            sender.await.expect("a sender");
+        }
+    }
+    let secrets = Secrets::of_data_folder(folder.path()).expect("secrets");
+    let taken = Folder::take(folder.path()).expect("a lock").free().expect("a free folder");
+    let options = Options { secrets, ..Options::for_tests().expect("options") };
+    let stack = Stack::start(taken, options).await.expect("a stack");
+    finish(&stack).await;
+    for sent in std::mem::take(&mut *acknowledged.lock().expect("no sender failed")) {
+        check_any(&stack, &sent).await;
+    }
+    stack.stop().await;
+}
+
+/// Checks that a callback is recorded, with each of its events once, and that PDFs match their hashes.
+async fn check_any(stack: &Stack, sent: &AnyAcknowledged) {
+    let (ledger, name) = (stack.ledger(), format!("{} {}", sent.provider, sent.event));
+    let stored = ledger.delivery(&sent.delivery).await.expect("the ledger").expect("an acknowledged delivery");
+    assert_eq!(stored.record.outcome, Outcome::Recorded, "{name}");
+    let reading = Services::without_settings(&stack.aws).read(&stored.delivery).expect("a readable delivery");
+    assert_eq!(stored.record.events, reading.events.len() as u64, "{name}");
+    for event in &reading.events {
+        let timeline = ledger.timeline(&event.subject).await.expect("the ledger").expect("a known subject");
+        let id = event.id(stored.delivery.trust()).to_string();
+        let there = timeline.events.iter().filter(|recorded| recorded.id == id).count();
+        let of_delivery =
+            timeline.events.iter().filter(|event| event.delivery.as_deref() == Some(sent.delivery.as_str()));
+        let about = reading.events.iter().filter(|other| other.subject == event.subject).count();
+        assert!(there <= 1 && of_delivery.count() == about, "{name}: {:?}", timeline.events);
+        let archive = timeline.document.archive.as_ref().map(|archive| archive.state);
+        assert!(matches!(archive, None | Some(ArchiveState::Archived)), "{name}: {archive:?}");
+        for pdf in &timeline.pdfs {
+            let object = stack.aws.s3.get_object().bucket(&stack.endpoints.bucket).key(&pdf.key).send().await;
+            let bytes = object.expect("an object").body.collect().await.expect("its bytes").into_bytes();
+            assert_eq!(sha256(&bytes), pdf.sha256, "{name}");
+        }
+    }
 }
 
 async fn check(data: &Path, acknowledged: &[Acknowledged], numbers: usize) {
