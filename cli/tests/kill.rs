@@ -211,7 +211,8 @@ async fn acknowledged_callbacks_of_every_service_survive_kill_9() {
     let options = Options { secrets, ..Options::for_tests().expect("options") };
     let stack = Stack::start(taken, options).await.expect("a stack");
     finish(&stack).await;
-    for sent in std::mem::take(&mut *acknowledged.lock().expect("no sender failed")) {
+    let acknowledged = std::mem::take(&mut *acknowledged.lock().expect("no sender failed"));
+    for sent in acknowledged {
         check_any(&stack, &sent).await;
     }
     stack.stop().await;

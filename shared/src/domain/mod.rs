@@ -19,6 +19,7 @@ mod reading;
 mod rejection;
 mod signed_part;
 mod subject;
+mod trust;
 mod webhook;
 
 pub use correlation::{Candidate, Candidates, Correlation, CorrelationKey, Side};
@@ -27,7 +28,7 @@ pub use delivery::{Addressed, Delivery, Policy, Proof, Proven, Unproven};
 pub use delivery_id::{DeliveryId, InvalidDeliveryId};
 pub use envelope::Envelope;
 pub use error::{LedgerError, Stop};
-pub use event::{Event, EventId, Identity, Kind, Parts, TimeSource, Trust};
+pub use event::{Event, EventId, Identity, Kind, Parts, TimeSource};
 pub use file_name::FileName;
 pub use inspection::{Deferral, FinalDocument, Inspection, LONGEST_PAUSE, Role, Unavailable};
 pub use known::{History, Known, PastEvent};
@@ -38,4 +39,5 @@ pub use reading::{Link, Reading, Subscription, SubscriptionPolicy, Unreadable, U
 pub use rejection::Rejection;
 pub use signed_part::{SignedPart, SignedPartId};
 pub use subject::{InvalidId, InvalidPartition, Subject, SubjectId, SubjectKind, UnknownSubjectKind};
+pub use trust::Trust;
 pub use webhook::{KnownWebhook, WebhookRegister};

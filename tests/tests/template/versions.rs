@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     alarms::source_texts,
     permissions::texts,
+    roles::invocations,
     routes,
     template::{Parameters, Template, root},
 };
@@ -165,22 +166,12 @@ fn everything_that_calls_a_function_addresses_the_alias() {
 
 #[test]
 fn every_command_in_the_docs_that_calls_a_function_addresses_the_alias() {
-    let mut found = 0;
-    for entry in std::fs::read_dir(root().join("docs")).expect("docs") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_none_or(|extension| extension != "md") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).expect("a page").replace("\\\n", " ");
-        for line in text.lines().filter(|line| line.contains("$ aws lambda invoke ")) {
-            // The output has the alias.
-            let is_output = ["<QuicklysignSubscribeName>", "\"$QUICKLYSIGN_SUBSCRIBE\""];
-            let addresses_alias = line.contains(&format!(" --qualifier {ALIAS} "));
-            assert!(addresses_alias || is_output.iter().any(|name| line.contains(name)), "{}: {line}", path.display());
-            found += 1;
-        }
+    for (page, line) in invocations() {
+        // The output has the alias.
+        let is_output = ["<QuicklysignSubscribeName>", "\"$QUICKLYSIGN_SUBSCRIBE\""];
+        let addresses_alias = line.contains(&format!(" --qualifier {ALIAS} "));
+        assert!(addresses_alias || is_output.iter().any(|name| line.contains(name)), "{page}: {line}");
     }
-    assert!(found > 2, "{found}");
 }
 
 #[test]

@@ -155,7 +155,7 @@ impl IntoResponse for Rejection {
     }
 }
 
-/// An error. A rate limit ends at the Unix time in `X-Ratelimit-Reset`, in so many seconds.
+/// An error. A rate limit ends after this number of seconds; `X-Ratelimit-Reset` is the Unix time of its end.
 fn error(status: u16, limit_ends: Option<u32>) -> Response {
     let http = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let (name, message) = match status {
