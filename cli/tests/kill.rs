@@ -211,11 +211,24 @@ async fn acknowledged_callbacks_of_every_service_survive_kill_9() {
     let options = Options { secrets, ..Options::for_tests().expect("options") };
     let stack = Stack::start(taken, options).await.expect("a stack");
     finish(&stack).await;
+    retry_interrupted(&stack).await;
     let acknowledged = std::mem::take(&mut *acknowledged.lock().expect("no sender failed"));
     for sent in acknowledged {
         check_any(&stack, &sent).await;
     }
     stack.stop().await;
+}
+
+/// A job whose worker was killed nine times is failed, raises an alarm, and is retried by hand. No other job may be failed.
+async fn retry_interrupted(stack: &Stack) {
+    let ledger = stack.ledger();
+    let failed = ledger.jobs(ArchiveState::Failed, None, 10_000).await.expect("the ledger");
+    eprintln!("{} jobs were interrupted nine times", failed.len());
+    for job in failed {
+        assert_eq!(job.reason.as_deref(), Some("interrupted"), "{job:?}");
+        assert!(ledger.retry(&job.subject).await.expect("the ledger"), "{job:?}");
+    }
+    finish(stack).await;
 }
 
 /// Checks that a callback is recorded, with each of its events once, and that PDFs match their hashes.
