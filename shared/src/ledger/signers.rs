@@ -22,29 +22,27 @@ pub struct SignerView {
 impl Ledger {
     /// Notes that a signer belongs to a document. Doing it again changes nothing.
     pub(super) async fn link(&self, link: &Link) -> Result<(), LedgerError> {
-        let (document, signer) = (link.document.partition(), link.signer.partition());
-        let of_document = self.table.update(&document, &keys::signer(&link.signer.id));
-        let of_signer = self.table.update(&signer, keys::DOCUMENTS);
-        let of_document = of_document.set("signer", link.signer.id.as_str()).send();
-        let of_signer = of_signer.add("documents", one(link.document.id.as_str())).send();
-        tokio::try_join!(of_document, of_signer).map(drop)
+        self.put_signer(link, None).await
     }
 
     /// Notes that a signer belongs to a document, and has reached this status. A status of a lower rank changes nothing, so
     /// the order of arrival doesn't matter.
     pub(super) async fn raise_level(&self, link: &Link, status: Kind) -> Result<(), LedgerError> {
-        let Some(level) = level(status) else { return self.link(link).await };
+        self.put_signer(link, level(status)).await
+    }
+
+    async fn put_signer(&self, link: &Link, level: Option<String>) -> Result<(), LedgerError> {
         let (document, signer) = (link.document.partition(), link.signer.partition());
-        let of_document = self
-            .table
-            .update(&document, &keys::signer(&link.signer.id))
-            .set("signer", link.signer.id.as_str())
-            .set(attribute::LEVEL, level.as_str())
-            .only_if("attribute_not_exists(#level) OR #level < ?", [level.as_str().into()])
-            .send();
+        let of_document = self.table.update(&document, &keys::signer(&link.signer.id));
+        let mut of_document = of_document.set("signer", link.signer.id.as_str());
+        if let Some(level) = &level {
+            of_document = of_document
+                .set(attribute::LEVEL, level.as_str())
+                .only_if("attribute_not_exists(#level) OR #level < ?", [level.as_str().into()]);
+        }
         let of_signer = self.table.update(&signer, keys::DOCUMENTS);
         let of_signer = of_signer.add("documents", one(link.document.id.as_str())).send();
-        tokio::try_join!(of_document, of_signer).map(drop)
+        tokio::try_join!(of_document.send(), of_signer).map(drop)
     }
 
     /// A document's signers, from its own items. A signer's own status takes precedence over what the API reported with

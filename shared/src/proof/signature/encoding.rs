@@ -5,17 +5,12 @@
 //! at `=` loses it. These repairs are safe: the decoded signature still has to verify.
 
 use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use crate::proof::BASE64;
 
 /// Maximum length of a signature's text, in bytes. The largest accepted key, 8,192 bits, makes 1,368 characters; the
 /// rest is room for line breaks.
 const LONGEST: usize = 4096;
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// The bytes of a signature; `None` if it isn't base64 or is too long.
 pub(super) fn decode(signature: &[u8]) -> Option<Vec<u8>> {

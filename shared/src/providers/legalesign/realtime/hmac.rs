@@ -6,20 +6,13 @@
 //! as it was posted on stored deliveries.
 
 use aws_lc_rs::hmac::{self, Key};
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
+use base64::Engine;
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::proof::BASE64;
 
 /// The header with the HMAC.
 pub(super) const HEADER: &str = "x-hmac-sha256";
-
-/// Base64 with or without padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// How bytes are written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
